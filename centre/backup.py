@@ -10,10 +10,10 @@ import sqlite3
 from pathlib import Path
 
 from centre import database_file as files
-from centre.salvage import ASK_MARGIN_NS, raise_feed
-from centre.settings import ASK_SINCE, forget, set_value
+from centre.database_mark import renew
+from centre.database_mark import write as write_mark
 from centre.storage import hold
-from centre.store import ASK, TRANSPORT, open_database
+from centre.store import open_database
 from core.errors import CommandError, UsageError
 from edge.sqlite_copy import copy_live, quick_check
 
@@ -64,7 +64,9 @@ def restore(path: Path, source: Path) -> list[Path]:
         _check(part)
         _renew(part)
         files.ready(part)
-        return files.install(path, frozenset(), "before-restore")
+        aside = files.install(path, frozenset(), "before-restore")
+        write_mark(path, 0)  # it is renewed already
+        return aside
     except (OSError, sqlite3.Error) as error:
         raise CommandError(f"{path}: can't be restored: {error}") from error
     finally:
@@ -82,19 +84,7 @@ def _renew(part: Path) -> None:
     engine = open_database(files.url_of(part))
     try:
         with engine.begin() as db:
-            newest_ns = db.scalar(
-                TRANSPORT.select()
-                .with_only_columns(TRANSPORT.c.received_ns)
-                .order_by(TRANSPORT.c.received_ns.desc())
-                .limit(1)
-            )
-            if newest_ns is None:
-                forget(db, ASK_SINCE)  # empty, as new: the next start asks for all that is kept
-            else:
-                set_value(db, ASK_SINCE, str(max(10**18, newest_ns - ASK_MARGIN_NS)))
-            forget(db, "centre")
-            db.execute(ASK.delete())
-            raise_feed(db, None)
+            renew(db, None)
     finally:
         engine.dispose()
     with contextlib.closing(sqlite3.connect(part)) as database:

@@ -95,11 +95,10 @@ class Ingest:
             Subscription(topics.journey_up("+"), 1, self._receive_journeys, retained=True, link=TRACKS),
             Subscription(topics.status("+"), 1, self._receive_rsu_status, retained=True),
             Subscription(topics.gateway_status("+"), 1, self._receive_gateway_status, retained=True),
-            Subscription(topics.clock_req("+"), 0, self._answer_rsu_clock, retained=True, link=TRACKS),
-            Subscription(
-                topics.gateway_clock_req("+"), 0, self._answer_gateway_clock, retained=True, link=TRACKS
-            ),
-            Subscription(topics.track_up("+"), 0, self._receive_snapshot, retained=True, link=TRACKS),
+            # nobody retains these three: one that a broker keeps is somebody's garbage, or of another time
+            Subscription(topics.clock_req("+"), 0, self._answer_rsu_clock, link=TRACKS),
+            Subscription(topics.gateway_clock_req("+"), 0, self._answer_gateway_clock, link=TRACKS),
+            Subscription(topics.track_up("+"), 0, self._receive_snapshot, link=TRACKS),
         ]
         admitted = [row._replace(admits=self._admits) for row in rows]
         # no unit's: the gate knows units only, and `Peers` keeps a few centres

@@ -62,7 +62,8 @@ def salvage(path: Path, oldest_ns: int, ask_margin_ns: int = ASK_MARGIN_NS) -> C
 def raise_feed(db: sa.Connection, last_n: int | None) -> None:
     """Let the feed's numbers begin above all that a page can have seen; None: those are unknown."""
     known = db.scalar(sa.select(sa.func.max(FEED.c.n))) or 0
-    number = max(known, FEED_BEYOND if last_n is None else last_n)
+    begun = db.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'feed'").scalar() or 0
+    number = max(known, begun, FEED_BEYOND if last_n is None else last_n)
     db.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = 'feed'")
     db.exec_driver_sql("INSERT INTO sqlite_sequence (name, seq) VALUES ('feed', ?)", (number,))
 

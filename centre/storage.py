@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre import database_file as files
-from centre import postgresql, refused_disk
+from centre import database_mark, postgresql, refused_disk
 from centre.faults import SchemaError
 from centre.salvage import salvage
 from centre.store import open_database
@@ -71,6 +71,15 @@ class Storage:
         self._log_since_s: float | None = None  # since when the write-ahead log is too long
         if self._file is not None:
             sa.event.listen(engine, "do_connect", self._refuse_moved)
+            self._mark()
+
+    def _mark(self) -> None:
+        """Note beside the file how far it has come; a database that is put in its place shows by that."""
+        assert self.path is not None, "only a file has a mark"
+        with contextlib.suppress(sa.exc.SQLAlchemyError), self.engine.begin() as db:
+            feed_n = database_mark.newest(db)
+            if database_mark.read(self.path) != database_mark.Mark(self.path.stat().st_ino, feed_n):
+                database_mark.write(self.path, feed_n)
 
     def _refuse_moved(self, *_: object) -> None:
         """Let no connection of the pool open what lies at the path but is not the open database."""
@@ -108,6 +117,7 @@ class Storage:
             raise MovedError(f"{fault}, and can't be written back: {error}") from error
         moved, self._file = self._file, renewed
         self.engine.dispose()  # its connections are to the file without a name
+        self._mark()
         moved.close()
         self._rescued = (f"{fault}: written back", time.monotonic())
         self.counts["database.written_back"] += 1
@@ -121,6 +131,7 @@ class Storage:
             return
         with contextlib.suppress(sqlite3.Error):  # locked by a reader, or a fault that the next commit shows
             if self._file.log_bytes():
+                self._mark()
                 self._file.checkpoint()
         self._watch_log()
 
@@ -224,15 +235,34 @@ def _lock_where_possible(path: Path, log: Logger) -> int | None:
         return None
 
 
+def _renew_older(engine: sa.Engine, path: Path, log: Logger) -> None:
+    """Let all RSUs be asked where an older copy lies at the path: they have what was acknowledged since."""
+    with engine.begin() as db:
+        if database_mark.went_back(path, db):
+            mark = database_mark.read(path)
+            log.warning("database.older", why="another file than the last start's, or it knows less")
+            database_mark.renew(db, None if mark is None else mark.feed_n)
+
+
+def _opened(url: str, path: Path, log: Logger) -> sa.Engine:
+    engine = open_database(url)
+    try:
+        _renew_older(engine, path, log)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
 def _open_or_mend(url: str, path: Path, log: Logger, oldest_ns: int) -> sa.Engine:
     try:
-        engine = open_database(url)
+        engine = _opened(url, path, log)
     except Exception as error:
         fault = _damage(error, path)
         if fault is None:
             raise
         mend(path, fault, log, oldest_ns)
-        engine = open_database(url)
+        engine = _opened(url, path, log)
     return engine
 
 
@@ -248,6 +278,7 @@ def mend(path: Path, fault: str, log: Logger, oldest_ns: int) -> None:
     log.error("database.damaged", fault=fault)
     counts = salvage(path, oldest_ns)
     aside = files.install(path, frozenset(), "damaged")
+    database_mark.write(path, 0)  # `salvage` lets the RSUs be asked
     log.error("database.mended", aside=[each.name for each in aside], **counts)
 
 

@@ -102,7 +102,8 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     accept_unknown: bool = True  # terminals that the registry lacks
     # of which the terminals' codes are made; only as ${ENV}; None: drawn at each start
     secret: Annotated[str, Meta(min_length=1)] | None = None
-    registration: Literal["open", "listed", "closed"] = "open"  # who is handed a code
+    registration: Literal["open", "unlisted", "listed", "closed"] = "open"  # who is handed a code
+    insecure: bool = False  # terminals on the network without a secret are meant
     # connections of one IP address; None: 64, and any number of this machine's own
     connections_per_address: Annotated[int, Meta(ge=1, le=20_000)] | None = None
     health: Address | None = None

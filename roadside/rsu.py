@@ -34,7 +34,7 @@ from roadside.agent import Agent
 from roadside.centre_watch import CentreWatch
 from roadside.devices.jt808.session import SessionRules
 from roadside.devices.radars import open_radar_ports
-from roadside.gateway.gateway import terminal_rules
+from roadside.gateway.gateway import check_secret, terminal_rules
 from roadside.inputs import EpisodesFound, Start
 from roadside.outputs import fault_of, faults_of, registrations_of
 from roadside.pipeline import Pipeline
@@ -53,6 +53,7 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
 
     state : directory of the outbox and the recordings
     """
+    check_secret(site, [receiver.input for receiver in site.rsu(esn).gnss])
     gateway = site.config.gateway
     setup = setups(site, expects_gateway=gateway is not None, esns=(esn,))[esn]
     async with _opened(site, esn, state, clock) as (outbox, recorder):

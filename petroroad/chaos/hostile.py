@@ -39,10 +39,10 @@ def burst(chance: np.random.Generator, esns: Sequence[str], gateway: str) -> Ite
 class Hostile:
     """Run `link.run()` beside it."""
 
-    def __init__(self, address: tuple[str, int], esns: Sequence[str], gateway: str) -> None:
+    def __init__(self, settings: LinkSettings, esns: Sequence[str], gateway: str) -> None:
         self._esns, self._gateway = esns, gateway
         self.n_said = 0
-        self.link = Link(LinkSettings(addresses=(address,), client_id="chaos-hostile"))
+        self.link = Link(settings)
 
     async def say(self, chance: np.random.Generator) -> None:
         """Publish one burst; the rest of it is dropped where the broker does not take it in time."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from edge.config import address_of
+from edge import topics
 from petroroad.chaos import evidence
 from petroroad.chaos.actions import Actions
 from petroroad.chaos.checker import RAISED_MIN, Verdict, check
@@ -26,6 +26,7 @@ from petroroad.chaos.plan import draw
 from petroroad.chaos.spy import Spy
 from petroroad.chaos.stage import PROGRAM, Stage
 from petroroad.demo.live import ask
+from petroroad.operators import USUAL
 from petroroad.processes.broker import BrokerMissingError, Kind
 from petroroad.processes.children import ChildError, NotReadyError
 
@@ -45,6 +46,7 @@ class Asked:
     seed: int
     broker: Kind = "nats"
     hard: bool = False
+    tls: bool = False
     seconds: float = 25.0
     rsus: int = 2
     drain_s: float = DRAIN_S
@@ -78,8 +80,8 @@ async def run(asked: Asked) -> Outcome:
 
 async def _run(asked: Asked, folder: Path) -> Outcome:
     begun_s = time.monotonic()
-    stage = Stage(folder, asked.seed, asked.broker, asked.rsus, asked.program, asked.has_mounts)
-    line: dict[str, Any] = {"seed": asked.seed, "broker": asked.broker, "hard": asked.hard}
+    stage = Stage(folder, asked.seed, asked.broker, asked.rsus, asked.program, asked.has_mounts, asked.tls)
+    line: dict[str, Any] = {"seed": asked.seed, "broker": asked.broker, "hard": asked.hard, "tls": asked.tls}
     verdict = None
     try:
         await stage.open()
@@ -111,21 +113,24 @@ def _reason_of(failed: Exception) -> str:
 def _folder(asked: Asked) -> Path:
     if asked.folder is None:
         return Path(tempfile.mkdtemp(prefix=f"petroroad-chaos-{asked.broker}-{asked.seed}-"))
-    folder = asked.folder / f"{asked.broker}-{asked.seed}{'-hard' if asked.hard else ''}"
+    kinds = f"{'-hard' if asked.hard else ''}{'-tls' if asked.tls else ''}"
+    folder = asked.folder / f"{asked.broker}-{asked.seed}{kinds}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder.resolve()
 
 
 async def _play(stage: Stage, asked: Asked, line: dict[str, Any]) -> Verdict:
-    broker = address_of(stage.site.broker)
-    spy, page = Spy(broker, stage.clock.now_ns), Page(stage.site.http)
-    hostile = Hostile(broker, stage.site.esns, "GW1")
+    spy, page = _spy(stage), Page(stage.site.http)
+    # with certificates it is a stolen RSU: it may say much in that RSU's name, and nothing in another's
+    hostile = Hostile(
+        stage.outsider("chaos-hostile", "rsu", stage.site.esns[0]), stage.site.esns, stage.gateway
+    )
     chance = np.random.Generator(np.random.Philox(key=np.array([asked.seed % 2**64, 0x5A1D], np.uint64)))
     actions = Actions(stage, spy, hostile, page, chance)
     line["disk"] = stage.disks[stage.site.esns[0]].kind
     await stage.bring_up()
-    async with _beside(spy.link.run(), hostile.link.run(), page.run()):
+    async with _beside(*(link.run() for link in spy.links), hostile.link.run(), page.run()):
         await stage.drive()
         faults = draw(asked.seed, stage.site.esns, asked.seconds, hard=asked.hard)
         await actions.carry_out(faults, asked.seconds)
@@ -144,6 +149,16 @@ async def _play(stage: Stage, asked: Asked, line: dict[str, Any]) -> Verdict:
     history.died = stage.fleet.died
     await asyncio.to_thread(_gather, stage, spy, page, history)
     return await asyncio.to_thread(check, history)
+
+
+def _spy(stage: Stage) -> Spy:
+    """Return the client that repeats; with certificates it has those of the parts that it repeats."""
+    voices = {}
+    for esn in stage.site.esns if stage.tls else ():
+        voices[topics.violation_up(esn)] = stage.outsider(f"chaos-{esn}", "rsu", esn)
+        voices[topics.violation_ack(esn)] = stage.outsider(f"chaos-ack-{esn}", "centre", stage.centre)
+    reader = stage.outsider("chaos-spy", "operator", USUAL)
+    return Spy(reader, stage.clock.now_ns, voices)
 
 
 @contextlib.asynccontextmanager

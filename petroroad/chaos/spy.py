@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
@@ -21,21 +22,34 @@ Said = tuple[str, bytes]
 
 
 class Spy:
-    """Run `link.run()` beside it. Each message is repeated once."""
+    """Run its `links` beside it. Each message is repeated once."""
 
-    def __init__(self, address: tuple[str, int], now_ns: Callable[[], int]) -> None:
-        """`now_ns()`: the clock by which RSUs stamp."""
+    def __init__(
+        self,
+        settings: LinkSettings,
+        now_ns: Callable[[], int],
+        voices: Mapping[str, LinkSettings] = MappingProxyType({}),
+    ) -> None:
+        """`now_ns()`: the clock by which RSUs stamp.
+
+        settings : of a part that may read all.  voices : by topic, of one that may publish there
+        """
         self._now_ns = now_ns
+        self._voices = {topic: Link(each) for topic, each in voices.items()}
         self.heard: list[Said] = []
         self.n_repeated = 0
         self._repeats: set[Said] = set()  # ours, which come back to us
         self._n_done = 0
         self._news: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self.link = Link(
-            LinkSettings(addresses=(address,), client_id="chaos-spy"),
+            settings,
             subscriptions=[(topics.violation_up("+"), 1), (topics.violation_ack("+"), 1)],
             on_message=self._hear,
         )
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        return self.link, *self._voices.values()
 
     def _hear(self, topic: str, payload: bytes, _retained: bool) -> None:
         if (topic, payload) in self._repeats:
@@ -69,5 +83,6 @@ class Spy:
         for i in chance.permutation(len(fresh)).tolist():
             topic, payload = fresh[i]
             self._repeats.add((topic, payload))
-            if await until(partial(self.link.publish, topic, payload), REPEAT_S):  # else the broker is away
+            voice = self._voices.get(topic, self.link)
+            if await until(partial(voice.publish, topic, payload), REPEAT_S):  # else the broker is away
                 self.n_repeated += 1

@@ -8,18 +8,24 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edge.clock import Clock
-from edge.config import address_of
+from edge.config import address_of, load_site
+from edge.identity import Role
+from edge.link import LinkSettings, link_settings
+from edge.tls import Holder
 from petroroad.chaos.disks import BALLAST_MIB, Disk
 from petroroad.chaos.fleet import Fleet, Part, Starter, copy_outbox
 from petroroad.chaos.proxy import Proxy
 from petroroad.demo.site import LOOPBACK, SHIPPED, DemoSite, kept_port, make_site
+from petroroad.pki.whole_site import BROKER_NAME
 from petroroad.processes.broker import Kind, start_broker
+from petroroad.processes.broker_security import server_tls
 from petroroad.processes.children import Child, ChildSpec, start, until_ready
 from petroroad.toml_text import dumps
+from roadside.gateway.gateway import gateway_config
 
 PROGRAM = (sys.executable, "-m", "petroroad")
 SCENARIO = "chaos"
@@ -37,6 +43,7 @@ class Stage:
     n_rsus: int
     program: tuple[str, ...]
     has_mounts: bool
+    tls: bool = False  # with certificates, rights and signatures
     clock: Clock = field(default_factory=lambda: Clock.paced(time.time_ns()))
     fleet: Fleet = field(default_factory=Fleet)
     proxies: dict[str, Proxy] = field(default_factory=dict)
@@ -45,13 +52,18 @@ class Stage:
     full: set[str] = field(default_factory=set)  # RSUs whose disks are full now
     held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     site: DemoSite = field(init=False)
+    centre: str = field(init=False)  # ids
+    gateway: str = field(init=False)
     sim: Child | None = None
 
     async def open(self) -> None:
         """Make the site, the proxies and the disks."""
         self.site = make_site(
-            SHIPPED, self.folder, rsus=self.n_rsus, http=None, broker=self.broker_kind, held=self.held
-        )
+            SHIPPED, self.folder, rsus=self.n_rsus, http=None, broker=self.broker_kind, held=self.held,
+            tls=self.tls,
+        )  # fmt: skip
+        loaded = load_site(self.site.path)
+        self.centre, self.gateway = loaded.config.centre.id, gateway_config(loaded).id
         config = tomllib.loads(self.site.path.read_text(encoding="utf-8"))
         config["outbox"] = config.get("outbox", {}) | {"ballast_mib": BALLAST_MIB}
         for name in ("centre", "gateway", *self.site.esns):
@@ -63,6 +75,12 @@ class Stage:
         for esn in self.site.esns:
             self.disks[esn] = Disk(self.outbox_folder(esn), has_mounts=self.has_mounts)
             self.ends_ns[esn] = []
+
+    def outsider(self, client_id: str, role: Role, name: str) -> LinkSettings:
+        """Return how a client of ours reaches the broker: with that part's certificate, and no signature."""
+        site = load_site(self.site.path)
+        holder = Holder(role, name) if self.tls else None
+        return replace(link_settings(site.config.mqtt, client_id, site.where, holder), signing=None)
 
     def _config(self, name: str) -> Path:
         return self.folder / f"site-{name}.toml"
@@ -89,8 +107,10 @@ class Stage:
         """Start all but the traffic; raises ChildError or NotReadyError."""
         host, port = address_of(self.site.broker)
 
+        server = server_tls(load_site(self.site.path), BROKER_NAME) if self.tls else None
+
         async def broker() -> Child:
-            return await start_broker(self.broker_kind, self.folder, host, port)
+            return await start_broker(self.broker_kind, self.folder, host, port, server)
 
         first = await self.fleet.bring_up(Part("broker", broker))
         late = []

@@ -29,6 +29,7 @@ def chaos(
     first: int = 1,
     broker: Kind = "nats",
     hard: bool = False,
+    tls: Annotated[bool, Parameter(negative=())] = False,
     seconds: Seconds = 25.0,
     rsus: Units = 2,
     run_dir: Path | None = None,
@@ -46,6 +47,8 @@ def chaos(
         Which embedded broker.
     hard
         Also ends on full disks, and a centre that loses its database.
+    tls
+        With certificates, rights at the broker and signatures; the hostile client is a stolen RSU.
     seconds
         Of traffic under faults, for each seed.
     rsus
@@ -62,7 +65,7 @@ def chaos(
     for seed in range(first, first + seeds):
         asked = chaos_run.Asked(
             seed=seed, broker=broker, hard=hard, seconds=seconds, rsus=rsus, folder=run_dir,
-            has_mounts=has_mounts,
+            has_mounts=has_mounts, tls=tls,
         )  # fmt: skip
         received: list[signal.Signals] = []
         try:
@@ -122,7 +125,8 @@ def _print(line: dict[str, Any], text: str, as_json: bool) -> None:
 
 
 def _shown(line: dict[str, Any]) -> str:
-    head = f"seed {line['seed']} {line['broker']}{' hard' if line['hard'] else ''}"
+    kinds = "".join(f" {kind}" for kind in ("hard", "tls") if line.get(kind))
+    head = f"seed {line['seed']} {line['broker']}{kinds}"
     if "error" in line:
         return f"{head}: did not run: {line['error']} (kept: {line['kept']})"
     wrong = ", ".join(f"{name} {line[name]}" for name in FAULTS if line[name])

@@ -51,10 +51,13 @@ def _senders(site: Site) -> Iterator[str]:
     for url in urls:
         if gateway is None or is_loopback(address_of(url)[0]):
             continue
-        if gateway.registration == "open":
-            yield f'{url} hands a code to anyone: gateway.registration is "open"'
+        if gateway.registration in ("open", "listed"):
+            yield (
+                f"{url} hands a registered terminal's code to anyone who says its number: "
+                f'gateway.registration is "{gateway.registration}"'
+            )
         if gateway.secret is None:
-            yield f"{url} draws other codes at each start: it lacks gateway.secret"
+            yield f"{url} draws other codes at each start: it lacks gateway.secret, and no gateway starts so"
     for rsu in site.config.rsu:
         for radar in rsu.radar:
             host, _ = address_of(radar.input)

@@ -6,7 +6,7 @@ the silence by itself.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import msgspec
@@ -15,13 +15,14 @@ from core.errors import ConfigError
 from core.times import NS
 from edge import topics
 from edge.clock import Clock
-from edge.config import Site
+from edge.config import Site, address_of
 from edge.figures import merged
 from edge.link import Outgoing
 from edge.sections import GatewayConfig
 from edge.service import Presence
 from edge.site_map import road_of
 from edge.subscriptions import Incoming, Subscription, Subscriptions
+from edge.tls import is_loopback
 from edge.versions import package_version
 from edge.wire import GatewayStatus, GnssFix, decode_fix, encode
 from roadside.devices.jt808.codes import codes_of, drawn_codes
@@ -182,6 +183,20 @@ def gateway_config(site: Site) -> GatewayConfig:
     if site.config.gateway is None:
         raise ConfigError(site.where, "gateway", "the site has no [gateway]")
     return site.config.gateway
+
+
+def check_secret(site: Site, listeners: Iterable[str]) -> None:
+    """Refuse (ConfigError) terminals on the network without a secret, unless the site says that it is meant.
+
+    Codes that are drawn at each start are handed out anew to whoever asks first.
+    """
+    config = site.config.gateway
+    if config is not None and (config.secret is not None or config.insecure):
+        return
+    for url in listeners:
+        if url.startswith("jt808://") and not is_loopback(address_of(url)[0]):
+            rule = "is missing: terminals outside this machine need codes made of one, or insecure = true"
+            raise ConfigError(site.where, "gateway.secret", rule, url)
 
 
 def terminal_rules(site: Site) -> SessionRules:

@@ -13,7 +13,7 @@ from edge.metrics import Health, Ready
 from edge.service import Reporting, Service, Shell
 from edge.subscriptions import MAIN
 from edge.tls import Holder
-from roadside.gateway.gateway import Gateway, gateway_config
+from roadside.gateway.gateway import Gateway, check_secret, gateway_config
 
 BATCH_S = 0.005  # messages to one RSU are at least this far apart; fixes of the meantime travel together
 BEAT_S = 0.1
@@ -22,7 +22,9 @@ BEAT_S = 0.1
 async def run(site: Site, clock: Clock) -> None:
     """Serve until cancelled; ConfigError where a listener can't be opened, our own bug ends all."""
     _allow_sockets()
-    name = gateway_config(site).id
+    config = gateway_config(site)
+    check_secret(site, config.listeners)
+    name = config.id
     logger = log.setup(part="gateway", gateway=name)
     shell = Shell("gateway", site, clock, logger, {MAIN: f"gateway-{name}"}, Holder("gateway", name))
     gateway = Gateway(site, clock, shell.main.publish, shell.link_counts)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from centre import database_mark
 from centre.batch_decoder import decode_batch
 from centre.checking import Check
 from centre.commands import StatusChange
@@ -59,7 +60,11 @@ def killed(path: Path, into: Path) -> Path:
     into.mkdir()
     for suffix in ("", "-wal"):
         shutil.copy(beside(path, suffix), beside(into / path.name, suffix))
-    return into / path.name
+    at = into / path.name
+    mark = database_mark.read(path)
+    assert mark is not None
+    database_mark.write(at, mark.feed_n)  # to a centre it is the file of its last start
+    return at
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edge import topics
+from edge.link import LinkSettings
 from petroroad.chaos.spy import Spy
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +26,7 @@ OLD = batch(1, age_ns=3_000_000_000)
 
 def spying(monkeypatch):
     """A spy whose link takes everything, and what it published."""
-    spy, said = Spy(("127.0.0.1", 1), lambda: NOW_NS), []
+    spy, said = Spy(LinkSettings(addresses=(("127.0.0.1", 1),), client_id="chaos-spy"), lambda: NOW_NS), []
     monkeypatch.setattr(spy.link, "publish", lambda topic, payload: said.append((topic, payload)) or True)
     return spy, said
 

@@ -334,6 +334,8 @@ def test_a_code_follows_from_the_sites_secret_and_from_nothing_public():
         ("open", "13999999999", True),
         ("listed", TERMINAL, True),
         ("listed", "13999999999", False),
+        ("unlisted", TERMINAL, False),  # whoever says a registered number gets no code of it
+        ("unlisted", "13999999999", True),
         ("closed", TERMINAL, False),
     ],
 )

@@ -40,7 +40,9 @@ export function isLost(x: Pick<Rsu | Gateway, "state" | "stale">): boolean {
  */
 export function losses(state: State): Loss[] {
   const { broker, database } = state.summary ?? {};
-  if (broker?.connected === false) return [...databaseLoss(database), { kind: "broker", id: broker.refused ?? "", sinceMs: ms(broker.since_ns) }];
+  if (broker?.connected === false) {
+    return [...databaseLoss(database), { kind: "broker", id: broker.refused ?? "", sinceMs: ms(broker.since_ns) }];
+  }
   const owners = new Set([...state.episodes.values()].filter((x) => x.open).map((x) => x.esn));
   const rsus = state.rsuOrder.map((esn) => state.rsus.get(esn)!).filter((x) => isLost(x) || (x.state === "never" && owners.has(x.esn)));
   const gateways = state.gateways.filter((x) => isLost(x) || x.state === "never");

@@ -33,7 +33,7 @@ _READ = _READ_UNKNOWN | {
 }  # fmt: skip
 _UNKNOWN_LIMITS = PackageLimits(terminal_bytes=8_192)
 
-Registration = Literal["open", "listed", "closed"]
+Registration = Literal["open", "unlisted", "listed", "closed"]
 Phase = Literal["new", "authenticated", "closed"]
 # edition (None: before 2019) -> ids and bodies of messages, in order
 MakeMessages = Callable[[int | None], list[tuple[Id, bytes]]]
@@ -45,7 +45,7 @@ class SessionRules:
 
     known: Container[str] = frozenset()  # terminals of the registry
     refuse_unknown: bool = False
-    registration: Registration = "open"  # who is handed a code: anyone, terminals of the registry, nobody
+    registration: Registration = "open"  # who is handed a code
     code_of: Callable[[str], str] = field(default_factory=drawn_codes)
 
 
@@ -293,7 +293,8 @@ class Session:
     def _may_register(self, terminal: str) -> bool:
         """Return whether a terminal is handed its code; where not, that is counted."""
         registration = self._rules.registration
-        allowed = registration == "open" or (registration == "listed" and terminal in self._rules.known)
+        is_listed = terminal in self._rules.known
+        allowed = registration == "open" or registration == ("listed" if is_listed else "unlisted")
         if not allowed:
             self._counts["register.refused"] += 1
         return allowed

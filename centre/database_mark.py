@@ -1,0 +1,82 @@
+"""A small file beside the SQLite database that knows which file it is and how far it had come.
+
+A backup that was copied to the database's path by hand, or a disk's snapshot that was rolled back, holds less
+than was acknowledged, and nothing in it says so. By the mark that shows at the next start: another file, or
+one that knows less. Then the RSUs are asked, as after `petroroad centre restore`.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+
+import msgspec
+import sqlalchemy as sa
+
+from centre import statements as sql
+from centre.database_file import MODE, beside
+from centre.salvage import ASK_MARGIN_NS, FEED_BEYOND, raise_feed
+from centre.settings import ASK_SINCE, forget, set_value
+from centre.store import ASK, FEED, TRANSPORT
+
+SUFFIX = ".mark"
+FEED_GAP = 10**9  # beyond the newest known number, where pages may have seen higher ones
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """inode : of the database's file.  feed_n : the newest number of its feed, which only grows"""
+
+    inode: int
+    feed_n: int
+
+
+def read(path: Path) -> Mark | None:
+    """Return the mark of the database at `path`; None where there is none, or half of one."""
+    try:
+        return msgspec.json.decode(beside(path, SUFFIX).read_bytes(), type=Mark)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def write(path: Path, feed_n: int) -> None:
+    """Write the mark of the database at `path`; a disk that refuses costs the mark only."""
+    part = beside(path, f"{SUFFIX}-part")
+    with contextlib.suppress(OSError):
+        body = msgspec.json.encode(Mark(path.stat().st_ino, feed_n))
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, MODE)
+        with os.fdopen(handle, "wb") as file:
+            file.write(body)
+        part.replace(beside(path, SUFFIX))
+
+
+def went_back(path: Path, db: sa.Connection) -> bool:
+    """Return whether the database at `path` may hold less than one that was there before.
+
+    One without rows is new, whatever was there: RSUs are asked for all that they keep in any case.
+    """
+    if db.scalar(sa.select(TRANSPORT.c.seq).limit(1)) is None:
+        return False
+    mark = read(path)
+    return mark is None or mark.inode != path.stat().st_ino or mark.feed_n > newest(db)
+
+
+def renew(db: sa.Connection, seen_n: int | None) -> None:
+    """Make this a database of its own: with another name and feed, and all RSUs to be asked.
+
+    seen_n : the newest number of the feed that a page can have seen; None: unknown
+    """
+    newest_ns = db.scalar(sa.select(sa.func.max(TRANSPORT.c.received_ns)))
+    if newest_ns is None:
+        forget(db, ASK_SINCE)  # empty, as new: the next start asks for all that is kept
+    else:
+        set_value(db, ASK_SINCE, str(max(10**18, newest_ns - ASK_MARGIN_NS)))
+    forget(db, "centre")
+    db.execute(ASK.delete())
+    known = newest(db)
+    if seen_n is None and known >= FEED_BEYOND:  # it was renewed before
+        seen_n = known + FEED_GAP
+    raise_feed(db, seen_n)
+
+
+def newest(db: sa.Connection) -> int:
+    """Return the newest number of the feed."""
+    return db.scalar(sql.NEWEST_NUMBER[FEED.name]) or 0

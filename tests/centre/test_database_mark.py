@@ -1,0 +1,78 @@
+"""A database that holds less than was acknowledged is noticed at its start, and the RSUs are asked."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from centre.database_file import SUFFIXES, beside
+from centre.database_mark import SUFFIX, read
+from centre.settings import NOTHING_TO_ASK, ask_since_ns
+from centre.store import centre_name
+from centre.violation_writer import ViolationWriter
+from tests.centre.test_storage import OLDEST_NS, T0_NS, opened, store
+
+
+def _copied(path: Path, backup: Path) -> None:
+    for suffix in SUFFIXES:
+        beside(path, suffix).unlink(missing_ok=True)
+    shutil.copyfile(backup, path)
+
+
+def _copied_and_mark_deleted(path: Path, backup: Path) -> None:
+    _copied(path, backup)
+    beside(path, SUFFIX).unlink()
+
+
+def _over_the_file(path: Path, backup: Path) -> None:
+    """As `cp` does: the file is the same one, its content another."""
+    for suffix in SUFFIXES[1:]:
+        beside(path, suffix).unlink(missing_ok=True)
+    before = path.stat().st_ino
+    shutil.copyfile(backup, path)
+    assert path.stat().st_ino == before
+
+
+def _nothing(path: Path, backup: Path) -> None:
+    """An ordinary restart."""
+
+
+@pytest.mark.parametrize(("harm", "asks"), [
+    (_nothing, False), (_copied, True), (_copied_and_mark_deleted, True), (_over_the_file, True),
+])  # fmt: skip
+def test_an_older_copy_in_its_place_is_noticed(
+    tmp_path: Path, harm: Callable[[Path, Path], None], asks: bool
+) -> None:
+    path, backup = tmp_path / "centre.sqlite", tmp_path / "backup.sqlite"
+    storage = opened(path)
+    name = centre_name(storage.engine)
+    assert ask_since_ns(storage.engine, OLDEST_NS) == OLDEST_NS, "it is new"
+    store(storage, 1, 20)
+    storage.tend()
+    shutil.copyfile(path, backup)
+    store(storage, 21, 40)
+    storage.tend()
+    storage.close()
+    seen = read(path)
+    assert seen is not None
+    harm(path, backup)
+    storage = opened(path)
+    since_ns = ask_since_ns(storage.engine, OLDEST_NS)
+    assert (OLDEST_NS < since_ns < T0_NS) == asks
+    assert (centre_name(storage.engine) != name) == asks, "RSUs that need two centres send again what waits"
+    writer = ViolationWriter(storage.engine, lambda: T0_NS)
+    store(storage, 41, 42)
+    assert writer.settled_n <= seen.feed_n or not asks
+    assert ViolationWriter(storage.engine, lambda: T0_NS).settled_n > seen.feed_n, (
+        "no page has seen the number"
+    )
+    storage.close()
+
+
+def test_a_new_database_is_no_older_one(tmp_path: Path) -> None:
+    storage = opened(tmp_path / "centre.sqlite")
+    storage.close()
+    storage = opened(tmp_path / "centre.sqlite")
+    assert ask_since_ns(storage.engine, NOTHING_TO_ASK + 5) == 5
+    storage.close()
