@@ -38,7 +38,7 @@ chaos: $(VENV)/.stamp-run centre/static/index.html  # CHAOS="--seeds 20 --broker
 	@exec $(BIN)/petroroad chaos $(or $(CHAOS),--seeds 3)
 
 bench: setup
-	@for name in fusion geofence lane_departure latency delivery; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	@for name in fusion geofence lane_departure latency delivery tracks tls; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 bench-check: setup
 	@$(BIN)/python -m benchmarks.check --quick

@@ -11,13 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.latency_site import ORIGIN, Addresses, write_site
+from edge.config import load_site
 from geofence.violation import Stamps, Violation
 from geofence.violation import encode as encode_violation
+from petroroad.demo.site import FILES
+from petroroad.pki import authority as pki
+from petroroad.pki.whole_site import BROKER_NAME, issue_all
 from petroroad.processes.broker import Kind, start_broker
+from petroroad.processes.broker_security import server_tls
 from petroroad.processes.children import Child, ChildSpec, start, stop_all, until_ready
 from petroroad.toml_text import dumps
 
 HOST = "127.0.0.1"
+CERTIFICATE_DAYS = 1.0
 ROWS = 30  # of evidence: some 3 kB a violation
 READY_S = 60.0
 
@@ -53,6 +59,17 @@ def site_of(folder: Path, esns: Sequence[str], broker_port: int, http: str) -> P
     config["centre"] = {"http": http, "database": f"sqlite:///{folder / 'centre.sqlite'}"}
     path.write_text(dumps(config), encoding="utf-8")
     return path
+
+
+def make_secure(path: Path, kind: Kind) -> None:
+    """Let a site file ask for TLS and signatures, and issue the certificates of all its parts."""
+    config = tomllib.loads(path.read_text(encoding="utf-8"))
+    config["mqtt"] |= {"embedded": kind} | FILES
+    path.write_text(dumps(config), encoding="utf-8")
+    folder = path.parent / "pki"
+    pki.create(folder, "bench", None)
+    with pki.opened(folder, None) as authority:
+        issue_all(authority, load_site(path), (), CERTIFICATE_DAYS)
 
 
 def through(path: Path, broker_port: int, name: str) -> Path:
@@ -95,10 +112,15 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def running(kind: Kind, folder: Path, esns: Sequence[str], port: int, http: str) -> AsyncIterator[Site]:
-    """Run a broker and a centre for these RSUs."""
+async def running(
+    kind: Kind, folder: Path, esns: Sequence[str], port: int, http: str, *, secure: bool = False
+) -> AsyncIterator[Site]:
+    """Run a broker and a centre for these RSUs; secure : with TLS, and all messages signed."""
     path = site_of(folder, esns, port, http)
-    broker = await start_broker(kind, folder, HOST, port)
+    if secure:
+        make_secure(path, kind)
+    tls = server_tls(load_site(path), BROKER_NAME) if secure else None
+    broker = await start_broker(kind, folder, HOST, port, tls)
     site = Site(path, http, broker, await start(centre_spec(path)))
     try:
         await until_ready(site.centre, http, READY_S)

@@ -1,8 +1,13 @@
-"""What TLS costs on the path to and from a broker: the handshake, and 500 messages/s with and without.
+"""What TLS and signatures cost: on the path to and from a broker, and of a violation's whole way.
 
-Publisher and subscriber are two links of this process, so that one clock stamps both ends; QoS 1, 300 bytes,
-mutual TLS with Ed25519 certificates, a revocation list and the rights of each part. The cases take turns,
-`cpu_us` is this process's CPU for one message sent and received. `--quick` ends within half a minute.
+`tls.BROKER.CASE.MESSAGE`: publisher and subscriber are two links of this process, so that one clock stamps
+both ends; 500 messages/s, a violation's (QoS 1, 3 kB) or a gateway's to an RSU (QoS 0, 1 kB). The cases
+`plain`, `tls` (mutual, with Ed25519 certificates, a revocation list and the rights of each part) and `signed`
+(each message too) take turns; `cpu_us` is this process's CPU for one message sent and received.
+
+`tls.path_cpu_us`: CPU of RSU, broker and centre for a violation of a backlog that drains (batches of 32, as
+`benchmarks.delivery` has them), plain and with TLS and signatures; `tls.path_share` is what these add.
+`--quick` ends within a minute.
 """
 
 import asyncio
@@ -19,6 +24,8 @@ from typing import Literal, NamedTuple
 
 import uvloop
 
+from benchmarks import delivery
+from benchmarks.delivery_site import running
 from benchmarks.harness import is_quick, print_line
 from edge import topics
 from edge.config import Site, load_site
@@ -32,19 +39,46 @@ from petroroad.processes.broker import start_broker
 from petroroad.processes.broker_security import server_tls
 from petroroad.toml_text import dumps
 
-RATE_HZ, BODY_BYTES = 500, 300
+RATE_HZ = 500
+DRAINED, QUICK_DRAINED = 12_000, 2_000
 ROUNDS, QUICK_ROUNDS, ROUND_S = 6, 2, 3.0
 ESN, CENTRE = "RSU-23", "centre"
+GATEWAY = "GW1"
+Security = Literal["plain", "tls", "signed"]
+CASES: tuple[Security, ...] = ("plain", "tls", "signed")
 Kind = Literal["nats", "mosquitto"]
 KINDS: tuple[Kind, ...] = ("nats", "mosquitto")
+HEAD = b"\x81\xa1b\xc5"  # a map of one binary, which can be signed; its length is never looked at
+AT = len(HEAD)
+
+
+class Way(NamedTuple):
+    """A kind of message: who sends it to whom."""
+
+    name: str
+    topic: str
+    qos: int
+    n_bytes: int
+    sender: Holder
+    receiver: Holder
+
+
+WAYS = (
+    Way("violation", topics.violation_up(ESN), 1, 3_000, Holder("rsu", ESN), Holder("centre", CENTRE)),
+    Way("gateway", topics.gnss_down(ESN), 0, 1_000, Holder("gateway", GATEWAY), Holder("rsu", ESN)),
+)
 
 
 class Case(NamedTuple):
-    """A broker that runs, and how both ends reach it."""
+    """A broker that runs, and its site."""
 
     name: str
-    publisher: LinkSettings
-    subscriber: LinkSettings
+    site: Site
+
+    def settings(self, holder: Holder) -> LinkSettings:
+        """Return how a part reaches the broker."""
+        name = f"bench-{holder.role}"
+        return link_settings(self.site.config.mqtt, name, self.site.where, holder)
 
 
 class Found(NamedTuple):
@@ -59,76 +93,94 @@ async def main() -> None:
     """Measure all cases in turn and print a line for each."""
     async with contextlib.AsyncExitStack() as stack:
         cases = [
-            await stack.enter_async_context(case(kind, secure)) for kind in KINDS for secure in (False, True)
+            await stack.enter_async_context(case(kind, security)) for kind in KINDS for security in CASES
         ]
         rounds = [
-            (one.name, await measured(one))
+            (f"{one.name}.{way.name}", await measured(one, way))
             for _ in range(QUICK_ROUNDS if is_quick() else ROUNDS)
+            for way in WAYS
             for one in cases
         ]
-    for one in cases:
-        mine = [found for name, found in rounds if name == one.name]
+    for name in dict.fromkeys(name for name, _ in rounds):
+        mine = [found for other, found in rounds if name == other]
         latencies = [value for found in mine for value in found.latencies_ms]
-        for name, share in (("p50", 0.5), ("p99", 0.99)):
-            print_line(f"tls.{one.name}.latency_ms_{name}", quantile(latencies, share) or 0.0, "ms")
-        print_line(f"tls.{one.name}.cpu_us", statistics.median(found.cpu_us for found in mine), "us")
+        for what, share in (("p50", 0.5), ("p99", 0.99)):
+            print_line(f"tls.{name}.latency_ms_{what}", quantile(latencies, share) or 0.0, "ms")
+        print_line(f"tls.{name}.cpu_us", statistics.median(found.cpu_us for found in mine), "us")
         up_ms = [value for found in mine for value in found.up_ms]
-        print_line(f"tls.{one.name}.connect_ms", statistics.median(up_ms), "ms")
+        print_line(f"tls.{name}.connect_ms", statistics.median(up_ms), "ms")
+    for kind in KINDS:
+        plain_us, secure_us = [await path_cpu_us(kind, secure=secure) for secure in (False, True)]
+        print_line(f"tls.path_cpu_us.plain.{kind}", plain_us, "us/violation")
+        print_line(f"tls.path_cpu_us.secure.{kind}", secure_us, "us/violation")
+        print_line(f"tls.path_share.{kind}", 100.0 * (secure_us / plain_us - 1.0), "% more")
+
+
+async def path_cpu_us(kind: Kind, *, secure: bool) -> float:
+    """Return the CPU of all processes for one violation of a backlog."""
+    n = QUICK_DRAINED if is_quick() else DRAINED
+    with tempfile.TemporaryDirectory() as name, kept_port() as port, kept_port() as page:
+        folder = Path(name)
+        async with (
+            running(kind, folder, delivery.ESNS, port, f"127.0.0.1:{page}", secure=secure) as site,
+            delivery.units_of(site.path, folder) as units,
+        ):
+            lines = await delivery.drain(kind, site, units, n, folder)
+    return sum(line.value or 0.0 for line in lines if line.name.startswith("drain.cpu_us."))
 
 
 @contextlib.asynccontextmanager
-async def case(kind: Kind, secure: bool) -> AsyncIterator[Case]:
-    """Start a broker with or without TLS."""
+async def case(kind: Kind, security: Security) -> AsyncIterator[Case]:
+    """Start a broker."""
     with tempfile.TemporaryDirectory() as name, kept_port() as port:
         folder = Path(name)
-        site = _site(folder, kind, port, secure)
-        tls = server_tls(site, "broker")
-        child = await start_broker(kind, folder, "127.0.0.1", port, tls)
-        mqtt, where = site.config.mqtt, site.where
+        site = _site(folder, kind, port, security)
+        child = await start_broker(kind, folder, "127.0.0.1", port, server_tls(site, "broker"))
         try:
-            yield Case(
-                f"{kind}.{'tls' if secure else 'plain'}",
-                link_settings(mqtt, "bench-rsu", where, Holder("rsu", ESN)),
-                link_settings(mqtt, "bench-centre", where, Holder("centre", CENTRE)),
-            )
+            yield Case(f"{kind}.{security}", site)
         finally:
             await child.stop(2.0)
 
 
-def _site(folder: Path, kind: Kind, port: int, secure: bool) -> Site:
+def _site(folder: Path, kind: Kind, port: int, security: Security) -> Site:
     """Write the shipped site with another broker, and the certificates of both ends."""
     config = tomllib.loads(SHIPPED.read_text(encoding="utf-8"))
-    config["mqtt"] = {"brokers": [f"127.0.0.1:{port}"], "embedded": kind} | (FILES if secure else {})
+    files = {key: path for key, path in FILES.items() if security == "signed" or key != "parts_file"}
+    config["mqtt"] = {"brokers": [f"127.0.0.1:{port}"], "embedded": kind}
+    if security != "plain":
+        config["mqtt"] |= files
+    config["gateway"] = config.get("gateway", {}) | {"id": GATEWAY}
     for table, key in ((config["site"], "map"), (config, "registry")):
         shutil.copyfile(SHIPPED.parent / table[key], folder / table[key])
     path = folder / "site.toml"
     path.write_text(dumps(config), encoding="utf-8")
     pki.create(folder / "pki", "bench", None)
     with pki.opened(folder / "pki", None) as authority:
-        for role, part in (("rsu", ESN), ("centre", CENTRE)):
+        for role, part in (("rsu", ESN), ("centre", CENTRE), ("gateway", GATEWAY)):
             authority.issue(authority.identity(role, part), (), 1.0)
         authority.issue(authority.identity("broker", "broker"), ("127.0.0.1",), 1.0)
     return load_site(path)
 
 
-async def measured(one: Case) -> Found:
+async def measured(one: Case, way: Way) -> Found:
     """Connect both ends, send at the rate for one round, and leave."""
     latencies_ms: list[float] = []
-    topic, n_sent, whole = topics.violation_up(ESN), round(RATE_HZ * ROUND_S), asyncio.Event()
+    n_sent, whole = round(RATE_HZ * ROUND_S), asyncio.Event()
 
     def receive(_topic: str, payload: bytes, _retained: bool) -> None:
-        latencies_ms.append((time.perf_counter_ns() - int.from_bytes(payload[:8])) / 1e6)
+        sent_ns = int.from_bytes(payload[AT : AT + 8])
+        latencies_ms.append((time.perf_counter_ns() - sent_ns) / 1e6)
         if len(latencies_ms) == n_sent:
             whole.set()
 
-    publishing, subscribing = linked(one.publisher, [], None), linked(one.subscriber, [(topic, 1)], receive)
+    publishing = linked(one.settings(way.sender), [], None)
+    subscribing = linked(one.settings(way.receiver), [(way.topic, way.qos)], receive)
     async with subscribing as (_, a_ms), publishing as (link, b_ms):
         cpu_s, begun_s = _cpu_s(), time.perf_counter()
         for i in range(n_sent):
             await asyncio.sleep(max(0.0, begun_s + i / RATE_HZ - time.perf_counter()))
-            while not link.publish(  # noqa: ASYNC110  # the link has no event for room
-                topic, time.perf_counter_ns().to_bytes(8) + bytes(BODY_BYTES - 8)
-            ):
+            body = HEAD + time.perf_counter_ns().to_bytes(8) + bytes(way.n_bytes - AT - 8)
+            while not link.publish(way.topic, body, qos=way.qos):  # noqa: ASYNC110  # it has no event for room
                 await asyncio.sleep(0.001)  # too much in flight: this machine can't keep up
         async with asyncio.timeout(10.0):
             await whole.wait()

@@ -86,6 +86,7 @@ class Centre:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.ingest.run(), name="centre.ingest")
             tasks.create_task(self.feed.run(), name="centre.event_stream")
+            tasks.create_task(self.tracks.run(), name="centre.tracks")
             tasks.create_task(self._publish_state(), name="centre.publish_state")
             tasks.create_task(self._look_after_storage(), name="centre.storage")
             tasks.create_task(self.asker.run(), name="centre.asker")

@@ -148,7 +148,7 @@ class Ingest:
         )
 
     def _receive_snapshot(self, message: Incoming) -> None:
-        self._tracks.receive_snapshot(message.topic.name, message.payload, self._now_ns())
+        self._tracks.queue(message.topic.name, message.payload, self._now_ns())
 
     def _answer_rsu_clock(self, message: Incoming) -> None:
         self._answer_clock(topics.clock_rsp(message.topic.name), message.payload)

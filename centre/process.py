@@ -142,7 +142,9 @@ class CentreProcess:
 class _CentreService(Service):
     """The centre as the process shell sees it; its work is to serve the page."""
 
-    usual = ("violation.stored", "link.connected", "flow.link.connected", "track.skipped", "feed.dropped")
+    usual = ("violation.stored", "link.connected", "flow.link.connected", "track.skipped", "track.overtaken",
+        "feed.dropped",
+    )  # fmt: skip
 
     def __init__(
         self, centre: Centre, shell: Shell, listener: socket.socket, no_database: Callable[..., ConfigError]

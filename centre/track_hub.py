@@ -12,6 +12,9 @@ from edge import wire
 from edge.sections import RSUS_MAX
 
 VIEWERS_MAX = 64
+TURN_S = 0.01  # between two looks at what has come: a centre that is behind reads on meanwhile
+ARRIVED_BYTES_MAX = 32_000_000  # that wait for a turn; with more it comes at once
+NAMES, LANES = b"\xa5names", b"\xa5lanes"  # as MessagePack has them: a snapshot without them carries neither
 FRESH_NS = 2_000_000_000
 
 
@@ -22,6 +25,14 @@ class Latest:
     newest: bytes
     stamp_ns: int  # of the snapshot; its arrival where the RSU's clock is ahead of ours
     named: bytes | None = None
+
+
+@dataclass(slots=True)
+class _Arrived:
+    """What came of one RSU and was not looked at yet: payloads with their arrivals."""
+
+    newest: tuple[bytes, int]
+    named: tuple[bytes, int] | None = None  # that may carry names or lanes, where it is not the newest
 
 
 @dataclass(slots=True, eq=False)
@@ -65,6 +76,40 @@ class TrackHub:
         self.counts: Counter[str] = Counter()
         self._latest: dict[str, Latest] = {}
         self._viewers: set[Viewer] = set()
+        self._arrived: dict[str, _Arrived] = {}
+        self._arrived_bytes = 0
+        self._has_arrived = asyncio.Event()
+
+    def queue(self, esn: str, payload: bytes, now_ns: int) -> None:
+        """Keep a `track/up` for the next turn, in place of the RSU's older one; names and lanes stay.
+
+        So a centre that is behind skips what is old before it costs anything, and pages are shown the newest.
+        """
+        arrived, before = _Arrived((payload, now_ns)), self._arrived.get(esn)
+        if before is not None:
+            self.counts["track.overtaken"] += 1
+            if not _is_named(payload):
+                arrived.named = before.newest if _is_named(before.newest[0]) else before.named
+        self._arrived[esn] = arrived
+        self._arrived_bytes += len(payload)
+        self._has_arrived.set()
+        if self._arrived_bytes > ARRIVED_BYTES_MAX:
+            self.take_turn()
+
+    async def run(self) -> None:
+        """Look at what has come, until cancelled."""
+        while True:
+            await self._has_arrived.wait()
+            self._has_arrived.clear()
+            self.take_turn()
+            await asyncio.sleep(TURN_S)
+
+    def take_turn(self) -> None:
+        """Offer to the viewers what has come since the last turn."""
+        found, self._arrived, self._arrived_bytes = self._arrived, {}, 0
+        for esn, arrived in found.items():
+            for payload, arrived_ns in (*(() if arrived.named is None else (arrived.named,)), arrived.newest):
+                self.receive_snapshot(esn, payload, arrived_ns)
 
     def receive_snapshot(self, esn: str, payload: bytes, now_ns: int = 0) -> None:
         """Offer a `track/up` to all viewers, without the parts that can't be true; both are counted.
@@ -116,3 +161,8 @@ class TrackHub:
             total += len(owned)
             hazmat += int((owned["class"] == HAZMAT).sum())
         return total, hazmat
+
+
+def _is_named(payload: bytes) -> bool:
+    """Say whether a snapshot may carry names or lanes, without decoding it."""
+    return NAMES in payload or LANES in payload

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from cyclopts import App
 
-from centre import twins, unit_registry
+from centre import inbox, ingest, twins, unit_registry
 from core import times
 from edge import failover, mqtt_client, sections, service, takeover, topics, wire
 from edge.ask import ViolationAsk
@@ -18,7 +18,7 @@ from edge.centre_status import CentreSeen, CentreStatus, EpochKnown
 from edge.config_down import ConfigAnswer, ConfigDown
 from edge.delivery_log import Delivery, Given
 from edge.journey_messages import JourneyAck, JourneyBatch, JourneyKey
-from edge.outbox import destinations, outbox
+from edge.outbox import batches, destinations, window
 from edge.schemas import SCHEMAS
 from edge.stations import NONE_SIGNED_DM
 from fusion import timekeeping
@@ -206,7 +206,14 @@ PLAIN = " ".join(DESIGN.split())
         f"when they change and each {snapshot.WHOLE_EVERY_NS / 1e9:g} s",
         f"radar within {snapshot.RADAR_FRESH_NS / 1e9:g} s, 5 GNSS within {snapshot.GNSS_FRESH_NS / 1e9:g} s",
         f"`no_answer` after {gateway_commands.ANSWER_WITHIN_NS / 1e9:g} s",
-        f"{outbox.RESEND_S_MIN:g} s after it was last sent, with a back-off to {outbox.RESEND_S_MAX:g} s",
+        f"{batches.RESEND_S_MIN:g} s after it was last sent, with a back-off to {window.RESEND_S_MAX:g} s",
+        f"detected within the last {window.LIVE_NS / 1e9:g} s, are sent first",
+        f"{window.ITEMS_INFLIGHT_MAX} items may be on their way",
+        f"and {window.LIVE_INFLIGHT_MAX} live ones more",
+        f"for {window.ANSWERS:g} times the usual time of an answer",
+        f"(at most {window.ANSWERS * window.ANSWER_S_MAX:g} s)",
+        f"one other batch after {inbox.LIVE_TURNS} live ones",
+        f"as much as lasts {ingest.COMMIT_S * 1e3:g} ms",
         f"keepalive {mqtt_client.KEEPALIVE_S} s, publish time-out {mqtt_client.PUBLISH_S} s",
         f"heartbeat and clock probe each {service.STATUS_S:g} s",
         f"that has waited {failover.UNANSWERED_S:g} s for any acknowledgement",
