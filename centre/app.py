@@ -32,6 +32,7 @@ from geofence.plausible import bounds_of
 
 SUMMARY_S = 1.0
 TEND_S = 1.0  # between two looks at the database's file
+SUMMARIES_PER_PROOF = 10  # workers store items of epochs that only the database then knows
 SUMMARIES_PER_TABLE = 2  # the table of all RSUs is sent with each second summary
 
 
@@ -72,6 +73,7 @@ class Centre:
     damage: Damage
     presence: CentrePresence
     asker: Asker
+    workers: bool = False  # whether workers store violations and journeys, not this process
 
     async def start(self) -> None:
         """Restore the units' states from the database; raises UnreadableError."""
@@ -108,6 +110,9 @@ class Centre:
             if turn % SUMMARIES_PER_TABLE == 0:
                 with contextlib.suppress(UnreadableError):
                     await self.overview.refresh()
+                if self.workers and turn % SUMMARIES_PER_PROOF == 0:
+                    with contextlib.suppress(UnreadableError):
+                        await self.overview.prove_epochs()
                 self.feed.publish_state("rsus", msgspec.json.encode(self.overview.rsu_table()))
             self.feed.publish_state("summary", msgspec.json.encode(await self.overview.summary()))
             turn += 1
@@ -151,6 +156,7 @@ def build_centre(
     ingest = Ingest(
         writer=writer, centre=presence.database, centre_id=presence.centre, main_id=main_id,
         now_ns=clock.now_ns, rsus=rsus, gateways=gateways, tracks=tracks, publish=broker.publish,
+        share="units" if site.config.centre.ingest == "workers" else "all",
     )  # fmt: skip
     asker = Asker(
         centre=presence.database, since_ns=ask_since_ns(engine, oldest_kept_ns(site, started_ns)),
@@ -170,6 +176,7 @@ def build_centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
         health=Health(overview.ready, lambda: overview.counts()["centre"], overview.gauges), asker=asker,
+        workers=site.config.centre.ingest == "workers",
     )  # fmt: skip
 
 

@@ -5,21 +5,27 @@ limited; a batch that finds no room is dropped, and its RSU sends it again.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from edge.subscriptions import nothing
 
 SENDERS_MAX = 1_024  # RSUs with something queued
 MESSAGE_BYTES = 400  # of memory for one batch beside its payload, so that empty ones are limited too
 
 
 class QueuedBatch(NamedTuple):
-    """One `violation/up` message as received, and when."""
+    """One `violation/up` message as received, and when.
+
+    settle : called once it is committed or dropped
+    """
 
     topic: str
     esn: str
     payload: bytes
     received_ns: int
+    settle: Callable[[], None] = nothing
 
     @property
     def n_bytes(self) -> int:
@@ -52,7 +58,7 @@ class Inbox:
         return queue is not None and message.payload in queue.payloads
 
     def add(self, message: QueuedBatch) -> int:
-        """Queue a batch; return how many batches were dropped because there was no room.
+        """Queue a batch; return how many batches were dropped, and settled, because there was no room.
 
         Where one RSU has too many, this batch is dropped; where all together have too many bytes, the newest
         batches of the RSU with the most bytes.
@@ -60,16 +66,18 @@ class Inbox:
         queue = self._queues.get(message.esn)
         if queue is None:
             if len(self._queues) >= SENDERS_MAX:
+                message.settle()
                 return 1
             queue = self._queues[message.esn] = _Queue()
         if len(queue.messages) >= self._n_messages_max or self._is_long(queue, message):
+            message.settle()
             return 1
         queue.messages.append(message)
         self._add(queue, message)
         n_dropped = 0
         while self._n_bytes > self._n_bytes_max:
             largest = max(self._queues, key=lambda esn: self._queues[esn].n_bytes)
-            self._pop(largest, newest=True)
+            self._pop(largest, newest=True).settle()
             n_dropped += 1
         return n_dropped
 

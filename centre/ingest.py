@@ -8,6 +8,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 import msgspec
 
@@ -48,6 +49,8 @@ ACK_RETRY_S = 0.02  # first, after the link refused an acknowledgement
 UNSENT_MAX = 1_024  # pairs of RSU and epoch
 
 Publish = Callable[[str, bytes, int], bool]  # topic, payload, QoS
+# everything; everything but what workers store; what a worker stores
+Share = Literal["all", "units", "items"]
 
 
 class Ingest:
@@ -65,11 +68,12 @@ class Ingest:
         publish: Publish,
         centre_id: str | None = None,
         main_id: str | None = None,
+        share: Share = "all",
     ) -> None:
         """`publish(topic, payload, qos)` starts sending, or returns False.
 
         centre, centre_id : the names of its database and of the centre itself, for the acknowledgements
-        main_id : the site's first centre; None: this one
+        main_id : the site's first centre; None: this one.  share : which messages it receives
         """
         self._writer, self._centre, self._now_ns = writer, centre, now_ns
         self._centre_id = centre_id
@@ -84,13 +88,15 @@ class Ingest:
         self.gate = Gate({"rsu": rsus.rows(), "gateway": gateways.rows()}, self.counts)
         own = centre_id or "centre"
         self.peers = Peers(own=own, database=centre, main=main_id or own, counts=self.counts)
-        self.subscriptions = Subscriptions(self._rows(), self._count_unknown)
+        self.subscriptions = Subscriptions(self._rows(share), self._count_unknown)
 
-    def _rows(self) -> list[Subscription]:
+    def _rows(self, share: Share) -> list[Subscription]:
         """Return the topics of all units, each with its handler; no handler blocks."""
-        rows = [
+        items = [
             Subscription(topics.violation_up("+"), 1, self._receive_batch, retained=True),
             Subscription(topics.journey_up("+"), 1, self._receive_journeys, retained=True, link=TRACKS),
+        ]
+        rows = [
             Subscription(topics.status("+"), 1, self._receive_rsu_status, retained=True),
             Subscription(topics.gateway_status("+"), 1, self._receive_gateway_status, retained=True),
             Subscription(topics.clock_req("+"), 0, self._answer_rsu_clock, retained=True, link=TRACKS),
@@ -99,7 +105,10 @@ class Ingest:
             ),
             Subscription(topics.track_up("+"), 0, self._receive_snapshot, retained=True, link=TRACKS),
         ]
-        admitted = [row._replace(handler=self._admitted(row.handler)) for row in rows]
+        chosen = {"all": items + rows, "units": rows, "items": items}[share]
+        admitted = [row._replace(handler=self._admitted(row.handler)) for row in chosen]
+        if share == "items":
+            return admitted
         # no unit's: the gate knows units only, and `Peers` keeps a few centres
         return [*admitted, Subscription(topics.centre_status("+"), 1, self.peers.receive, retained=True)]
 
@@ -109,15 +118,18 @@ class Ingest:
         def handle(message: Incoming) -> None:
             if self.gate.admits(message, time.monotonic()):
                 handler(message)
+            else:
+                message.settle()
 
         return handle
 
     def _receive_batch(self, message: Incoming) -> None:
         """Queue a batch; where the inbox is full it is dropped, and its RSU sends it again."""
         esn = message.topic.name
-        batch = QueuedBatch(topics.violation_up(esn), esn, message.payload, self._now_ns())
+        batch = QueuedBatch(topics.violation_up(esn), esn, message.payload, self._now_ns(), message.settle)
         if self._inbox.contains(batch):
             self.counts["inbox.repeated"] += 1
+            message.settle()
             return
         n_dropped = self._inbox.add(batch)
         if n_dropped:
@@ -128,6 +140,7 @@ class Ingest:
         """Queue versions of journeys; acknowledge at once those that can't be true, or they'd come again."""
         esn = message.topic.name
         ack = self._journeys.receive(esn, message.payload, self._now_ns())
+        message.settle()  # the RSU keeps them until they are acknowledged to it
         if ack is not None:
             self._publish(topics.journey_ack(esn), wire.encode(ack), 1)
         self._wake.set()
@@ -212,6 +225,8 @@ class Ingest:
             await asyncio.sleep(RETRY_S)
             return
         self._inbox.return_batches(outcome.remaining)
+        for batch in batches[: len(batches) - len(outcome.remaining)]:
+            batch.settle()
         acks = [ack for ack in outcome.committed.acknowledgements if ack.stored or ack.conflict]
         for ack in acks:
             if ack.stored:

@@ -66,10 +66,15 @@ class Overview:
             registry.restore(row.id, row.since_ns, row.body)
         for (esn, epoch), last_seq in (await read(reader.last_seqs)).items():
             self._rsus.restore_last_seq(esn, epoch, last_seq)
-        for esn, epoch in (await read(reader.newest_epochs, tuple(self._rsus.rows()))).items():
-            self._rsus.prove_epoch(esn, epoch)
+        await self.prove_epochs()
         self._figures = await read(reader.figures, self._now_ns())
         await self.refresh()
+
+    async def prove_epochs(self) -> None:
+        """Read the newest epochs of items, which workers may have stored; raises UnreadableError."""
+        newest = self._database.reader.newest_epochs
+        for esn, epoch in (await self._database.read(newest, tuple(self._rsus.rows()))).items():
+            self._rsus.prove_epoch(esn, epoch)
 
     async def refresh(self) -> None:
         """Read gaps and latencies again; raises UnreadableError."""

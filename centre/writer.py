@@ -129,7 +129,9 @@ class Writer:
         for message in messages:
             if n_items >= COMMIT_ITEMS_MAX:
                 break
-            batch = decode_batch(*message, self._bounds)
+            batch = decode_batch(
+                message.topic, message.esn, message.payload, message.received_ns, self._bounds
+            )
             batches.append(batch)
             if isinstance(batch, Batch):
                 n_items += len(batch.items) + QUARANTINE_ITEMS * len(batch.strays)

@@ -6,12 +6,20 @@ from typing import NamedTuple
 from edge import topics
 
 
+def nothing() -> None:
+    """Where nobody waits."""
+
+
 class Incoming(NamedTuple):
-    """A received message."""
+    """A received message.
+
+    settle : called once it is stored, or once it is known that it never will be: a queue may forget it then
+    """
 
     topic: topics.Topic
     payload: bytes
     retained: bool
+    settle: Callable[[], None] = nothing
 
 
 Handler = Callable[[Incoming], None]  # runs in the event loop; must neither block nor raise
@@ -51,11 +59,14 @@ class Subscriptions:
         """Return (filter, QoS) of each subscription of a connection."""
         return [(row.pattern, row.qos) for row in self._rows if row.link == link]
 
-    def receive(self, topic: str, payload: bytes, retained: bool = False) -> None:
-        """Dispatch one message."""
+    def receive(
+        self, topic: str, payload: bytes, retained: bool = False, settle: Callable[[], None] = nothing
+    ) -> None:
+        """Dispatch one message; one without a handler is settled at once."""
         parts = topics.parse(topic)
         row = None if parts is None else self._by_kind.get((parts.realm, parts.tail))
         if parts is None or row is None or (retained and not row.retained):
             self._count_unexpected()
+            settle()
             return
-        row.handler(Incoming(parts, payload, retained))
+        row.handler(Incoming(parts, payload, retained, settle))
