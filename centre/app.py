@@ -114,6 +114,8 @@ class Centre:
                     with contextlib.suppress(UnreadableError):
                         await self.overview.prove_epochs()
                 self.feed.publish_state("rsus", msgspec.json.encode(self.overview.rsu_table()))
+            if self.workers:
+                self.feed.wake()
             self.feed.publish_state("summary", msgspec.json.encode(await self.overview.summary()))
             turn += 1
             await asyncio.sleep(SUMMARY_S)
@@ -132,6 +134,7 @@ def build_centre(
     main_id : the site's first centre, where this is the second; None: this one
     """
     engine, damage = storage.engine, Damage()
+    has_workers = site.config.centre.ingest == "workers"
     view = view_of(site)
     started_ns = clock.now_ns()
     gateway = site.config.gateway
@@ -143,7 +146,8 @@ def build_centre(
     writer = Writer(violation_writer, log, lambda: feed.wake(), bounds, storage, damage.report)
     database = Database(
         engine,
-        Reader(engine, lambda: violation_writer.settled_n),
+        # workers settle their rows themselves, unknown to this process
+        Reader(engine, None if has_workers else lambda: violation_writer.settled_n),
         lambda: writer.fault or writer.storage_fault,
         log,
         damage.report,
@@ -156,7 +160,7 @@ def build_centre(
     ingest = Ingest(
         writer=writer, centre=presence.database, centre_id=presence.centre, main_id=main_id,
         now_ns=clock.now_ns, rsus=rsus, gateways=gateways, tracks=tracks, publish=broker.publish,
-        share="units" if site.config.centre.ingest == "workers" else "all",
+        share="units" if has_workers else "all",
     )  # fmt: skip
     asker = Asker(
         centre=presence.database, since_ns=ask_since_ns(engine, oldest_kept_ns(site, started_ns)),
@@ -176,7 +180,7 @@ def build_centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
         health=Health(overview.ready, lambda: overview.counts()["centre"], overview.gauges), asker=asker,
-        workers=site.config.centre.ingest == "workers",
+        workers=has_workers,
     )  # fmt: skip
 
 
