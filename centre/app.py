@@ -146,8 +146,7 @@ def build_centre(
     writer = Writer(violation_writer, log, lambda: feed.wake(), bounds, storage, damage.report)
     database = Database(
         engine,
-        # workers settle their rows themselves, unknown to this process
-        Reader(engine, None if has_workers else lambda: violation_writer.settled_n),
+        Reader(engine),
         lambda: writer.fault or writer.storage_fault,
         log,
         damage.report,

@@ -25,7 +25,7 @@ def alone(db: sa.Connection, result: CommitResult, step: Step) -> Exception | No
 
     Raises what the storage or the schema caused: that would fail for every other item too.
     """
-    trial = CommitResult()
+    trial = CommitResult(limits=result.limits)
     try:
         with db.begin_nested():
             step(db, trial)
@@ -34,5 +34,6 @@ def alone(db: sa.Connection, result: CommitResult, step: Step) -> Exception | No
             raise
         return error
     result.counts.update(trial.counts)
-    result.keys += trial.keys
+    result.changes += trial.changes
+    result.refused_journeys |= trial.refused_journeys
     return None

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from centre.changes import Change
 from centre.inbox import QueuedBatch
 from centre.row_limits import RowLimits
 from geofence.journeys.journey import Journey
@@ -42,8 +43,8 @@ class CommitResult:
     acknowledgements: list[Acknowledgement] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     committed_ns: int = 0
-    keys: list[tuple[str, int, str]] = field(default_factory=list)  # (id, version, esn) that are new
-    feed_n: int = 0  # the newest row of the feed, this transaction's included
+    changes: list[Change] = field(default_factory=list)  # to be announced
+    unsettled_n: int | None = None  # the row that notes them; None: there are none
     refused_journeys: set[str] = field(default_factory=set)  # ids without a row: the RSU sends them again
     limits: RowLimits = field(default_factory=RowLimits)  # the writer's, the same for all its transactions
 

@@ -1,15 +1,17 @@
 """The quarantine: bytes that can't be stored, for the operator to see; and the limits of the tables."""
 
 import hashlib
+from collections import Counter
 
 import sqlalchemy as sa
 
 from centre import statements as sql
 from centre.batch_decoder import Batch, UnreadableBatch
 from centre.commands import CommitResult
-from centre.store import FEED, QUARANTINE
+from centre.store import QUARANTINE
 
 QUARANTINE_ROWS_MAX = 10_000
+SENDER_ROWS_MAX = 1_000  # of one RSU, the newest
 QUARANTINE_BODY_BYTES_MAX = 65_536
 FEED_ROWS_MAX = 100_000
 
@@ -35,14 +37,13 @@ def quarantine(
     if db.scalar(same.limit(1)) is not None:
         result.counts["quarantine.repeated"] += 1
         return
-    added = db.execute(
+    db.execute(
         sa.insert(QUARANTINE).values(
             received_ns=source.received_ns, topic=source.topic[:200], esn=source.esn, epoch=epoch, seq=seq,
             reason=reason[:200], sha256=sha256, size_bytes=len(body), body=body[:QUARANTINE_BODY_BYTES_MAX],
         )
     )  # fmt: skip
-    n = added.inserted_primary_key[0] if added.inserted_primary_key else 0
-    dropped = result.limits.quarantined(db, source.esn, n)
+    dropped = drop_excess(db, source.esn)
     if dropped:
         result.counts["quarantine.dropped"] += dropped
     result.counts["quarantine.kept"] += 1
@@ -63,12 +64,22 @@ def has_room(result: CommitResult, source: Batch | UnreadableBatch) -> bool:
     return False
 
 
-def trim_tables(db: sa.Connection, result: CommitResult) -> None:
-    """Delete the oldest rows of the quarantine and of the feed beyond their limits."""
-    for table, rows_max in ((QUARANTINE, QUARANTINE_ROWS_MAX), (FEED, FEED_ROWS_MAX)):
-        newest = db.scalar(sql.NEWEST_NUMBER[table.name]) or 0
-        if newest <= rows_max:
-            continue
+def drop_excess(db: sa.Connection, esn: str) -> int:
+    """Delete an RSU's oldest rows beyond its limit; return how many."""
+    own = QUARANTINE.c.esn == esn
+    newest = sa.select(QUARANTINE.c.n).where(own).order_by(QUARANTINE.c.n.desc())
+    beyond = db.scalar(newest.offset(SENDER_ROWS_MAX).limit(1))
+    if beyond is None:
+        return 0
+    return db.execute(sa.delete(QUARANTINE).where(own, QUARANTINE.c.n <= beyond)).rowcount
+
+
+def trim_table(db: sa.Connection, counts: Counter[str], table: sa.Table) -> int:
+    """Delete the oldest rows of the quarantine or of the feed beyond its limit; return its newest number."""
+    rows_max = QUARANTINE_ROWS_MAX if table is QUARANTINE else FEED_ROWS_MAX
+    newest: int = db.scalar(sql.NEWEST_NUMBER[table.name]) or 0
+    if newest > rows_max:
         dropped = db.execute(sa.delete(table).where(table.c.n <= newest - rows_max)).rowcount
         if dropped:
-            result.counts[f"{table.name}.dropped"] += dropped
+            counts[f"{table.name}.dropped"] += dropped
+    return newest

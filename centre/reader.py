@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from centre import postgresql
 from centre.statements import WARNING
 from centre.store import ASK, EPISODE, EPOCH, FEED, JOURNEY, QUARANTINE, STATUS, TRANSPORT, VERSION
 from centre.views import figures as count
@@ -71,10 +72,8 @@ class JourneyFilter:
 class Reader:
     """Queries of one database, and the counters of what could not be shown."""
 
-    def __init__(self, engine: sa.Engine, settled_n: Callable[[], int] | None = None) -> None:
-        """`settled_n()` is the newest row of the feed that may be read; None: all of it."""
-        self._engine = engine
-        self._settled_n = settled_n
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = postgresql.snapshots(engine)
         self._alarms = count.AlarmBins()
         self.counts: Counter[str] = Counter()
         self._complete: dict[tuple[str, int], int] = {}  # last_seq up to which nothing is missing
@@ -96,9 +95,8 @@ class Reader:
         if wanted.before is not None:
             query = query.where(EPISODE.c.n < wanted.before)
         query = query.order_by(EPISODE.c.n.desc()).limit(wanted.limit + 1)
-        settled_n = self._settled()  # before the snapshot: later rows reach the page through the feed
         with self._engine.begin() as db:
-            cursor, rows = _cursor(db, settled_n), db.execute(query).all()
+            cursor, rows = _cursor(db), db.execute(query).all()
             shown = rows[: wanted.limit]
             histories = _histories(db, [row.id for row in shown])
         items = [self._shown(violations.episode, row, row.body, histories[row.id]) for row in shown]
@@ -152,13 +150,12 @@ class Reader:
 
     def bounds(self) -> tuple[int, int]:
         """Return the newest number of the feed and the oldest that is still kept (0, 0: empty)."""
-        settled_n = self._settled()
         with self._engine.begin() as db:
             oldest = db.scalar(sa.select(sa.func.min(FEED.c.n)))
-            return _cursor(db, settled_n), oldest or 0
+            return _cursor(db), oldest or 0
 
     def changes(self, after: int, limit: int = 200) -> list[Change]:
-        """Return the feed's next settled rows, ascending; each violation at the version that it announced."""
+        """Return the feed's next rows, ascending; each violation at the version that it announced."""
         at_change = (
             (VERSION.c.id == FEED.c.key)
             & (VERSION.c.version == FEED.c.version)
@@ -183,8 +180,6 @@ class Reader:
             .order_by(FEED.c.n)
             .limit(limit)
         )  # fmt: skip
-        if (settled_n := self._settled()) is not None:
-            query = query.where(FEED.c.n <= settled_n)
         with self._engine.begin() as db:
             rows = db.execute(query).all()
             histories = _histories(db, [row.key for row in rows if row.kind == "violation"])
@@ -204,18 +199,17 @@ class Reader:
 
     def figures(self, now_ns: int) -> dict[str, Any]:
         """Return the figures of `/api/summary`."""
-        settled_n = self._settled()
         with self._engine.begin() as db:
             by_grade = sa.select(EPISODE.c.grade, sa.func.count()).where(EPISODE.c.open)
             opened = {row[0]: row[1] for row in db.execute(by_grade.group_by(EPISODE.c.grade)).all()}
             alarm = sa.select(EPISODE.c.first_committed_ns).where(EPISODE.c.grade_max >= WARNING)
+            sections = count.sections(db)
             return {
-                "cursor": _cursor(db, settled_n),
-                "sections": count.sections(db),
+                "cursor": _cursor(db),
+                "sections": sections,
                 "alarms": self._alarms.read(db, now_ns),
                 "open": {grade: opened.get(i, 0) for i, grade in enumerate(GRADES)},
-                "total": db.scalar(sa.select(sa.func.max(EPISODE.c.n)))
-                or 0,  # episodes are numbered without gaps
+                "total": sections["open"] + sections["ended"] + sections["record"],
                 "last_alarm_ns": db.scalar(alarm.order_by(EPISODE.c.n.desc()).limit(1)),
                 "quarantined": db.scalar(sa.select(sa.func.count()).select_from(QUARANTINE)),
             }
@@ -321,13 +315,9 @@ class Reader:
             }
         return {esn: epoch for esn, epoch in found.items() if epoch is not None}
 
-    def _settled(self) -> int | None:
-        return None if self._settled_n is None else self._settled_n()
 
-
-def _cursor(db: sa.Connection, settled_n: int | None) -> int:
-    newest: int = db.scalar(sa.select(sa.func.max(FEED.c.n))) or 0
-    return newest if settled_n is None else min(newest, settled_n)
+def _cursor(db: sa.Connection) -> int:
+    return db.scalar(sa.select(sa.func.max(FEED.c.n))) or 0
 
 
 def _histories(db: sa.Connection, ids: Sequence[str]) -> dict[str, History]:

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from centre.store import SETTING, TRANSPORT
+from centre.store import SETTING, TRANSPORT, exclusive
 
 ASK_SINCE = "ask_since_ns"
 NOTHING_TO_ASK = 0
@@ -26,7 +26,7 @@ def ask_since_ns(engine: sa.Engine, oldest_ns: int) -> int:
     A database without one is new where it holds no transport key, and then gets `oldest_ns`: its forerunner
     may have been deleted.
     """
-    with engine.begin() as db:
+    with exclusive(engine) as db:  # another process may start on it
         known = value(db, ASK_SINCE)
         if known is None:
             has_keys = db.scalar(sa.select(TRANSPORT.c.seq).limit(1)) is not None

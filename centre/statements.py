@@ -1,76 +1,96 @@
-"""The statements of the database's writer, built once: building one costs as much as running it."""
+"""The statements of the database's writer, as text for the driver: SQLAlchemy's way costs as much as the row.
 
+They are the same for both databases but for two things: the mark of a parameter, and how a list is one.
+"""
+
+# ruff: noqa: S608 - the texts are made of our own names only
+
+import functools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from centre.store import EPISODE, FEED, QUARANTINE, TRANSPORT, VERSION
+from centre.store import EPISODE, FEED, QUARANTINE, TRANSPORT, UNSETTLED, VERSION
 from geofence.violation import GRADES
 
 WARNING = GRADES.index("warning")
 # columns of EPISODE that a newer version replaces
 NEWEST = ("version", "hop", "esn", "open", "grade", "rule")
-_bound = sa.bindparam
-
-_AT_KEY = (
-    TRANSPORT.c.esn == _bound("k_esn"),
-    TRANSPORT.c.epoch == _bound("k_epoch"),
-    TRANSPORT.c.seq == _bound("k_seq"),
-)
-FIND_KEYS = sa.select(TRANSPORT.c.seq, TRANSPORT.c.sha256).where(
-    TRANSPORT.c.esn == _bound("k_esn"),
-    TRANSPORT.c.epoch == _bound("k_epoch"),
-    TRANSPORT.c.seq.in_(_bound("k_seqs", expanding=True)),
-)
-ADD_KEY = sa.insert(TRANSPORT)
-REPLACE_VOID = (
-    sa.update(TRANSPORT)
-    .where(*_AT_KEY)
-    .values(sha256=_bound("new_sha256"), void=None, received_ns=_bound("new_received_ns"))
-)
-
-_AT_VERSION = (
-    VERSION.c.id == _bound("k_id"),
-    VERSION.c.version == _bound("k_version"),
-    VERSION.c.esn == _bound("k_esn"),
-)
-FIND_VERSIONS = sa.select(VERSION.c.id, VERSION.c.version, VERSION.c.esn, VERSION.c.sha256).where(
-    VERSION.c.id.in_(_bound("k_ids", expanding=True)),
-    VERSION.c.version.in_(_bound("k_versions", expanding=True)),
-)
-ADD_VERSION = sa.insert(VERSION)
-STAMP_VERSION = sa.update(VERSION).where(*_AT_VERSION).values(committed_ns=_bound("at_ns"))
-_AT_EPISODE = EPISODE.c.id == _bound("k_id")
 # columns of EPISODE that a further version changes
 CHANGING = (*NEWEST, "grade_max", "versions", "excess_m_max", "p_violation_max")
-FIND_EPISODES = sa.select(EPISODE.c.id, *(EPISODE.c[name] for name in CHANGING)).where(
-    EPISODE.c.id.in_(_bound("k_ids", expanding=True))
-)
-FIND_EPISODE = sa.select(EPISODE.c.version, EPISODE.c.esn).where(_AT_EPISODE)
-ADD_EPISODE = sa.insert(EPISODE)
-CHANGE_EPISODE = (
-    sa.update(EPISODE).where(_AT_EPISODE).values(**{name: _bound(f"new_{name}") for name in CHANGING})
-)
-# The first version of grade warning or above that an observation decided.
-_sample = (
-    VERSION.c.id == _bound("k_id"), VERSION.c.grade >= WARNING, VERSION.c.decided_ns.is_not(None),
+KEY_COLUMNS = ("esn", "epoch", "seq", "sha256", "void", "received_ns")
+VERSION_COLUMNS = (
+    "id", "version", "esn", "hop", "grade", "body", "sha256", "epoch", "seq", "decided_ns", "detected_ns",
+    "sent_ns", "received_ns",
 )  # fmt: skip
-
-
-def _of_sample(column: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
-    query = sa.select(column).where(*_sample).order_by(VERSION.c.hop, VERSION.c.version)
-    return query.limit(1).scalar_subquery()
-
-
-STAMP_EPISODE = (
-    sa.update(EPISODE)
-    .where(_AT_EPISODE)
-    .values(
-        first_committed_ns=sa.func.coalesce(EPISODE.c.first_committed_ns, _bound("at_ns")),
-        latency_ns=_of_sample(VERSION.c.committed_ns - VERSION.c.decided_ns),
-        latency_esn=_of_sample(VERSION.c.esn),
-    )
-)
-
-ADD_FEED = sa.insert(FEED)
+EPISODE_COLUMNS = ("id", *CHANGING, "first_received_ns")
 NEWEST_NUMBER = {table.name: sa.select(sa.func.max(table.c.n)) for table in (QUARANTINE, FEED)}
+ADD_UNSETTLED = sa.insert(UNSETTLED)
+ADD_EPISODE = sa.insert(EPISODE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statements:
+    """The statements for one kind of database; each takes a tuple of values in the order of its text."""
+
+    find_keys: str
+    add_key: str
+    replace_void: str
+    find_versions: str
+    add_version: str
+    find_episodes: str
+    add_episode: str
+    change_episode: str
+    stamp_version: str
+    stamp_episode: str
+    sample_episode: str
+    announce_episode: str
+    add_feed: str
+    is_postgresql: bool
+
+    def listed(self, values: Sequence[int | str]) -> Any:
+        """Return a list of values as one parameter."""
+        return list(values) if self.is_postgresql else json.dumps(list(values))
+
+
+@functools.cache
+def statements_of(dialect: str) -> Statements:
+    """Return the statements for `sqlite` or `postgresql`, by the name of SQLAlchemy's dialect."""
+    is_postgresql = dialect == "postgresql"
+    mark = "%s" if is_postgresql else "?"
+    among = f"= ANY({mark})" if is_postgresql else f"IN (SELECT value FROM json_each({mark}))"
+
+    def insert(table: sa.Table, columns: Sequence[str]) -> str:
+        return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join([mark] * len(columns))})"
+
+    changes = ", ".join(f"{name} = {mark}" for name in CHANGING)
+    # the first version of grade warning or above that an observation decided
+    sample = (
+        f"FROM violation_version WHERE id = {mark} AND grade >= {WARNING} AND decided_ns IS NOT NULL"
+        " ORDER BY hop, version LIMIT 1"
+    )
+    return Statements(
+        find_keys=f"SELECT seq, sha256 FROM transport WHERE esn = {mark} AND epoch = {mark} AND seq {among}",
+        add_key=insert(TRANSPORT, KEY_COLUMNS),
+        replace_void=f"UPDATE transport SET sha256 = {mark}, void = NULL, received_ns = {mark}"
+        f" WHERE esn = {mark} AND epoch = {mark} AND seq = {mark}",
+        find_versions="SELECT id, version, esn, sha256 FROM violation_version"
+        f" WHERE id {among} AND version {among}",
+        add_version=insert(VERSION, VERSION_COLUMNS),
+        find_episodes=f"SELECT id, {', '.join(CHANGING)}, latency_ns FROM episode WHERE id {among}",
+        add_episode=insert(EPISODE, EPISODE_COLUMNS),
+        change_episode=f"UPDATE episode SET {changes} WHERE id = {mark}",
+        stamp_version=f"UPDATE violation_version SET committed_ns = {mark}"
+        f" WHERE id = {mark} AND version = {mark} AND esn = {mark}",
+        stamp_episode=f"UPDATE episode SET first_committed_ns = {mark}"
+        f" WHERE id = {mark} AND first_committed_ns IS NULL",
+        sample_episode=f"UPDATE episode SET latency_ns = (SELECT committed_ns - decided_ns {sample}),"
+        f" latency_esn = (SELECT esn {sample}) WHERE id = {mark}",
+        announce_episode="INSERT INTO feed (kind, key, version, esn)"
+        f" SELECT 'violation', id, version, esn FROM episode WHERE id = {mark}",
+        add_feed=insert(FEED, ("kind", "key")),
+        is_postgresql=is_postgresql,
+    )

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from centre import statements as sql
+from centre.changes import Change
 from centre.commands import EPOCHS_MAX, CommitResult, StatusChange, StoreAsk
 from centre.store import ASK, EPOCH, STATUS
 
@@ -20,7 +20,7 @@ def store_status(db: sa.Connection, result: CommitResult, change: StatusChange) 
         db.execute(sa.insert(STATUS).values(kind=change.kind, id=change.id, **values))
     _store_last_seqs(db, result, change)
     if change.announce:
-        db.execute(sql.ADD_FEED, {"kind": change.kind, "key": change.id})
+        result.changes.append(Change(change.kind, change.id))
 
 
 def store_ask(db: sa.Connection, _result: CommitResult, *, ask: StoreAsk) -> None:

@@ -10,16 +10,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from centre import migrations
+from centre import migrations, postgresql
 from centre.database_file import MODE, path_of, restrict
 from centre.faults import SchemaError, as_schema_error
 
 VERSION_KEY = "schema_version"  # in SETTING; a petroroad without Alembic reads it to refuse a newer database
 SQLITE_WAIT_S = 5  # for a lock of another process
 LOG_BYTES_KEPT = 4_194_304  # of the write-ahead log after a checkpoint: a long reader lets it grow
-OPENING_LOCK = 8_081_078  # PostgreSQL's advisory lock of whoever opens a database; any number of our own
 
 META = sa.MetaData()
+_NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite counts only a column of its own name
 
 # One row per transport key that ever arrived: what an RSU's batch is compared with.
 TRANSPORT = sa.Table(
@@ -56,7 +56,7 @@ VERSION = sa.Table(
 # One row per episode: the version that is shown, and figures over all its versions.
 EPISODE = sa.Table(
     "episode", META,
-    sa.Column("n", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("n", _NUMBER, primary_key=True, autoincrement=True),
     sa.Column("id", sa.String(36), nullable=False, unique=True),
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("hop", sa.BigInteger, nullable=False),
@@ -79,9 +79,10 @@ EPISODE = sa.Table(
 sa.Index("ix_episode_section", EPISODE.c.grade_max, EPISODE.c.open)  # the page counts by it each second
 
 # One row per committed change of a violation, RSU or gateway; the number is the id of the server-sent event.
+# Rows are added in the order of their numbers, also where several processes write (`settling`).
 FEED = sa.Table(
     "feed", META,
-    sa.Column("n", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("n", _NUMBER, primary_key=True, autoincrement=True),
     sa.Column("kind", sa.String(16), nullable=False),  # violation, rsu, gateway
     sa.Column("key", sa.String(64), nullable=False),  # the violation's id, the esn, the gateway's id
     sa.Column("version", sa.BigInteger),
@@ -89,9 +90,17 @@ FEED = sa.Table(
     sqlite_autoincrement=True,
 )  # fmt: skip
 
+# One row per transaction whose changes the feed does not announce yet: it is deleted when it does.
+UNSETTLED = sa.Table(
+    "unsettled", META,
+    sa.Column("n", _NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("changes", sa.LargeBinary, nullable=False),  # of `changes`
+    sqlite_autoincrement=True,
+)  # fmt: skip
+
 QUARANTINE = sa.Table(
     "quarantine", META,
-    sa.Column("n", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("n", _NUMBER, primary_key=True, autoincrement=True),
     sa.Column("received_ns", sa.BigInteger, nullable=False),
     sa.Column("topic", sa.String(200), nullable=False),
     sa.Column("esn", sa.String(64), nullable=False),
@@ -103,6 +112,7 @@ QUARANTINE = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
     sqlite_autoincrement=True,
 )  # fmt: skip
+sa.Index("ix_quarantine_esn", QUARANTINE.c.esn, QUARANTINE.c.n)  # each RSU's rows are limited
 
 # The last status of each RSU and gateway that changed something; other heartbeats stay in memory.
 STATUS = sa.Table(
@@ -127,7 +137,7 @@ EPOCH = sa.Table(
 # RSU did not know of it. `base` is what was known of that one then; the joined one's row shows both together.
 JOURNEY = sa.Table(
     "journey", META,
-    sa.Column("n", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("n", _NUMBER, primary_key=True, autoincrement=True),
     sa.Column("id", sa.String(36), nullable=False, unique=True),
     sa.Column("terminal", sa.String(64), nullable=False),
     sa.Column("open", sa.Boolean, nullable=False),
@@ -170,17 +180,23 @@ def open_database(url: str | sa.URL) -> sa.Engine:
     through a loss of power.
     Raises sqlalchemy.exc.SQLAlchemyError where it can't be opened, SchemaError where its tables don't fit.
     """
-    engine = sa.create_engine(url)
+    address = sa.make_url(url)
+    engine = sa.create_engine(address, **postgresql.engine_arguments(address))
+    if postgresql.is_postgresql(engine):
+        sa.event.listen(engine, "connect", postgresql.prepare_session)
     if engine.dialect.name == "sqlite":
         keep_private(engine.url)
         sa.event.listen(engine, "connect", prepare_sqlite)
         sa.event.listen(engine, "begin", _begin)
     try:
-        with _exclusive(engine) as db:
+        with exclusive(engine) as db:
             _check_version(db)
             migrations.upgrade(db)
             META.create_all(db)
-            for index in EPISODE.indexes:  # a database of an earlier version has the table, not each index
+            for index in (
+                *EPISODE.indexes,
+                *QUARANTINE.indexes,
+            ):  # a database of an earlier version has the table, not each index
                 index.create(db, checkfirst=True)
             _complete_columns(db)
             _write_version(db)
@@ -191,11 +207,11 @@ def open_database(url: str | sa.URL) -> sa.Engine:
 
 
 @contextlib.contextmanager
-def _exclusive(engine: sa.Engine) -> Iterator[sa.Connection]:
+def exclusive(engine: sa.Engine) -> Iterator[sa.Connection]:
     """Begin a transaction that waits until no other process opens the database."""
     with engine.connect().execution_options(exclusive=True) as db, db.begin():
-        if db.dialect.name == "postgresql":
-            db.execute(sa.select(sa.func.pg_advisory_xact_lock(OPENING_LOCK)))
+        if postgresql.is_postgresql(db):
+            db.execute(sa.select(sa.func.pg_advisory_xact_lock(postgresql.OPENING_LOCK)))
         yield db
 
 
@@ -295,7 +311,7 @@ def _begin(connection: sa.Connection) -> None:
 
 def centre_name(engine: sa.Engine) -> str:
     """Return the name of this database, drawn at random when it was created; acknowledgements carry it."""
-    with _exclusive(engine) as db:
+    with exclusive(engine) as db:
         known = db.scalar(sa.select(SETTING.c.value).where(SETTING.c.key == "centre"))
         if known is not None:
             return str(known)

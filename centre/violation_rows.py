@@ -6,14 +6,14 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from centre import statements as sql
 from centre.attempts import Attempt
 from centre.batch_decoder import Batch, Item
 from centre.commands import Acknowledgement, CommitResult
 from centre.faults import reason_of
 from centre.quarantine import has_room, quarantine
+from centre.statements import WARNING
 from centre.transaction_rows import Rows
-from centre.views.excess import excesses_m
+from centre.views.excess import excess_m_max
 from edge.ask import LOST
 from geofence.plausible import WITHHELD
 from geofence.violation import GRADES, Violation
@@ -47,6 +47,7 @@ def store_together(
             _quarantine_stray(db, result, batch=batch, body=body, reason=reason)
         answers.append(answer.of(batch))
     rows.flush()
+    result.changes += rows.changes.values()
     return answers
 
 
@@ -71,6 +72,7 @@ def _store_one(db: sa.Connection, result: CommitResult, *, batch: Batch, item: I
     rows.load([(batch, [item])])
     _store_item(db, result, rows, batch, item, found)
     rows.flush()
+    result.changes += rows.changes.values()
     answer.stored |= found.stored
     answer.conflict |= found.conflict
 
@@ -152,7 +154,7 @@ def _store_version(
         "seq": item.seq, "decided_ns": _decided_ns(found),
         "detected_ns": item.detected_ns, "sent_ns": item.sent_ns, "received_ns": batch.received_ns,
     })  # fmt: skip
-    result.keys.append((found.id, found.version, found.esn))
+    rows.change_of(found.id).versions.append((found.version, found.esn))
     result.counts["violation.stored"] += 1
     _update_episode(result, rows, batch, found)
 
@@ -163,42 +165,38 @@ def _decided_ns(found: Violation) -> int | None:
 
 
 def _update_episode(result: CommitResult, rows: Rows, batch: Batch, found: Violation) -> None:
-    """Show the newest version, the highest (hop, version), in the episode's row, and add a row to the feed.
+    """Show the newest version, the highest (hop, version), in the episode's row, and note the change.
 
     By that order any higher hop replaces a `handover_lost` close, whichever arrives first. An older version
-    that arrives late gets a row of the feed too: it can raise the maxima and so turn a record into an alarm.
+    that arrives late is announced too: it can raise the maxima and so turn a record into an alarm.
     """
     grade = GRADES.index(found.grade)
-    excesses = excesses_m(found.rule, found.grade, found.evidence, found.start_ns, found.end_ns)
+    deepest_m = excess_m_max(found.rule, found.grade, found.evidence, found.start_ns, found.end_ns)
     newest: dict[str, object] = {
         "version": found.version, "hop": found.hop, "esn": found.esn, "open": found.phase != "close",
         "grade": grade, "rule": found.rule,
     }  # fmt: skip
-    shown = rows.episodes.get(found.id)
+    shown, change = rows.episodes.get(found.id), rows.change_of(found.id)
+    is_sample = grade >= WARNING and _decided_ns(found) is not None
     if shown is None:
         first: dict[str, object] = {
             "grade_max": grade, "versions": 1, "first_received_ns": batch.received_ns,
-            "excess_m_max": max(excesses, default=None), "p_violation_max": found.p_violation,
+            "excess_m_max": deepest_m, "p_violation_max": found.p_violation,
         }  # fmt: skip
         rows.write_episode(found.id, first | newest)
-        rows.add_to_feed(found.id, found.version, found.esn)
+        change.is_new, change.has_sample = True, is_sample
         return
-    deepest = excesses if shown["excess_m_max"] is None else [*excesses, shown["excess_m_max"]]
+    is_overtaken = (found.hop, found.version) <= (shown["hop"], shown["version"])
+    # one that is newer than all others is not the first of them, from which the latency is
+    change.has_sample |= is_sample and (is_overtaken or shown["latency_ns"] is None)
+    lengths_m = [each for each in (deepest_m, shown["excess_m_max"]) if each is not None]
     changed: dict[str, object] = {
         "grade_max": max(shown["grade_max"], grade), "versions": shown["versions"] + 1,
-        "excess_m_max": max(deepest, default=None),
+        "excess_m_max": max(lengths_m, default=None),
         "p_violation_max": max(shown["p_violation_max"], found.p_violation),
     }  # fmt: skip
-    if (found.hop, found.version) <= (shown["hop"], shown["version"]):
+    if is_overtaken:
         result.counts["violation.overtaken"] += 1
     else:
         changed |= newest
     rows.write_episode(found.id, changed)
-    rows.add_to_feed(found.id, shown["version"], shown["esn"])
-
-
-def announce(db: sa.Connection, violation_id: str) -> None:
-    """Add an episode to the feed again, at the version that its row shows."""
-    shown = db.execute(sql.FIND_EPISODE, {"k_id": violation_id}).one()
-    row = {"kind": "violation", "key": violation_id, "version": shown.version, "esn": shown.esn}
-    db.execute(sql.ADD_FEED, row)

@@ -1,27 +1,33 @@
 """Writes violation batches and statuses into the database, once each, and returns what it then holds.
 
 Blocking: `writer.Writer` runs it in a thread of its own. What is given to one `commit` is one transaction.
+Several processes may write one PostgreSQL database.
 """
 
-from collections import deque
+import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
 import sqlalchemy as sa
 
+from centre import changes, postgresql
 from centre import statements as sql
 from centre.attempts import Attempt, alone, together
 from centre.batch_decoder import Batch, UnreadableBatch
 from centre.commands import CommitResult, ReceivedJourney, StatusChange, StoreAsk
 from centre.faults import as_schema_error, cause_of
 from centre.journey_rows import store_journey
-from centre.quarantine import quarantine_message, trim_tables
+from centre.lock_names import names_of
+from centre.quarantine import quarantine_message, trim_table
 from centre.row_limits import RowLimits
+from centre.settling import Settler
 from centre.status_rows import store_ask, store_status
-from centre.store import FEED
-from centre.violation_rows import announce, store_alone, store_together
+from centre.store import QUARANTINE
+from centre.violation_rows import store_alone, store_together
 
-UNSTAMPED_MAX = 100  # commits that wait for their time to be written; beyond, the oldest keep none
+TRIES = 5  # of a transaction that PostgreSQL ends for the sake of another one
+TRY_AGAIN_S = 0.02
 
 
 class ViolationWriter:
@@ -31,10 +37,9 @@ class ViolationWriter:
         self._engine = engine
         self._now_ns = now_ns
         self._limits = RowLimits()
-        self._unstamped: deque[CommitResult] = deque(maxlen=UNSTAMPED_MAX)
-        # Feed rows up to here are final: their episodes carry the time of the commit, or writing it failed.
-        # A page's cursor never passes this number, so that the page also receives the commit times.
-        self.settled_n = _newest_change(engine)
+        self._settler = Settler(engine, now_ns)
+        self.counts: Counter[str] = Counter()  # of `tend`
+        self._settler.begin(self.counts)
 
     def commit(
         self,
@@ -49,15 +54,41 @@ class ViolationWriter:
         stored. Raises SQLAlchemyError where the storage fails (then nothing is stored), and SchemaError where
         the tables don't fit this version.
         """
-        try:
-            result = self._commit_in_parts(batches, statuses, journeys, asks)
-        except Exception as error:
-            raise as_schema_error(error) from error
+        result = self._committed(batches, statuses, journeys, asks)
         result.committed_ns = self._now_ns()
-        if result.keys:
-            self._unstamped.append(result)
-        self.settled_n = self._stamp(result)
+        if result.unsettled_n is not None:
+            self._settler.note(result.unsettled_n, result.committed_ns)
+            self._settler.settle(result.counts)
         return result
+
+    def tend(self) -> bool:
+        """Announce what is committed and not yet announced; return whether there was something.
+
+        Call it each second without work: a commit may have left something, and so may a process that was
+        killed.
+        """
+        return self._settler.tend(self.counts)
+
+    def _committed(
+        self,
+        batches: Sequence[Batch | UnreadableBatch],
+        statuses: Sequence[StatusChange],
+        journeys: Sequence[ReceivedJourney],
+        asks: Sequence[StoreAsk],
+    ) -> CommitResult:
+        """Commit; again at once where PostgreSQL ended the transaction for the sake of another one."""
+        for left in reversed(range(TRIES)):
+            try:
+                result = self._commit_in_parts(batches, statuses, journeys, asks)
+            except Exception as error:
+                if not left or postgresql.sqlstate_of(error) not in postgresql.TRANSIENT:
+                    raise as_schema_error(error) from error
+                time.sleep(TRY_AGAIN_S * (TRIES - left))
+                continue
+            if left < TRIES - 1:
+                result.counts["commit.retried"] += TRIES - 1 - left
+            return result
+        raise AssertionError("the last try returns or raises")
 
     def _commit_in_parts(
         self,
@@ -85,6 +116,8 @@ class ViolationWriter:
         result = CommitResult(limits=self._limits)
         with self._engine.begin() as db:
             readable = [batch for batch in batches if isinstance(batch, Batch)]
+            if postgresql.is_postgresql(db):
+                postgresql.lock(db, names_of(readable, statuses, journeys, asks))
             for batch in batches:
                 if isinstance(batch, UnreadableBatch):
                     attempt(db, result, partial(quarantine_message, batch=batch))
@@ -100,47 +133,10 @@ class ViolationWriter:
                     result.counts["journey.unstorable"] += 1
             for ask in asks:
                 attempt(db, result, partial(store_ask, ask=ask))
-            trim_tables(db, result)
-            result.feed_n = db.scalar(sql.NEWEST_NUMBER[FEED.name]) or 0
+            trim_table(db, result.counts, QUARANTINE)
+            if result.changes:
+                body = changes.encode(changes.joined(result.changes))
+                added = db.execute(sql.ADD_UNSETTLED, {"changes": body}).inserted_primary_key
+                assert added is not None, "the row has a number"
+                result.unsettled_n = added[0]
         return result
-
-    def _stamp(self, newest: CommitResult) -> int:
-        """Write the time of each commit that has none yet, and return the newest row of the feed.
-
-        Where that fails, the next commit tries again and announces the episodes again, since pages already
-        have them without the time. A crash in between loses this time only, never the violation.
-        """
-        if not self._unstamped:
-            return newest.feed_n
-        try:
-            with self._engine.begin() as db:
-                for result in self._unstamped:
-                    ids = _write_stamps(db, result)
-                    for violation_id in ids if result is not newest else ():
-                        announce(db, violation_id)
-                feed_n: int = db.scalar(sql.NEWEST_NUMBER[FEED.name]) or 0
-        except Exception as error:  # the violations are committed, so they are acknowledged all the same
-            newest.counts["stamp.failed"] += 1
-            if cause_of(error) == "item":  # a retry would fail again: these times stay unknown
-                self._unstamped.clear()
-            return newest.feed_n
-        self._unstamped.clear()
-        return feed_n
-
-
-def _newest_change(engine: sa.Engine) -> int:
-    try:
-        with engine.begin() as db:
-            return db.scalar(sql.NEWEST_NUMBER[FEED.name]) or 0
-    except Exception as error:
-        raise as_schema_error(error) from error
-
-
-def _write_stamps(db: sa.Connection, result: CommitResult) -> list[str]:
-    """Write the time of one commit to its versions and episodes; return the ids of the episodes."""
-    at_ns = result.committed_ns
-    stamps = [{"k_id": k[0], "k_version": k[1], "k_esn": k[2], "at_ns": at_ns} for k in result.keys]
-    db.execute(sql.STAMP_VERSION, stamps)
-    ids = list(dict.fromkeys(key[0] for key in result.keys))
-    db.execute(sql.STAMP_EPISODE, [{"k_id": each, "at_ns": at_ns} for each in ids])
-    return ids

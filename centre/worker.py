@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre import secrets
-from centre.app import oldest_kept_ns
+from centre.app import TEND_S, oldest_kept_ns
 from centre.faults import SchemaError
 from centre.ingest import Ingest
 from centre.settings import ask_since_ns
@@ -134,6 +134,7 @@ class _Work:
                     "ingest": self.ingest.run(),
                     "queue": self.queue.run(self._receive),
                     "report": self._report(),
+                    "tend": self._tend(),
                     "watchdog": self.notifier.watch(lambda: None, self._state),
                     "health": self.health.serve(self.process.health_at, where, "--health"),
                 }.items()
@@ -160,6 +161,12 @@ class _Work:
     def _signed(self, topic: str, payload: bytes) -> bytes:
         assert self.guard is not None, "asked for only with one"
         return self.guard.guard.signed(topic, payload)
+
+    async def _tend(self) -> None:
+        """Finish what a commit or a killed worker left behind."""
+        while True:
+            await asyncio.sleep(TEND_S)
+            await self.writer.tend()
 
     async def _report(self) -> None:
         """Log the counters that have grown, and follow the files of certificates and keys."""

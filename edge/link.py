@@ -9,6 +9,7 @@ import contextlib
 import os
 import ssl
 import time
+import zlib
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -60,6 +61,9 @@ def link_settings(
     if not mqtt.brokers:
         raise ConfigError(where, "mqtt.brokers", "must name at least one HOST:PORT")
     addresses = tuple(address_of(address) for address in mqtt.brokers)
+    if mqtt.spread:
+        at = zlib.crc32(client_id.encode()) % len(addresses)
+        addresses = addresses[at:] + addresses[:at]
     check_addresses(mqtt, [host for host, _ in addresses], where)
     return LinkSettings(
         addresses=addresses,

@@ -34,6 +34,30 @@ def excesses_m(
     ]  # fmt: skip
 
 
+def excess_m_max(
+    rule: str, grade: str, evidence: Mapping[str, Any], start_ns: int, end_ns: int | None
+) -> float | None:
+    """Return the maximum of `excesses_m`; None where it is empty.
+
+    Evidence that holds numbers only, as that of each violation that was checked, is read in one go.
+    """
+    stamps, values = evidence.get("stamp_ns"), evidence.get(COLUMNS.get(rule, ""))
+    if grade == "undecidable" or type(stamps) is not list or type(values) is not list:
+        return None
+    try:
+        last_ns = end_ns or max(stamps, default=0)
+        return max(
+            (
+                value
+                for stamp_ns, value in zip(stamps, values, strict=False)
+                if -EXCESS_M_MAX <= value <= EXCESS_M_MAX and start_ns <= stamp_ns <= last_ns
+            ),
+            default=None,
+        )
+    except TypeError:  # something else among them
+        return max(excesses_m(rule, grade, evidence, start_ns, end_ns), default=None)
+
+
 def last_violating_ns(rule: str, evidence: Mapping[str, Any], start_ns: int, measured_ns: int) -> int:
     """Return the stamp of the newest observation in which the rule was broken.
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
-from centre import violation_writer
 from centre.batch_decoder import decode_batch
 from centre.commands import CommitResult
 from centre.reader import EpisodeFilter, Reader
+from centre.settling import Settler
 from centre.store import open_database
 from centre.violation_writer import ViolationWriter
 from geofence.violation import Phase, Violation
@@ -55,7 +55,7 @@ class World:
         """Start the centre, again after `stop`."""
         self.engine = open_database(f"sqlite:///{self.path}")
         self.violation_writer = ViolationWriter(self.engine, self._clock_ns)
-        self.reader = Reader(self.engine, lambda: self.violation_writer.settled_n)
+        self.reader = Reader(self.engine)
 
     def stop(self) -> None:
         self.engine.dispose()
@@ -164,18 +164,17 @@ def test_a_time_stamp_that_failed_at_first_reaches_the_open_page(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that was full for a moment: the next commit writes the time and announces it."""
-    world.open_page()
-    real = violation_writer._write_stamps
+    real = Settler._write_times
 
-    def full(*_: object) -> list[str]:
+    def full(*_: object) -> None:
         raise OperationalError("UPDATE", {}, Exception("disk full"))
 
-    monkeypatch.setattr(violation_writer, "_write_stamps", full)
+    monkeypatch.setattr(Settler, "_write_times", full)
     world.send("RSU001", 10, 1, _version(1, 1, 0, 1, "open", 0.5))
-    world.pages[0].follow(world.reader)
+    world.open_page()
     row = world.pages[0].rows[episode_id(1)]
-    assert row["first_committed_ns"] is None  # shown all the same
-    monkeypatch.setattr(violation_writer, "_write_stamps", real)
+    assert row["first_committed_ns"] is None  # a page that loads shows it all the same
+    monkeypatch.setattr(Settler, "_write_times", real)
     world.send("RSU001", 10, 2, _version(2, 1, 0, 1, "open", 0.5))
     world.assert_pages_are_fresh()
     assert world.pages[0].rows[episode_id(1)]["first_committed_ns"] is not None

@@ -155,7 +155,7 @@ def test_any_error_of_one_item_quarantines_it_alone(
     assert done.acknowledgements[0].stored == (1, 2, 3, 4, 5)
     assert centre.ids() == sorted([episode_id(1), episode_id(3)])
     assert (centre.rows(VERSION), centre.rows(EPISODE), centre.rows(FEED)) == (2, 2, 2)  # nothing is half
-    assert {key[0] for key in done.keys} == {episode_id(1), episode_id(3)}
+    assert {change.key for change in done.changes} == {episode_id(1), episode_id(3)}
     assert done.counts["violation.stored"] == 2
     assert done.counts["item.unstorable"] == 1
     reasons = [row["reason"] for row in centre.reader.quarantined(10)]

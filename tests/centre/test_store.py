@@ -131,7 +131,7 @@ def test_the_process_names_the_remedy_and_does_not_start(tmp_path: Path) -> None
         assert part in text
 
 
-@pytest.mark.parametrize("statement", ["DROP TABLE feed", "ALTER TABLE episode DROP COLUMN versions"])
+@pytest.mark.parametrize("statement", ["DROP TABLE unsettled", "ALTER TABLE episode DROP COLUMN versions"])
 def test_a_schema_that_changes_while_it_runs_is_no_full_disk_and_no_poisoned_item(
     tmp_path: Path, statement: str
 ) -> None:

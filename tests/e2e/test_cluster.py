@@ -1,4 +1,4 @@
-"""A cluster of three brokers, PostgreSQL, two workers, the page's centre and two RSUs' outboxes, with ends of each."""
+"""Three brokers, PostgreSQL, two workers, the page's centre and two RSUs' outboxes, and ends of each."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ from petroroad.chaos.page import Page
 from petroroad.processes.children import Child, ChildSpec, start, stop_all, until_ready
 from petroroad.processes.cluster import start_node
 from petroroad.processes.ports import kept_port
-from tests.support.centre_samples import MS, T0_NS, episode_id, violation
+from tests.support.centre_samples import violation
 from tests.support.cluster import cluster
 from tests.support.delivery import rsu_end
 from tests.support.postgresql import postgresql
@@ -31,7 +31,9 @@ pytestmark = [pytest.mark.anyio, pytest.mark.e2e, pytest.mark.paced]
 ROOT = Path(__file__).resolve().parents[2]
 READY_S, TEST_S = 60.0, 30.0
 PACE_S = 0.1  # between two violations of an RSU
-AGAIN_S = 8.0  # after any fault all flows again within this time
+# Leaders are elected within 4 to 9 s, which nats-server fixes; an RSU whose own node is gone then connects
+# anew. On an idle machine all flows again after 5 to 8 s; this bound is for one that others use, too.
+AGAIN_S = 20.0
 STEADY_S = 1.5
 DEPTH_LOW = 10  # of an outbox whose violations flow
 # the worker whose acknowledgements never leave: it dies where only the commit is behind it
@@ -89,6 +91,11 @@ class Stage:
         finally:
             await client.close()
 
+    def node_of(self, rsu):
+        """Return to which node (from 0) an RSU is connected."""
+        _, port = rsu.link.settings.addresses[rsu.link.at]
+        return [each.mqtt for each in self.ports].index(port)
+
     async def kill_node(self, i):
         self.nodes[i].signal(signal.SIGKILL)
         await self.nodes[i].died()
@@ -138,7 +145,7 @@ async def test_ends_of_leaders_and_workers_lose_nothing_and_show_nothing_twice(t
                     await asyncio.sleep(0.05)
 
         await fault("leader of the queue", stage.kill_node(await stage.leader()))
-        await fault("node of an RSU", stage.kill_node(rsus[0].link.at))
+        await fault("node of an RSU", stage.kill_node(stage.node_of(rsus[0])))
 
         async def worker_dies():
             workers[0].signal(signal.SIGKILL)

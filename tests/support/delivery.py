@@ -156,7 +156,13 @@ class RsuEnd:
 
 @contextlib.asynccontextmanager
 async def rsu_end(
-    folder: Path, *ports: int, esn: str = ESN, client_id: str | None = None, wanted=(), settings=None, **options
+    folder: Path,
+    *ports: int,
+    esn: str = ESN,
+    client_id: str | None = None,
+    wanted=(),
+    settings=None,
+    **options,
 ):
     """A running RSU's sending half.
 

@@ -1,0 +1,55 @@
+"""What a transaction changed and a page has to receive, noted until the feed announces it. Pure.
+
+The note is committed with the change itself, in one row for the whole transaction. So a change is announced
+although the process that made it is killed right after its commit: by the next one, or by another process.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+
+class Change(msgspec.Struct, array_like=True):
+    """One row of the feed to be added: an episode, or a unit's status.
+
+    is_new : the episode's first version is among these.  has_sample : its latency has to be computed again
+    versions : (version, esn) of those that have no time of their commit yet
+    """
+
+    kind: str  # violation, rsu, gateway
+    key: str  # the violation's id, the esn, the gateway's id
+    is_new: bool = False
+    has_sample: bool = False
+    versions: list[tuple[int, str]] = []
+
+    def join(self, other: "Change") -> None:
+        """Add what another change of the same episode or unit notes."""
+        self.is_new |= other.is_new
+        self.has_sample |= other.has_sample
+        self.versions += other.versions
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Change]).decode
+
+
+def encode(changes: Sequence[Change]) -> bytes:
+    """Return changes as the bytes that are kept in the database."""
+    return _encode(changes)
+
+
+def decode(body: bytes) -> list[Change]:
+    """Return the changes in `body`; msgspec.MsgspecError where it can't be read."""
+    return _decode(body)
+
+
+def joined(changes: Iterable[Change]) -> list[Change]:
+    """Return one change for each episode or unit, in the order in which each was first changed."""
+    found: dict[tuple[str, str], Change] = {}
+    for change in changes:
+        before = found.get((change.kind, change.key))
+        if before is None:
+            found[change.kind, change.key] = change
+        else:
+            before.join(change)
+    return list(found.values())

@@ -1,0 +1,221 @@
+"""Settles what is committed: gives it the time of its commit, and announces it in the feed.
+
+A transaction with changes leaves a row that notes them (`changes`). Settling is a second, short transaction:
+it takes such rows, of any process, writes the times, adds the feed's rows and deletes the notes. Since only
+one process settles at a time, and holds the feed's lock until its commit, the numbers of the feed become
+visible in their order: a page's cursor skips none. A process that is killed in between leaves its notes to
+the next one that settles. Announced is an episode at the version that its row shows then, so never an older
+one after a newer. Blocking.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from centre import changes, postgresql
+from centre import statements as sql
+from centre.changes import Change
+from centre.faults import as_schema_error, cause_of
+from centre.lock_names import episode_name
+from centre.quarantine import trim_table
+from centre.store import FEED, UNSETTLED
+
+ROWS_MAX = 64  # transactions that are settled at once
+OWN_TIMES_MAX = 1_000  # of our own commits; one beyond gets the time at which it is settled
+# SQLite: a loss of power may take one settling, whose numbers pages know already. None is used again.
+NUMBERS_LEFT_OUT = 10_000
+_oldest = sa.select(UNSETTLED.c.n, UNSETTLED.c.changes).order_by(UNSETTLED.c.n)
+_delete = sa.delete(UNSETTLED).where(UNSETTLED.c.n == sa.bindparam("k_n"))
+
+
+class Turn(NamedTuple):
+    """What one transaction settled; deferred are rows whose episodes another process changes just now."""
+
+    n_settled: int
+    n_deferred: int = 0
+    is_last: bool = True
+
+
+class Settler:
+    """Settles the commits of one database; not thread-safe."""
+
+    def __init__(self, engine: sa.Engine, now_ns: Callable[[], int]) -> None:
+        self._engine, self._now_ns = engine, now_ns
+        self._sql = sql.statements_of(engine.dialect.name)
+        self._shared = postgresql.is_postgresql(engine)
+        self._committed_ns: dict[int, int] = {}  # of our own commits, by the number of their row
+        self._behind = True  # there may be rows
+
+    def begin(self, counts: Counter[str]) -> None:
+        """Settle what an earlier process left. Raises SchemaError where the tables don't fit."""
+        try:
+            with self._engine.begin() as db:
+                if db.scalar(sa.select(sa.func.max(UNSETTLED.c.n))) is None:
+                    self._behind = self._shared
+                    return
+                if not self._shared:
+                    _leave_out_numbers(db)
+        except Exception as error:
+            fault = as_schema_error(error)
+            if fault is not error:
+                raise fault from error
+            return  # the storage fails: the next turn tries again
+        self.settle(counts)
+
+    def note(self, n: int, committed_ns: int) -> None:
+        """Note when we committed the transaction of this row."""
+        self._behind = True
+        self._committed_ns[n] = committed_ns
+        while len(self._committed_ns) > OWN_TIMES_MAX:
+            del self._committed_ns[next(iter(self._committed_ns))]
+
+    def tend(self, counts: Counter[str]) -> bool:
+        """Settle what is left, ours or another process's; return whether there was something."""
+        return (self._behind or self._shared) and self.settle(counts)
+
+    def settle(self, counts: Counter[str]) -> bool:
+        """Settle all rows; return whether there was one. What fails is counted, and tried again next time."""
+        n_settled, turn = 0, Turn(0, is_last=False)
+        try:
+            while not turn.is_last:
+                turn = self._turn(counts)
+                n_settled += turn.n_settled
+            self._behind = turn.n_deferred > 0
+        except Exception as error:
+            self._behind = True
+            counts["settle.failed"] += 1
+            match cause_of(error):
+                case "schema":
+                    raise as_schema_error(error) from error
+                case "item":
+                    n_settled += self._settle_apart(counts)
+        return n_settled > 0
+
+    def _settle_apart(self, counts: Counter[str]) -> int:
+        """Settle row by row, since one of them can't be: that one without its times, or not at all."""
+        n_settled = 0
+        ways = (self._turn, partial(self._turn, has_times=False), self._drop)
+        try:
+            with self._engine.begin() as db:
+                numbers = db.scalars(sa.select(UNSETTLED.c.n).order_by(UNSETTLED.c.n).limit(ROWS_MAX)).all()
+            for number in numbers:
+                n_settled += _first_that_works(ways, counts, number).n_settled
+        except Exception:  # the storage: the next turn tries again
+            counts["settle.failed"] += 1
+        return n_settled
+
+    def _drop(self, counts: Counter[str], n: int) -> "Turn":
+        """Delete a row that can't be settled: what it notes is in the list, and not in the feed."""
+        with self._engine.begin() as db:
+            db.execute(_delete, {"k_n": n})
+        counts["settle.refused"] += 1
+        return Turn(1)
+
+    def _turn(self, counts: Counter[str], only: int | None = None, *, has_times: bool = True) -> "Turn":
+        """Settle the oldest rows, or one, in one transaction."""
+        tally: Counter[str] = Counter()
+        query = _oldest.limit(ROWS_MAX) if only is None else _oldest.where(UNSETTLED.c.n == only)
+        with self._engine.connect() as db, _Unsynchronised(db), db.begin():
+            if self._shared:
+                postgresql.lock_feed(db)
+            noted = [(n, changes.decode(body)) for n, body in db.execute(query).all()]
+            n_found = len(noted)
+            if self._shared:
+                noted = [row for row in noted if _try_lock(db, row[1])]
+            if not noted:
+                return Turn(0, n_found)
+            now_ns = self._now_ns() if any(n not in self._committed_ns for n, _ in noted) else 0
+            if has_times:
+                self._write_times(db, [(self._committed_ns.get(n, now_ns), found) for n, found in noted])
+            self._announce(db, changes.joined(change for _, found in noted for change in found))
+            db.execute(_delete, [{"k_n": n} for n, _ in noted])
+            newest_n = trim_table(db, tally, FEED)
+            if self._shared:
+                postgresql.notify(db, newest_n)
+        for n, _ in noted:
+            self._committed_ns.pop(n, None)
+        n_deferred = n_found - len(noted)  # whoever holds their episodes settles them, or the next turn
+        if n_deferred:
+            tally["settle.deferred"] += n_deferred
+        counts.update(tally)
+        return Turn(len(noted), n_deferred, is_last=n_deferred > 0 or n_found < ROWS_MAX)
+
+    def _write_times(self, db: sa.Connection, noted: Sequence[tuple[int, Sequence[Change]]]) -> None:
+        """Write the time of each commit to its versions and episodes; then the latencies that follow."""
+        versions = [
+            (at_ns, change.key, version, esn)
+            for at_ns, found in noted for change in found for version, esn in change.versions
+        ]  # fmt: skip
+        begun = [(at_ns, change.key) for at_ns, found in noted for change in found if change.is_new]
+        samples = {change.key: None for _, found in noted for change in found if change.has_sample}
+        for statement, rows in (
+            (self._sql.stamp_version, versions),
+            (self._sql.stamp_episode, begun),
+            (self._sql.sample_episode, [(key, key, key) for key in samples]),
+        ):
+            if rows:
+                db.exec_driver_sql(statement, rows)
+
+    def _announce(self, db: sa.Connection, found: Sequence[Change]) -> None:
+        """Add a row of the feed for each, in their order."""
+        episodes = [(change.key,) for change in found if change.kind == "violation"]
+        units = [(change.kind, change.key) for change in found if change.kind != "violation"]
+        for statement, rows in ((self._sql.announce_episode, episodes), (self._sql.add_feed, units)):
+            if rows:
+                db.exec_driver_sql(statement, rows)
+
+
+def _first_that_works(ways: Sequence[Callable[..., Turn]], counts: Counter[str], number: int) -> Turn:
+    """Settle a row in the first way that its own fault does not prevent; raises what the storage causes."""
+    for way in ways[:-1]:
+        try:
+            return way(counts, number)
+        except Exception as error:
+            if cause_of(error) != "item":
+                raise
+    return ways[-1](counts, number)
+
+
+class _Unsynchronised:
+    """Lets SQLite commit one transaction without waiting for the disk; nothing else changes.
+
+    What a loss of power takes of it is settled again, and its numbers are left out (`_leave_out_numbers`).
+    PostgreSQL waits: its sequence may give the numbers again while pages are open.
+    """
+
+    def __init__(self, db: sa.Connection) -> None:
+        self._db = db if db.dialect.name == "sqlite" else None
+
+    def __enter__(self) -> None:
+        self._set("NORMAL")
+
+    def __exit__(self, *_: object) -> None:
+        self._set("FULL")
+
+    def _set(self, level: str) -> None:
+        if self._db is None:
+            return
+        driver = self._db.connection.driver_connection
+        assert driver is not None, "it is connected"
+        try:
+            driver.execute(f"PRAGMA synchronous={level}")
+        except Exception:
+            self._db.invalidate()  # never to be used again: its commits would not wait for the disk
+            raise
+
+
+def _try_lock(db: sa.Connection, found: Sequence[Change]) -> bool:
+    """Lock the episodes of one row where no transaction changes them just now."""
+    names = [episode_name(change.key) for change in found if change.kind == "violation"]
+    return postgresql.try_lock(db, names)
+
+
+def _leave_out_numbers(db: sa.Connection) -> None:
+    known = db.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'feed'").scalar() or 0
+    db.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = 'feed'")
+    db.exec_driver_sql(
+        "INSERT INTO sqlite_sequence (name, seq) VALUES ('feed', ?)", (known + NUMBERS_LEFT_OUT,)
+    )
