@@ -112,7 +112,7 @@ class MqttConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """`[mqtt]`: how to reach the broker; without addresses, the embedded one."""
 
     brokers: tuple[Address, ...] = ()
-    spread: bool = False  # they are nodes of one cluster: each part begins with another one
+    cluster: bool = False  # they are nodes of one NATS cluster: each part begins with another one, at QoS 0
     embedded: Literal["nats", "mosquitto"] = "nats"
     ca_file: str | None = None  # any of the three: TLS
     cert_file: str | None = None

@@ -40,7 +40,7 @@ def cluster_site(
     brokers = ", ".join(f'"127.0.0.1:{each.mqtt}"' for each in ports)
     servers = ", ".join(f'"localhost:{each.clients}"' for each in ports)
     text = '[site]\nname = "test"\nmap = "map.geojson"\norigin = [122.0, 41.0]\n'
-    text += f"[mqtt]\nbrokers = [{brokers}]\nspread = true\n{files}[nats]\nservers = [{servers}]\n"
+    text += f"[mqtt]\nbrokers = [{brokers}]\ncluster = true\n{files}[nats]\nservers = [{servers}]\n"
     text += f'[gateway]\nid = "G1"\n[centre]\nid = "C1"\n{centre}{more}'
     for name, other in (("R1", "R2"), ("R2", "R1")):
         text += f'[[rsu]]\nesn = "{name}"\nlon_deg = 122.0\nlat_deg = 41.0\nstretch_m = [0.0, 600.0]\n'
