@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import msgspec
 from structlog.typing import FilteringBoundLogger as Logger
 
+from centre import postgresql
 from centre.asker import Asker
 from centre.broker import BrokerLink
 from centre.checking import Check
 from centre.database import Database
 from centre.event_stream import Event, EventFeed, lines_of
 from centre.faults import DamagedError, UnreadableError
+from centre.feed_listener import FeedListener
 from centre.ingest import Ingest
 from centre.overview import Overview
 from centre.presence import CentrePresence, begin_presence
@@ -32,7 +34,6 @@ from geofence.plausible import bounds_of
 
 SUMMARY_S = 1.0
 TEND_S = 1.0  # between two looks at the database's file
-SUMMARIES_PER_PROOF = 10  # workers store items of epochs that only the database then knows
 SUMMARIES_PER_TABLE = 2  # the table of all RSUs is sent with each second summary
 
 
@@ -73,7 +74,7 @@ class Centre:
     damage: Damage
     presence: CentrePresence
     asker: Asker
-    workers: bool = False  # whether workers store violations and journeys, not this process
+    listener: FeedListener | None  # where other processes may write the database too
 
     async def start(self) -> None:
         """Restore the units' states from the database; raises UnreadableError."""
@@ -89,6 +90,8 @@ class Centre:
             tasks.create_task(self._look_after_storage(), name="centre.storage")
             tasks.create_task(self.asker.run(), name="centre.asker")
             tasks.create_task(self.damage.end_on_it(), name="centre.damage")
+            if self.listener is not None:
+                tasks.create_task(self.listener.run(), name="centre.feed_listener")
             if self.storage.path is not None:
                 tasks.create_task(Check(self.storage.path).run(self.damage.report), name="centre.check")
 
@@ -110,12 +113,7 @@ class Centre:
             if turn % SUMMARIES_PER_TABLE == 0:
                 with contextlib.suppress(UnreadableError):
                     await self.overview.refresh()
-                if self.workers and turn % SUMMARIES_PER_PROOF == 0:
-                    with contextlib.suppress(UnreadableError):
-                        await self.overview.prove_epochs()
                 self.feed.publish_state("rsus", msgspec.json.encode(self.overview.rsu_table()))
-            if self.workers:
-                self.feed.wake()
             self.feed.publish_state("summary", msgspec.json.encode(await self.overview.summary()))
             turn += 1
             await asyncio.sleep(SUMMARY_S)
@@ -134,7 +132,6 @@ def build_centre(
     main_id : the site's first centre, where this is the second; None: this one
     """
     engine, damage = storage.engine, Damage()
-    has_workers = site.config.centre.ingest == "workers"
     view = view_of(site)
     started_ns = clock.now_ns()
     gateway = site.config.gateway
@@ -159,8 +156,9 @@ def build_centre(
     ingest = Ingest(
         writer=writer, centre=presence.database, centre_id=presence.centre, main_id=main_id,
         now_ns=clock.now_ns, rsus=rsus, gateways=gateways, tracks=tracks, publish=broker.publish,
-        share="units" if has_workers else "all",
+        share="units" if site.config.centre.ingest == "workers" else "all",
     )  # fmt: skip
+    listener = FeedListener(engine, feed.wake, log) if postgresql.is_postgresql(engine) else None
     asker = Asker(
         centre=presence.database, since_ns=ask_since_ns(engine, oldest_kept_ns(site, started_ns)),
         database=database, writer=writer, rsus=rsus, gaps=lambda: overview.gaps(),
@@ -171,15 +169,16 @@ def build_centre(
         database=database, broker=broker, peers=ingest.peers,
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
-            asker.counts,
+            asker.counts, *(() if listener is None else (listener.counts,)),
         ),
         storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
+        shared=listener is not None,
     )  # fmt: skip
     return Centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
         health=Health(overview.ready, lambda: overview.counts()["centre"], overview.gauges), asker=asker,
-        workers=has_workers,
+        listener=listener,
     )  # fmt: skip
 
 
@@ -196,6 +195,8 @@ async def _events(database: Database, overview: Overview, after: int, limit: int
         if change.kind == "violation" and change.data is None:
             events.append(Event(change.n, b"id: %d\n\n" % change.n))  # moves the cursor, shows nothing
             continue
+        if change.kind != "violation" and postgresql.is_postgresql(database.engine):
+            await overview.read_unit(change.kind, change.key)
         data = change.data if change.kind == "violation" else overview.unit(change.kind, change.key)
         events.append(Event(change.n, lines_of(change.kind, msgspec.json.encode(data), change.n)))
     return events

@@ -34,7 +34,7 @@ class Database:
         """`commit_fault()` returns why commits fail now, or None; `on_damage(fault)`: the bytes are wrong."""
         self._on_damage = on_damage
         self.reader = reader
-        self._engine, self._commit_fault, self._log = engine, commit_fault, log
+        self.engine, self._commit_fault, self._log = engine, commit_fault, log
         self._threads = ThreadPoolExecutor(2, "centre.reader")
         self._unread = ("", float("-inf"))  # how reading last failed, and when [monotonic, s]
         self._faulty_since_ns: int | None = None  # None: reading and committing work
@@ -81,4 +81,4 @@ class Database:
     def close(self) -> None:
         """End the threads after the queries that they have accepted, then the connections."""
         self._threads.shutdown()
-        self._engine.dispose()
+        self.engine.dispose()

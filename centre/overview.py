@@ -40,11 +40,13 @@ class Overview:
         storage: Storage,
         asked: Callable[[str], dict[str, int]],
         strangers: Mapping[str, int] = MappingProxyType({}),
+        shared: bool = False,
     ) -> None:
         """`own_counts`: the counters of the centre's other parts; `asked(esn)`: `Asker.figures`.
 
-        `strangers`: of `gate.Gate`.
+        `strangers`: of `gate.Gate`; `shared`: other processes may write the database too.
         """
+        self._shared = shared
         self._asked, self._strangers = asked, strangers
         self._lost: Mapping[str, int] = {}  # by RSU
         self._configs = {config.esn: config for config in configs}
@@ -66,19 +68,26 @@ class Overview:
             registry.restore(row.id, row.since_ns, row.body)
         for (esn, epoch), last_seq in (await read(reader.last_seqs)).items():
             self._rsus.restore_last_seq(esn, epoch, last_seq)
-        await self.prove_epochs()
+        for esn, epoch in (await read(reader.newest_epochs, tuple(self._rsus.rows()))).items():
+            self._rsus.prove_epoch(esn, epoch)
         self._figures = await read(reader.figures, self._now_ns())
         await self.refresh()
 
-    async def prove_epochs(self) -> None:
-        """Read the newest epochs of items, which workers may have stored; raises UnreadableError."""
-        newest = self._database.reader.newest_epochs
-        for esn, epoch in (await self._database.read(newest, tuple(self._rsus.rows()))).items():
-            self._rsus.prove_epoch(esn, epoch)
+    async def read_unit(self, kind: str, name: str) -> None:
+        """Read a unit's status that another process may have stored; raises UnreadableError."""
+        row = await self._database.read(self._database.reader.status, kind, name)
+        if row is not None:
+            registry = self._rsus if kind == "rsu" else self._gateways
+            registry.restore_of_others(name, row.since_ns, row.body, self._now_ns())
 
     async def refresh(self) -> None:
         """Read gaps and latencies again; raises UnreadableError."""
         read, reader = self._database.read, self._database.reader
+        if self._shared:  # another process may have stored items of higher epochs
+            for esn, epoch in (await read(reader.newest_epochs, tuple(self._rsus.rows()))).items():
+                self._rsus.prove_epoch(esn, epoch)
+            for (esn, epoch), last_seq in (await read(reader.last_seqs)).items():
+                self._rsus.restore_last_seq(esn, epoch, last_seq)
         self._gaps = await read(reader.gaps)
         self._lost = await read(reader.voids, LOST)
         self._latencies = await read(reader.latencies, self._now_ns() - LATENCY_WINDOW_S * 10**9)

@@ -298,6 +298,12 @@ class Reader:
         with self._engine.begin() as db:
             return list(db.execute(sa.select(STATUS)).all())
 
+    def status(self, kind: str, name: str) -> Any | None:
+        """Return a unit's row of STATUS, None if it has none."""
+        query = sa.select(STATUS).where(STATUS.c.kind == kind, STATUS.c.id == name)
+        with self._engine.begin() as db:
+            return db.execute(query).first()
+
     def last_seqs(self) -> dict[tuple[str, int], int]:
         """Return the highest seq that each (esn, epoch) has reported."""
         with self._engine.begin() as db:

@@ -9,12 +9,14 @@ import os
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre import database_file as files
+from centre import postgresql
 from centre.faults import SchemaError
 from centre.salvage import salvage
 from centre.store import open_database
@@ -43,8 +45,11 @@ class SpentError(Exception):
 class Storage:
     """An open database, and the file under it where it is SQLite."""
 
-    def __init__(self, engine: sa.Engine, log: Logger, lock: int | None = None) -> None:
-        """lock : the open lock file, closed with the database"""
+    def __init__(
+        self, engine: sa.Engine, log: Logger, lock: int | None = None, warnings: Sequence[str] = ()
+    ) -> None:
+        """lock : the open lock file, closed with the database.  warnings : what an operator should know"""
+        self._warnings = tuple(warnings)
         self.engine, self._log, self._lock = engine, log, lock
         self.path = files.path_of(engine.url)
         self._file = None if self.path is None else files.OpenFile(self.path)
@@ -111,7 +116,7 @@ class Storage:
     def notices(self) -> list[str]:
         """Return what an operator should know, though the database works."""
         if self.path is None:
-            return []
+            return list(self._warnings)
         found = [
             f"{each.name} was set aside: remove it once it has been looked at"
             for each in files.kept_aside(self.path, *KINDS)
@@ -136,7 +141,7 @@ def open_storage(url: str, log: Logger, oldest_ns: int) -> Storage:
     """
     path = files.path_of(url)
     if path is None:
-        return Storage(open_database(url), log)
+        return _open_server(url, log)
     lock = _lock_where_possible(path, log)
     try:
         for each in files.finish_install(path):
@@ -147,6 +152,18 @@ def open_storage(url: str, log: Logger, oldest_ns: int) -> Storage:
         if lock is not None:
             os.close(lock)
         raise
+
+
+def _open_server(url: str, log: Logger) -> Storage:
+    """Open a database of PostgreSQL, and warn where its server would lose what it committed."""
+    engine = open_database(url)
+    unsafe = postgresql.unsafe_settings(engine) if postgresql.is_postgresql(engine) else []
+    for name in unsafe:
+        log.warning("database.unsafe", setting=name)
+    warnings = [
+        f"PostgreSQL runs with {name} = off: a loss of power takes what it committed" for name in unsafe
+    ]
+    return Storage(engine, log, warnings=warnings)
 
 
 def _lock_where_possible(path: Path, log: Logger) -> int | None:

@@ -63,6 +63,16 @@ class UnitRegistry:
             return
         row.status, row.since_ns = status, since_ns
 
+    def restore_of_others(self, name: str, since_ns: int, body: bytes, now_ns: int) -> None:
+        """Set a unit's status that another process stored, unless this one receives the unit itself."""
+        row = self._rows.get(name)
+        if row is None or (row.beat_ns is not None and now_ns - row.beat_ns <= STALE_NS):
+            return
+        before = row.status
+        self.restore(name, since_ns, body)
+        if before is not None and row.status is not None and _is_older(before, row.status, is_ahead=False):
+            row.status = before
+
     def restore_last_seq(self, name: str, epoch: int, last_seq: int) -> None:
         """Set the highest seq of one of a unit's epochs from the database."""
         if name in self._rows:

@@ -85,11 +85,16 @@ class Writer:
         return outcome
 
     async def tend(self) -> None:
-        """Look after the database's file where nothing was committed for a while."""
+        """Each second: announce what is left of commits, and look after the database's file."""
+        run = asyncio.get_running_loop().run_in_executor
+        if await run(self._thread, self._violation_writer.tend):
+            self._on_commit()
+        self.counts.update(self._violation_writer.counts)
+        self._violation_writer.counts.clear()
         if self._storage is None:
             return
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._storage.tend)
+            await run(self._thread, self._storage.tend)
         except MovedError as error:
             self.storage_fault = str(error)
         else:

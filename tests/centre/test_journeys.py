@@ -43,8 +43,8 @@ def shown(centre: Centre, state: str = "all", offline: frozenset[str] = frozense
 
 
 @pytest.fixture
-def centre(tmp_path: Path) -> Centre:
-    return Centre(tmp_path / "centre.sqlite")
+def centre(engine: sa.Engine) -> Centre:
+    return Centre(engine)
 
 
 def test_the_newest_version_is_shown_whatever_the_order(centre: Centre) -> None:

@@ -6,8 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from centre.faults import SchemaError
 from centre.reader import Reader
 from centre.store import EPISODE, META, SETTING, VERSION_KEY, centre_name, open_database
 from centre.violation_writer import ViolationWriter
-from tests.conftest import find_program
 from tests.support.centre_samples import T0_NS, episode_id, item, payload, violation
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,47 +50,6 @@ def upgrade():
         table.alter_column("rule", existing_type=sa.String(32), type_=sa.String(64))
 '''
 Fresh = Callable[[], str]  # creates a database and returns its address
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[Fresh]:
-    """Start a server that only this module reaches, through a socket in its own folder."""
-    initdb = find_program("initdb")
-    if initdb is None:
-        pytest.skip("postgresql is missing: sudo apt-get install postgresql")
-    # a socket's path has 107 bytes at most, and another user has to reach it
-    folder = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
-    user = "postgres" if os.geteuid() == 0 else None  # the server refuses to run as root
-    if user is not None:
-        shutil.chown(folder, user)
-    folder.chmod(0o755)
-    data = str(folder / "data")
-
-    def run(program: str, *arguments: str) -> None:
-        command = [str(Path(initdb).parent / program), "-D", data, *arguments]
-        subprocess.run(command, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
-
-    run("initdb", "-A", "trust", "-U", "petroroad", "-E", "UTF8", "--no-sync")
-    options = f"-c listen_addresses='' -c fsync=off -k {folder}"
-    run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
-    admin = sa.create_engine(_postgresql_url(folder, "postgres"), isolation_level="AUTOCOMMIT")
-
-    numbers = count()
-
-    def create() -> str:
-        name = f"db_{next(numbers)}"
-        with admin.connect() as db:
-            db.exec_driver_sql(f"CREATE DATABASE {name}")
-        return _postgresql_url(folder, name)
-
-    yield create
-    admin.dispose()
-    run("pg_ctl", "-w", "-m", "immediate", "stop")
-    shutil.rmtree(folder)
-
-
-def _postgresql_url(folder: Path, name: str) -> str:
-    return f"postgresql+psycopg://petroroad@/{name}?host={folder}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

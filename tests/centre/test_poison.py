@@ -3,9 +3,7 @@
 import math
 import uuid
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,7 +16,7 @@ from centre import violation_rows as module
 from centre.batch_decoder import Batch, decode_batch
 from centre.commands import CommitResult, StatusChange
 from centre.reader import EpisodeFilter, Reader
-from centre.store import EPISODE, FEED, QUARANTINE, STATUS, TRANSPORT, VERSION, open_database
+from centre.store import EPISODE, FEED, QUARANTINE, STATUS, TRANSPORT, VERSION
 from centre.views.safe_json import json_safe
 from centre.violation_writer import ViolationWriter
 from geofence import violation as codec
@@ -40,8 +38,8 @@ TREES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.
 class Centre:
     """A database, its writer and its reader."""
 
-    def __init__(self, path: Path) -> None:
-        self.engine = open_database(f"sqlite:///{path}")
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
         self.violation_writer, self.reader = ViolationWriter(self.engine, lambda: NOW_NS), Reader(self.engine)
         self.seq = 0
 
@@ -81,10 +79,8 @@ def _is_finite(value: Any) -> bool:
 
 
 @pytest.fixture
-def centre(tmp_path: Path) -> Iterator[Centre]:
-    it = Centre(tmp_path / "centre.sqlite")
-    yield it
-    it.engine.dispose()
+def centre(engine: sa.Engine) -> Centre:
+    return Centre(engine)
 
 
 def _with(name: str, value: Any) -> bytes:

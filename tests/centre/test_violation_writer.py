@@ -1,7 +1,6 @@
 """What the centre keeps of what RSUs send: real SQLite, each case a table of arrivals."""
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,10 +19,8 @@ from tests.support.centre_samples import MS, T0_NS, episode_id, item, payload, v
 
 
 @pytest.fixture
-def centre(tmp_path: Any) -> Iterator[Centre]:
-    it = Centre(tmp_path / "centre.sqlite")
-    yield it
-    it.engine.dispose()
+def centre(engine: sa.Engine) -> Centre:
+    return Centre(engine)
 
 
 def test_a_repeated_item_is_acknowledged_again_and_stored_once(centre: Centre) -> None:

@@ -1,5 +1,6 @@
 """A centre's database with its writer and its reader."""
 
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,8 +19,9 @@ TOPIC = "v2x/v1/rsu/{}/violation/up"
 class Centre:
     """A database and a clock that steps a millisecond each time it is read."""
 
-    def __init__(self, path: Any) -> None:
-        self.engine = open_database(f"sqlite:///{path}")
+    def __init__(self, at: Path | sa.Engine) -> None:
+        """at : an open database, or the file of a SQLite one"""
+        self.engine = open_database(f"sqlite:///{at}") if isinstance(at, Path) else at
         self.now_ns = T0_NS + 600 * MS
         self.violation_writer, self.reader = ViolationWriter(self.engine, self._tick), Reader(self.engine)
 
