@@ -160,6 +160,7 @@ def build_centre(
     ingest = Ingest(
         writer=writer, centre=presence.database, centre_id=presence.centre, main_id=main_id,
         now_ns=clock.now_ns, rsus=rsus, gateways=gateways, tracks=tracks, publish=broker.publish,
+        share="units" if site.config.centre.ingest == "workers" else "all",
     )  # fmt: skip
     listener = FeedListener(engine, feed.wake, log) if postgresql.is_postgresql(engine) else None
     asker = Asker(

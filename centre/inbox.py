@@ -5,11 +5,13 @@ each RSU and the bytes of all are limited; a batch that finds no room is dropped
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
+
+from edge.subscriptions import nothing
 
 LIVE_NS = 5_000_000_000  # a batch is live while its first item was detected so recently
 LIVE_TURNS = 3  # live batches for one other: who sends all as live does not hold up the backlogs of others
@@ -18,13 +20,17 @@ MESSAGE_BYTES = 400  # of memory for one batch beside its payload, so that empty
 
 
 class QueuedBatch(NamedTuple):
-    """One `violation/up` message as received, and when; `live` where its items were detected just before."""
+    """One `violation/up` message as received, and when; `live` where its items were detected just before.
+
+    settle : called once it is committed or dropped
+    """
 
     topic: str
     esn: str
     payload: bytes
     received_ns: int
     live: bool = False
+    settle: Callable[[], None] = nothing
 
     @property
     def n_bytes(self) -> int:
@@ -84,21 +90,24 @@ class Inbox:
         return sender is not None and message.payload in sender.payloads
 
     def add(self, message: QueuedBatch) -> int:
-        """Queue a batch; return how many batches were dropped because there was no room.
+        """Queue a batch; return how many batches were dropped, and settled, because there was no room.
 
         Where one RSU has too many, this batch is dropped; where all together have too many bytes, the newest
         batches of the RSU with the most bytes.
         """
         sender = self._senders.get(message.esn)
         if sender is None and len(self._senders) >= SENDERS_MAX:
+            message.settle()
             return 1
         if sender is not None and self._is_full(sender, message):
+            message.settle()
             return 1
         self._put(message)
         n_dropped = 0
         while self._n_bytes > self._n_bytes_max:
             largest = max(self._senders, key=lambda esn: self._senders[esn].n_bytes)
-            self._pop(self._rest if largest in self._rest else self._live, largest, newest=True)
+            lane = self._rest if largest in self._rest else self._live
+            self._pop(lane, largest, newest=True).settle()
             n_dropped += 1
         return n_dropped
 

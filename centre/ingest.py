@@ -8,6 +8,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 import msgspec
 
@@ -49,6 +50,8 @@ ACK_RETRY_S = 0.02  # first, after the link refused an acknowledgement
 UNSENT_MAX = 1_024  # pairs of RSU and epoch
 
 Publish = Callable[[str, bytes, int], bool]  # topic, payload, QoS
+# everything; everything but what workers store; what a worker stores
+Share = Literal["all", "units", "items"]
 
 
 class Ingest:
@@ -66,11 +69,12 @@ class Ingest:
         publish: Publish,
         centre_id: str | None = None,
         main_id: str | None = None,
+        share: Share = "all",
     ) -> None:
         """`publish(topic, payload, qos)` starts sending, or returns False.
 
         centre, centre_id : the names of its database and of the centre itself, for the acknowledgements
-        main_id : the site's first centre; None: this one
+        main_id : the site's first centre; None: this one.  share : which messages it receives
         """
         self._writer, self._centre, self._now_ns = writer, centre, now_ns
         self._centre_id = centre_id
@@ -86,13 +90,15 @@ class Ingest:
         self.gate = Gate({"rsu": rsus.rows(), "gateway": gateways.rows()}, self.counts)
         own = centre_id or "centre"
         self.peers = Peers(own=own, database=centre, main=main_id or own, counts=self.counts)
-        self.subscriptions = Subscriptions(self._rows(), self._count_unknown)
+        self.subscriptions = Subscriptions(self._rows(share), self._count_unknown)
 
-    def _rows(self) -> list[Subscription]:
+    def _rows(self, share: Share) -> list[Subscription]:
         """Return the topics of all units, each with its handler; no handler blocks."""
-        rows = [
+        items = [
             Subscription(topics.violation_up("+"), 1, self._receive_batch, retained=True),
             Subscription(topics.journey_up("+"), 1, self._receive_journeys, retained=True, link=TRACKS),
+        ]
+        rows = [
             Subscription(topics.status("+"), 1, self._receive_rsu_status, retained=True),
             Subscription(topics.gateway_status("+"), 1, self._receive_gateway_status, retained=True),
             # nobody retains these three: one that a broker keeps is somebody's garbage, or of another time
@@ -100,7 +106,10 @@ class Ingest:
             Subscription(topics.gateway_clock_req("+"), 0, self._answer_gateway_clock, link=TRACKS),
             Subscription(topics.track_up("+"), 0, self._receive_snapshot, link=TRACKS),
         ]
-        admitted = [row._replace(admits=self._admits) for row in rows]
+        chosen = {"all": items + rows, "units": rows, "items": items}[share]
+        admitted = [row._replace(admits=self._admits) for row in chosen]
+        if share == "items":
+            return admitted
         # no unit's: the gate knows units only, and `Peers` keeps a few centres
         return [*admitted, Subscription(topics.centre_status("+"), 1, self.peers.receive, retained=True)]
 
@@ -112,9 +121,12 @@ class Ingest:
         esn = message.topic.name
         now_ns = self._now_ns()
         live = is_live(message.payload, now_ns)
-        batch = QueuedBatch(topics.violation_up(esn), esn, message.payload, now_ns, live)
+        batch = QueuedBatch(
+            topics.violation_up(esn), esn, message.payload, now_ns, live, settle=message.settle
+        )
         if self._inbox.contains(batch):
             self.counts["inbox.repeated"] += 1
+            message.settle()
             return
         n_dropped = self._inbox.add(batch)
         if n_dropped:
@@ -125,6 +137,7 @@ class Ingest:
         """Queue versions of journeys; acknowledge at once those that can't be true, or they'd come again."""
         esn = message.topic.name
         ack = self._journeys.receive(esn, message.payload, self._now_ns())
+        message.settle()  # the RSU keeps them until they are acknowledged to it
         if ack is not None:
             self._publish(topics.journey_ack(esn), wire.encode(ack), 1)
         self._wake.set()
@@ -210,8 +223,11 @@ class Ingest:
             await asyncio.sleep(RETRY_S)
             return
         self._inbox.return_batches(outcome.remaining)
-        n_bytes = sum(len(each.payload) for each in batches[: len(batches) - len(outcome.remaining)])
+        done = batches[: len(batches) - len(outcome.remaining)]
+        n_bytes = sum(len(each.payload) for each in done)
         self._commit_bytes = _next_bytes(self._commit_bytes, n_bytes, time.monotonic() - begun_s)
+        for batch in done:
+            batch.settle()
         acks = [ack for ack in outcome.committed.acknowledgements if ack.stored or ack.conflict]
         for ack in acks:
             if ack.stored:

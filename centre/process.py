@@ -197,6 +197,7 @@ def standby_of(site: Site) -> Site:
     if standby is None:
         raise ConfigError(site.where, "standby", "is missing: the site has one centre")
     centre = msgspec.structs.replace(
-        config.centre, id=standby.id, database=standby.database, http=standby.http, health=standby.health
-    )
+        config.centre, id=standby.id, database=standby.database, http=standby.http, health=standby.health,
+        ingest="self",
+    )  # fmt: skip
     return replace(site, config=msgspec.structs.replace(config, centre=centre))

@@ -17,9 +17,15 @@ def check_client_ids(config: SiteConfig, where: str) -> None:
 
 
 def check_centres(config: SiteConfig, where: str) -> None:
-    """Raise ConfigError where two centres are asked for and one is there."""
+    """Raise ConfigError where a second centre or the workers are asked for, and what they need is missing."""
     if config.centre.acks == 2 and config.standby is None:
         raise ConfigError(where, "centre.acks", "2 needs a second centre: add [standby]", 2)
+    if config.centre.ingest == "workers":
+        if not config.nats.servers:
+            raise ConfigError(where, "nats.servers", "is missing: the workers pull from its queues")
+        if config.centre.database.startswith("sqlite"):
+            rule = "several workers can't write one SQLite file: it must be postgresql+psycopg://…"
+            raise ConfigError(where, "centre.database", rule, config.centre.database)
 
 
 def wanted_centres(config: SiteConfig) -> tuple[str, ...]:

@@ -327,6 +327,7 @@ def _check_addresses(config: SiteConfig, where: str) -> None:
     if config.standby is not None:
         found += [("standby.http", config.standby.http), ("standby.health", config.standby.health)]
     found += [(f"mqtt.brokers[{i}]", address) for i, address in enumerate(config.mqtt.brokers)]
+    found += [(f"nats.servers[{i}]", address) for i, address in enumerate(config.nats.servers)]
     found += [(f"rsu[{i}].health", rsu.health) for i, rsu in enumerate(config.rsu)]
     urls: list[tuple[str, str, tuple[str, ...]]] = []
     if config.gateway is not None:

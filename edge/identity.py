@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal, NamedTuple, get_args
 
-Role = Literal["rsu", "gateway", "centre", "broker", "operator", "page"]
+Role = Literal["rsu", "gateway", "centre", "worker", "broker", "operator", "page"]
 ROLES: tuple[Role, ...] = get_args(Role)
 _URN = re.compile(rf"urn:petroroad:([A-Za-z0-9_-]{{1,64}}):({'|'.join(ROLES)}):([A-Za-z0-9_-]{{1,64}})")
 
@@ -17,7 +17,8 @@ class Identity(NamedTuple):
     """Who holds a certificate.
 
     site : of the authority that issued it
-    role : the kind of part; `page` is the web page's server, `operator` a person's commands
+    role : the kind of part; `worker` stores for the centre, `page` is the web page's server, `operator` a
+        person's commands
     name : an RSU's esn, a gateway's or centre's id, otherwise free
     """
 

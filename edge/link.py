@@ -9,6 +9,7 @@ import contextlib
 import os
 import ssl
 import time
+import zlib
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -40,7 +41,10 @@ class Outgoing(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkSettings:
-    """How to reach the brokers, in turn, and as whom."""
+    """How to reach the brokers, in turn, and as whom.
+
+    qos_max : messages and subscriptions above it go at this QoS
+    """
 
     addresses: tuple[tuple[str, int], ...]
     client_id: str
@@ -48,6 +52,7 @@ class LinkSettings:
     password: str | None = None
     tls: Credentials | None = None
     signing: SiteGuard | None = None
+    qos_max: int = 1
 
 
 def link_settings(
@@ -60,6 +65,9 @@ def link_settings(
     if not mqtt.brokers:
         raise ConfigError(where, "mqtt.brokers", "must name at least one HOST:PORT")
     addresses = tuple(address_of(address) for address in mqtt.brokers)
+    if mqtt.cluster:
+        at = zlib.crc32(client_id.encode()) % len(addresses)
+        addresses = addresses[at:] + addresses[:at]
     check_addresses(mqtt, [host for host, _ in addresses], where)
     return LinkSettings(
         addresses=addresses,
@@ -68,6 +76,7 @@ def link_settings(
         password=mqtt.password,
         tls=credentials(mqtt, where, holder),
         signing=site_guard(mqtt, where, holder),
+        qos_max=0 if mqtt.cluster else 1,
     )
 
 
@@ -153,6 +162,7 @@ class Link:
         """
         if self._client is None:
             return self._refuse("link.down")
+        qos = min(qos, self.settings.qos_max)
         if qos and len(self._sending) >= PENDING_MAX:  # before it is signed: that is the costly part
             return self._refuse("link.full")
         payload = self._signed(topic, payload)
@@ -260,7 +270,8 @@ class Link:
         if make is None:
             return None
         message = make(self.connection)
-        return message._replace(payload=self._signed(message.topic, message.payload))
+        qos = min(message.qos, self.settings.qos_max)
+        return message._replace(payload=self._signed(message.topic, message.payload), qos=qos)
 
     def _new_client(self, address: tuple[str, int], will: Outgoing | None) -> MqttClient:
         settings = self.settings
@@ -288,7 +299,10 @@ class Link:
 
     async def _greet(self, client: MqttClient) -> None:
         if self._subscriptions:
-            granted = await client.subscribe(self._subscriptions)
+            most = self.settings.qos_max
+            granted = await client.subscribe(
+                [(pattern, min(qos, most)) for pattern, qos in self._subscriptions]
+            )
             if any((code if isinstance(code, int) else code.value) >= 128 for code in granted):
                 self._count("link.subscription_refused")
         birth = self._announcement(self._birth)

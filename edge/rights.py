@@ -13,6 +13,7 @@ from edge.sections import RsuConfig, SiteConfig
 
 EVERYTHING = f"{topics.ROOT}/#"
 CENTRES = topics.centre_status("+")
+ACKNOWLEDGEMENTS = (topics.violation_ack("+"), topics.journey_ack("+"))
 
 
 class Rights(NamedTuple):
@@ -24,8 +25,8 @@ class Rights(NamedTuple):
     read: tuple[str, ...]
 
 
-def rights_of(config: SiteConfig, operators: Sequence[str]) -> list[Rights]:
-    """Return the rights of every part of a site and of its operators."""
+def rights_of(config: SiteConfig, operators: Sequence[str], workers: Sequence[str] = ()) -> list[Rights]:
+    """Return the rights of every part of a site, of its operators and of the centre's workers."""
     found = [_rsu(rsu, config) for rsu in config.rsu]
     if config.gateway is not None:
         found.append(_gateway(config.gateway.id, config))
@@ -33,6 +34,7 @@ def rights_of(config: SiteConfig, operators: Sequence[str]) -> list[Rights]:
     if config.standby is not None:
         found.append(_centre(config.standby.id))
     found += [Rights("operator", name, (topics.config_down("+"),), (EVERYTHING,)) for name in operators]
+    found += [Rights("worker", name, ACKNOWLEDGEMENTS, ()) for name in workers]
     return found
 
 

@@ -113,6 +113,7 @@ class MqttConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """`[mqtt]`: how to reach the broker; without addresses, the embedded one."""
 
     brokers: tuple[Address, ...] = ()
+    cluster: bool = False  # they are nodes of one NATS cluster: each part begins with another one, at QoS 0
     embedded: Literal["nats", "mosquitto"] = "nats"
     ca_file: str | None = None  # any of the three: TLS
     cert_file: str | None = None
@@ -148,7 +149,17 @@ class CentreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     database: str = "sqlite:///centre.sqlite"
     http: Address = "127.0.0.1:8080"
     health: Address | None = None  # None: the page's own address answers
+    ingest: Literal["self", "workers"] = "self"  # who stores violations and journeys
     acks: Annotated[int, Meta(ge=1, le=2)] = 1  # centres that must hold a violation before its RSU deletes it
+
+
+class NatsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[nats]`: the cluster as the centre's workers see it, and the bounds of the queues they pull from."""
+
+    servers: tuple[Address, ...] = ()  # HOST:PORT of each node, for NATS clients
+    replicas: Annotated[int, Meta(ge=1, le=5)] = 3  # of each queue
+    queue_mib: Annotated[int, Meta(ge=16, le=1_000_000)] = 1_024  # of each queue; beyond it the oldest go
+    queue_s: Annotated[float, Meta(ge=10.0, le=86_400.0)] = 60.0  # RSUs have sent again what is older
 
 
 class StandbyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -174,6 +185,7 @@ class SiteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     retention: RetentionConfig = RetentionConfig()
     centre: CentreConfig = CentreConfig()
     standby: StandbyConfig | None = None
+    nats: NatsConfig = NatsConfig()
     vehicle: tuple[VehicleConfig, ...] = ()
     registry: str | None = None  # CSV file, relative to this one; beside the [[vehicle]] tables
     journeys: JourneysConfig = JourneysConfig()

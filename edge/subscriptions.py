@@ -6,12 +6,20 @@ from typing import NamedTuple
 from edge import topics
 
 
+def nothing() -> None:
+    """Where nobody waits."""
+
+
 class Incoming(NamedTuple):
-    """A received message."""
+    """A received message.
+
+    settle : called once it is stored, or once it is known that it never will be: a queue may forget it then
+    """
 
     topic: topics.Topic
     payload: bytes
     retained: bool
+    settle: Callable[[], None] = nothing
 
 
 Handler = Callable[[Incoming], None]  # runs in the event loop; must neither block nor raise
@@ -54,10 +62,14 @@ class Subscriptions:
         """Return (filter, QoS) of each subscription of a connection."""
         return [(row.pattern, row.qos) for row in self._rows if row.link == link]
 
-    def receive(self, topic: str, payload: bytes, retained: bool = False) -> None:
-        """Dispatch one message if it is admitted."""
+    def receive(
+        self, topic: str, payload: bytes, retained: bool = False, settle: Callable[[], None] = nothing
+    ) -> None:
+        """Dispatch one message if it is admitted; else it is settled at once."""
         if self.admits(topic, payload, retained):
-            self.dispatch(topic, payload, retained)
+            self.dispatch(topic, payload, retained, settle)
+        else:
+            settle()
 
     def admits(self, topic: str, payload: bytes, retained: bool = False) -> bool:
         """Say whether a message has a handler that wants to read it; what has none is counted."""
@@ -68,8 +80,10 @@ class Subscriptions:
             return False
         return row.admits is None or row.admits(Incoming(parts, payload, retained))
 
-    def dispatch(self, topic: str, payload: bytes, retained: bool = False) -> None:
+    def dispatch(
+        self, topic: str, payload: bytes, retained: bool = False, settle: Callable[[], None] = nothing
+    ) -> None:
         """Pass an admitted message to its handler."""
         parts = topics.parse(topic)
         assert parts is not None, "it was admitted"
-        self._by_kind[parts.realm, parts.tail].handler(Incoming(parts, payload, retained))
+        self._by_kind[parts.realm, parts.tail].handler(Incoming(parts, payload, retained, settle))

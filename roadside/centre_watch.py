@@ -20,6 +20,8 @@ from edge.takeover import TWIN, TakeoverWatch
 
 # Some hundred RSUs must not all send at the same moment; the wait after a centre's return stays below 2 s
 BIRTH_JITTER_S = 0.5
+# An acknowledgement after so long without one says that the way is open again, whatever had closed it
+SILENT_S, RESUME_AGAIN_S = 3.0, 10.0
 OWN_EPOCHS_MAX = 64  # each conflict makes one
 EPOCH_S = 10.0  # between two epochs that are taken from outside: each needs a new connection
 
@@ -32,7 +34,7 @@ class CentreWatch:
     ) -> None:
         self.centres = Centres()
         self._esn = esn
-        self._raised_s = float("-inf")
+        self._raised_s = self._resumed_s = float("-inf")
         self._own_epochs: dict[int, None] = {outbox.epoch: None}  # of this run
         self.takeovers = TakeoverWatch(_share)
         self._outbox, self._clock, self._count, self._resend = outbox, clock, count, resend
@@ -71,10 +73,13 @@ class CentreWatch:
         return self._outbox.destinations.unanswered_s(now_s)
 
     def acknowledged(self, ack: wire.ViolationAck) -> None:
-        """Note who acknowledged."""
-        self.centres.acknowledged(
-            ack.by or ack.centre, now_s=time.monotonic(), now_ns=max(0, self._clock.now_ns())
-        )
+        """Note who acknowledged, before the outbox does; the first word after a silence ends the back-off."""
+        now_s = time.monotonic()
+        if self.unanswered_s(now_s) > SILENT_S and now_s - self._resumed_s > RESUME_AGAIN_S:
+            self._resumed_s = now_s
+            self._count("outbox.resumed")
+            self._resend_soon()
+        self.centres.acknowledged(ack.by or ack.centre, now_s=now_s, now_ns=max(0, self._clock.now_ns()))
 
     def _receive_own_status(self, message: Incoming) -> None:
         """Look whether it is ours: a cloned card makes a second RSU of this name."""

@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple, get_args
 
 from edge import topics
 
-Role = Literal["rsu", "gateway", "centre", "operator"]
+Role = Literal["rsu", "gateway", "centre", "worker", "operator"]
 ROLES: frozenset[str] = frozenset(get_args(Role))  # a broker and a page sign nothing
 
 
@@ -31,10 +31,10 @@ class Rule(NamedTuple):
 
 RULES: dict[tuple[str, str], Rule] = {
     ("rsu", "violation/up"): Rule(("rsu",), own=True),
-    ("rsu", "violation/ack"): Rule(("centre",), own=False),
+    ("rsu", "violation/ack"): Rule(("centre", "worker"), own=False),
     ("rsu", "violation/ask"): Rule(("centre",), own=False, fresh=True),
     ("rsu", "journey/up"): Rule(("rsu",), own=True),
-    ("rsu", "journey/ack"): Rule(("centre",), own=False),
+    ("rsu", "journey/ack"): Rule(("centre", "worker"), own=False),
     ("rsu", "handover"): Rule(("rsu",), own=True, fresh=True),
     ("rsu", "handover/ack"): Rule(("rsu",), own=True, fresh=True),
     ("rsu", "status"): Rule(("rsu",), own=True),

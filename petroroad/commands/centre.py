@@ -16,10 +16,12 @@ from centre.database_file import path_of
 from centre.faults import SchemaError
 from centre.process import CentreProcess, standby_of
 from centre.storage import TakenError
+from centre.worker import WorkerProcess
 from core.errors import CommandError, ConfigError, UsageError
 from edge import log
 from edge.clock import Clock
-from edge.config import Site, load_site
+from edge.config import Site, is_address, load_site
+from edge.topics import NAME
 
 app = App(name="centre", help="The supervision centre and its page.")
 Source = Annotated[Path, Parameter(name="--from")]
@@ -51,6 +53,36 @@ def centre(
 
     if sys.stderr.isatty():
         sys.stderr.write(f"the page: http://{site.config.centre.http}/\n")
+    uvloop.run(run())
+
+
+@app.command
+def worker(*, config: Path, id_: Annotated[str, Parameter(name="--id")], health: str | None = None) -> None:
+    """Store violations and journeys from a cluster's queues for the centre, until SIGINT or SIGTERM.
+
+    Parameters
+    ----------
+    config
+        The site file, with `[centre] ingest = "workers"` and `[nats]`.
+    id_
+        This worker's name: of its certificate (role worker) and its connection.
+    health
+        HOST:PORT that serves /healthz, /readyz and /metrics.
+    """
+    if not NAME.fullmatch(id_):
+        raise UsageError(f"--id {id_}: must be 1 to 64 of the characters A-Z a-z 0-9 _ -")
+    if health is not None and not is_address(health):
+        raise UsageError(f"--health {health}: must be HOST:PORT")
+    site = load_site(config)
+
+    async def run() -> None:
+        logger = log.setup(part="worker", worker=id_)
+        service = WorkerProcess(site, id_, Clock.from_env(), logger, health)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, service.stop.set)
+        await service.run()
+
     uvloop.run(run())
 
 

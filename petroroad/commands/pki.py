@@ -15,9 +15,9 @@ from petroroad.pki import authority as pki
 from petroroad.pki.authority import Written
 from petroroad.pki.index import Certificate
 from petroroad.pki.whole_site import issue_all
-from petroroad.processes.access import mosquitto_acl, nats_users
+from petroroad.processes.access import mosquitto_acl, nats_pins, nats_users
 from petroroad.processes.broker import Kind
-from petroroad.processes.broker_security import operators_of
+from petroroad.processes.broker_security import accepted_keys, operators_of, workers_of
 
 app = App(name="pki", help="The certificates of a site: issue, renew, revoke, show.")
 Folder = Annotated[Path, Parameter(name="--dir")]
@@ -79,7 +79,7 @@ def issue(
     Parameters
     ----------
     role
-        rsu, gateway, centre, broker, operator or page.
+        rsu, gateway, centre, worker, broker, operator or page.
     name
         An RSU's esn, the id of a gateway or centre; free for the others.
     host
@@ -205,6 +205,7 @@ def acl(
     kind: Kind,
     folder: Folder = Path("pki"),
     out: Path | None = None,
+    pins: Path | None = None,
 ) -> None:
     """Write who may publish and read what, in the form of a broker: its `acl_file`, or its users.
 
@@ -218,14 +219,20 @@ def acl(
         Where the authority lives: its index names the operators.
     out
         A file; without it the text goes to stdout.
+    pins
+        Another file, for nats: the keys that are neither revoked nor at their end, the only ones admitted.
     """
+    if pins is not None and kind != "nats":
+        raise UsageError("--pins: is for --kind nats only: mosquitto reads the revocation list itself")
     authority, site = pki.read(folder), load_site(config)
-    rights = rights_of(site.config, operators_of(authority.index))
+    rights = rights_of(site.config, operators_of(authority.index), workers_of(authority.index))
     text = mosquitto_acl(rights) if kind == "mosquitto" else nats_users(rights, authority.site)
     if out is None:
         print(text, end="")
     else:
         pki.write_whole(out, text.encode(), 0o644)
+    if pins is not None:
+        pki.write_whole(pins, nats_pins(accepted_keys(authority.index)).encode(), 0o644)
 
 
 def _row(one: Certificate, now: datetime) -> dict[str, Any]:

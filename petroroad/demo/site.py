@@ -3,8 +3,7 @@
 import shutil
 import socket
 import tomllib
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from edge.config import load_site
 from petroroad.pki import authority as pki
 from petroroad.pki.whole_site import issue_all
 from petroroad.processes.broker import Kind
+from petroroad.processes.ports import kept_port as kept_port
 from petroroad.toml_text import dumps
 
 SHIPPED = Path(__file__).resolve().parents[2] / "sim" / "site" / "panjin" / "site.toml"
@@ -149,16 +149,3 @@ class _Ports:
         if not separator:
             return url
         return f"{scheme}://{self.udp() if scheme == 'udp' else self.tcp()}"
-
-
-@contextmanager
-def kept_port() -> Iterator[int]:
-    """Yield a free TCP port of the loopback, which stays free for the part that listens on it by number.
-
-    Closed at once, it might be drawn by another before the part listens: nats-server draws a second one
-    itself. Both sockets reuse addresses, as servers do, and ours does not listen.
-    """
-    with socket.socket() as kept:
-        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        kept.bind(("127.0.0.1", 0))
-        yield kept.getsockname()[1]

@@ -67,7 +67,9 @@ def part_certificate(
     """
     issuer, ca_key = ca
     server = identity.role in SERVERS
-    used = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
+    used = [ExtendedKeyUsageOID.SERVER_AUTH] if server else [ExtendedKeyUsageOID.CLIENT_AUTH]
+    if identity.role == "broker":  # a node of a cluster connects to the others
+        used.append(ExtendedKeyUsageOID.CLIENT_AUTH)
     names = [x509.UniformResourceIdentifier(identity.urn), *(_host(host) for host in hosts)]
     subject = x509.Name([
         x509.NameAttribute(NameOID.ORGANIZATION_NAME, identity.site),
@@ -80,7 +82,7 @@ def part_certificate(
         x509.CertificateBuilder(issuer.subject, subject, public, serial, BEGINS, until)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(is_ca=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([used]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(used), critical=False)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_public), critical=False)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from edge.identity import Identity
+from edge.queues import subjects_of_worker
 from edge.rights import Rights
 
 DELIVERIES = "$MQTT/sub/#"  # by which nats-server delivers QoS 1; an MQTT client can't subscribe to it itself
@@ -13,6 +14,8 @@ def mosquitto_acl(rights: Iterable[Rights]) -> str:
     """Return an `acl_file`; users are the common names of certificates (`use_identity_as_username true`)."""
     lines = [MADE_BY]
     for part in rights:
+        if part.role == "worker":  # a client of NATS only
+            continue
         lines += ["", f"# {part.role}", f"user {part.name}"]
         lines += [f"topic write {pattern}" for pattern in part.publish]
         lines += [f"topic read {pattern}" for pattern in part.read]
@@ -27,13 +30,25 @@ def nats_users(rights: Iterable[Rights], site: str | None, others: Sequence[str]
     """
     lines = [MADE_BY, "authorization {", "  users: [", *(f"    {line}" for line in others)]
     for part in rights:
-        publish, read = _listed(part.publish), _listed((*part.read, DELIVERIES))
+        kind, publish, read = "MQTT", _listed(part.publish), _listed((*part.read, DELIVERIES))
+        if part.role == "worker":
+            queues, answers = subjects_of_worker(part.name)
+            kind, publish, read = "STANDARD", _listed((*part.publish, *queues)), _listed(answers)
         lines += [
             f'    {{ user: "{_nats_user(part, site)}"',
-            '      allowed_connection_types: ["MQTT"]',
+            f'      allowed_connection_types: ["{kind}"]',
             f"      permissions: {{ publish: {{ allow: {publish} }}, subscribe: {{ allow: {read} }} }} }}",
         ]
     return "\n".join([*lines, "  ]", "}"]) + "\n"
+
+
+def nats_pins(keys: Iterable[str]) -> str:
+    """Return the line of a `tls` block that admits these keys only; nats-server reads no revocation list.
+
+    keys : SHA-256 of public keys
+    """
+    listed = ", ".join(f'"{key}"' for key in keys)
+    return f"{MADE_BY}\npinned_certs: [{listed}]\n"
 
 
 def _nats_user(part: Rights, site: str | None) -> str:

@@ -95,7 +95,7 @@ async def start_broker(
     child = await start(broker_spec(kind, run_dir, host, port, tls, login))
     try:
         async with asyncio.timeout(READY_S):
-            while not await _listens(host, port):
+            while not await is_listening(host, port):
                 if not child.running:
                     raise await child.died()
                 await asyncio.sleep(POLL_S)
@@ -140,7 +140,8 @@ def program(kind: Kind) -> str:
     return found
 
 
-async def _listens(host: str, port: int) -> bool:
+async def is_listening(host: str, port: int) -> bool:
+    """Say whether a program accepts connections there."""
     try:
         _, writer = await asyncio.open_connection(host, port)
     except OSError:  # not yet

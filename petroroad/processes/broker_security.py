@@ -69,8 +69,17 @@ def server_tls(site: Site, name: str) -> ServerTls | None:
 
 def operators_of(log: Index | None) -> list[str]:
     """Return the names of the operators in an index; without one the usual name."""
-    names = [] if log is None else [line.name for line in log.lines if line.role == "operator"]
-    return list(dict.fromkeys(names)) or [USUAL]
+    return _names_of("operator", log) or [USUAL]
+
+
+def workers_of(log: Index | None) -> list[str]:
+    """Return the names of the centre's workers in an index."""
+    return _names_of("worker", log)
+
+
+def _names_of(role: str, log: Index | None) -> list[str]:
+    names = [] if log is None else [line.name for line in log.lines if line.role == role]
+    return list(dict.fromkeys(names))
 
 
 def accepted_keys(log: Index) -> tuple[str, ...]:

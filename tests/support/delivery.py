@@ -156,13 +156,22 @@ class RsuEnd:
 
 @contextlib.asynccontextmanager
 async def rsu_end(
-    folder: Path, *ports: int, esn: str = ESN, client_id: str | None = None, wanted=(), **options
+    folder: Path,
+    *ports: int,
+    esn: str = ESN,
+    client_id: str | None = None,
+    wanted=(),
+    settings=None,
+    **options,
 ):
-    """A running RSU's sending half."""
+    """A running RSU's sending half.
+
+    settings : of its link, instead of plain ones to `ports`
+    """
     client_id = client_id or f"rsu-{esn}"
     outbox = await Outbox.open(folder / f"{client_id}.sqlite", clock=Clock.wall(), **options)
     outbox.destinations.wanted = wanted
-    link = Link(LinkSettings(addresses=addresses(*ports), client_id=client_id))
+    link = Link(settings or LinkSettings(addresses=addresses(*ports), client_id=client_id))
     rsu = RsuEnd(outbox, link, esn)
     rows = [Subscription(topics.violation_ack(esn), 1, rsu.acknowledge), *rsu.watch.subscriptions()]
     subscriptions = Subscriptions(rows, lambda: rsu.count("unexpected"))

@@ -1,0 +1,79 @@
+"""The queues of a NATS cluster between the RSUs and the centre's workers: names, limits, rights. Pure.
+
+An RSU publishes over MQTT; nats-server gives the message to each stream whose subject fits, beside the MQTT
+clients. A queue is no store: the RSU's outbox is, which sends again whatever is not acknowledged.
+"""
+
+from typing import Any, NamedTuple
+
+from core.times import NS
+from edge import topics
+from edge.sections import NatsConfig
+
+CONSUMER = "workers"  # of each queue; all workers pull from it
+ACK_WAIT_S = 15.0  # a killed worker's messages come again; its RSUs have sent them to another before that
+DELIVERIES_MAX = 5
+ACK_PENDING_MAX = 20_000  # messages that wait in the workers' inboxes
+PER_RSU_MAX = (
+    512  # messages of one RSU, which so can't drive out another's: an outbox has 512 items in flight
+)
+
+
+class Queue(NamedTuple):
+    """One stream: its name, and the subject that it captures."""
+
+    stream: str
+    subject: str
+
+
+VIOLATIONS = Queue("petroroad-violations", topics.violation_up("*").replace("/", "."))
+JOURNEYS = Queue("petroroad-journeys", topics.journey_up("*").replace("/", "."))
+QUEUES = (VIOLATIONS, JOURNEYS)
+
+
+def stream_config(queue: Queue, config: NatsConfig) -> dict[str, Any]:
+    """Return the stream as `$JS.API.STREAM.CREATE` takes it: an acknowledged message is deleted."""
+    return {
+        "name": queue.stream,
+        "subjects": [queue.subject],
+        "retention": "workqueue",
+        "storage": "file",
+        "num_replicas": config.replicas,
+        "discard": "old",
+        "max_bytes": config.queue_mib * 2**20,
+        "max_age": int(config.queue_s * NS),
+        "max_msgs_per_subject": PER_RSU_MAX,
+        "duplicate_window": NS,  # nobody names messages; the default window may not exceed max_age
+    }
+
+
+def consumer_config() -> dict[str, Any]:
+    """Return the durable consumer that all workers share."""
+    return {
+        "durable_name": CONSUMER,
+        "ack_policy": "explicit",
+        "deliver_policy": "all",
+        "ack_wait": int(ACK_WAIT_S * NS),
+        "max_deliver": DELIVERIES_MAX,
+        "max_ack_pending": ACK_PENDING_MAX,
+    }
+
+
+def inbox_of(worker: str) -> str:
+    """Return the prefix of the subjects on which a worker is answered: another one can't read there."""
+    return f"_INBOX_{worker}"
+
+
+def subjects_of_worker(worker: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the subjects of JetStream to which a worker may publish, and those that it may read."""
+    publish = []
+    for stream, _ in QUEUES:
+        publish += [f"$JS.API.STREAM.{verb}.{stream}" for verb in ("CREATE", "UPDATE", "INFO")]
+        publish += [f"$JS.API.CONSUMER.{verb}.{stream}.{CONSUMER}" for verb in ("DURABLE.CREATE", "MSG.NEXT")]
+        publish.append(f"$JS.ACK.{stream}.{CONSUMER}.>")
+    return tuple(publish), (f"{inbox_of(worker)}.>",)
+
+
+def topic_of(subject: str) -> str:
+    """Return the MQTT topic of a subject; names of ours have no dots."""
+    return subject.replace(".", "/")
