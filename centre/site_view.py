@@ -14,9 +14,9 @@ from core.arrays import F64
 from core.errors import ConfigError
 from edge.config import Site
 from edge.sections import RsuConfig
-from edge.site_map import road_of
+from edge.site_map import plan_of
 from geofence.map.document import document_of
-from geofence.map.roadmap import Axis, Lane, RoadMap
+from geofence.map.roadmap import Axis, Lane, RoadPlan
 
 PLACE_KINDS = ("gate", "zone", "place")
 ALONG_SHARE = 0.9  # a lane whose length along the axis is less than this of its own is no strip row
@@ -50,7 +50,7 @@ def view_of(site: Site) -> SiteView:
 
 def describe(site: Site) -> dict[str, Any]:
     """Return `/api/site` of API.md; ConfigError where the map can't be read."""
-    road = road_of(site)
+    road = plan_of(site)
     document = document_of(site.map_text).body
     axis, config = road.axis, site.config
     lanes = [_lane(axis, lane) for lane in road.lanes]
@@ -131,7 +131,7 @@ def _lane(axis: Axis | None, lane: Lane) -> dict[str, Any]:
     }
 
 
-def _rows(road: RoadMap, lanes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _rows(road: RoadPlan, lanes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the strip's rows, leftmost first (seen along growing station), and set each lane's `row`.
 
     Only lanes of the axis' road get a row: ramps and crossing roads would make the strip too high.

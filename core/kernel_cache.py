@@ -4,23 +4,27 @@ Numba looks at a kernel's own file alone. A kernel also contains the kernels and
 other files: after a change in one of those, an update for instance, it would run the old code.
 """
 
+import errno
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.machinery import PathFinder, SourceFileLoader
 from typing import Any
 
 import numba
-from numba.core import caching
+from numba.core import caching, dispatcher
 
 SOURCES = __file__.rpartition("core")[0]  # the project's packages lie in it
 # where they are installed, those of other projects lie beside them
 IS_INSTALLED = SOURCES[:-1].endswith("-packages")
 OURS = ("core", "fusion", "geofence", "edge", "roadside", "importers", "sim", "centre", "petroroad")
 IMPORTS = re.compile(r"^[ ]*(?:from[ ]+([\w.]+)[ ]+)?import[ ]+(\([^)]*\)|[^\n(]+)", re.MULTILINE)
+READ_ONLY = (errno.EROFS, errno.EACCES)
 Stamp = tuple[str, float, int]  # a module's name, when its source was changed, its size
 
-CACHING: Any = caching  # Numba has no types for it
+CACHING: Any = caching  # Numba has no types for them
+DISPATCHER: Any = dispatcher
 CONFIG: Any = numba.config
 
 
@@ -69,6 +73,25 @@ def stamps(module: str) -> tuple[Stamp, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
+@contextmanager
+def _unless_read_only() -> Iterator[None]:
+    """Ignore that a place can't be written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in READ_ONLY:
+            raise
+
+
+class Cache(CACHING.FunctionCache):  # type: ignore[misc]
+    """A function's kernels; one that can't be kept is compiled for this process alone."""
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep a compiled kernel."""
+        with _unless_read_only():
+            super().save_overload(sig, data)
+
+
 def _of_all_sources(locator: Any) -> Any:
     """Return a locator of Numba's whose stamp is that of all sources that a kernel consists of."""
 
@@ -83,13 +106,22 @@ def _of_all_sources(locator: Any) -> Any:
     return Located
 
 
-UserProvided = _of_all_sources(CACHING.UserProvidedCacheLocator)
+class UserProvided(_of_all_sources(CACHING.UserProvidedCacheLocator)):  # type: ignore[misc]
+    """The directory of NUMBA_CACHE_DIR; it may be read-only, as in the image of a container."""
+
+    def ensure_cache_path(self) -> None:
+        """Create the directory; whether it can be written shows where a kernel is to be kept."""
+        with _unless_read_only():
+            super().ensure_cache_path()
+
+
 InTree = _of_all_sources(CACHING.InTreeCacheLocator)
 UserWide = _of_all_sources(CACHING.UserWideCacheLocator)
 
 
 def install() -> None:
     """Make Numba use these locators in their usual order, unless NUMBA_CACHE_LOCATOR_CLASSES names others."""
+    DISPATCHER.FunctionCache = Cache
     if not CONFIG.CACHE_LOCATOR_CLASSES:
         CONFIG.CACHE_LOCATOR_CLASSES = ",".join(
             f"{__name__}.{name}" for name in ("UserProvided", "InTree", "UserWide")

@@ -1,9 +1,9 @@
-"""The map that a site names, compiled or only read; a fault in it is the operator's error."""
+"""The map that a site names: compiled, checked, or only read; a fault in it is the operator's error."""
 
 from core.errors import ConfigError, MapError
 from edge.config import Site
 from geofence.map.reading import Features, read
-from geofence.map.roadmap import RoadMap, load_map
+from geofence.map.roadmap import RoadMap, RoadPlan, load_map, load_plan
 from geofence.map_names import check_names
 from geofence.permit_checks import permit_faults
 from geofence.permits import PermitFault
@@ -21,7 +21,17 @@ def road_of(site: Site) -> RoadMap:
     return road
 
 
-def check_site(site: Site, road: RoadMap) -> None:
+def plan_of(site: Site) -> RoadPlan:
+    """Return the checked map without the compiled look-ups, and without the compiler; raises as `road_of`."""
+    try:
+        plan = load_plan(site.map_text, site.frame)
+    except MapError as error:
+        raise _refused(site, error) from error
+    check_site(site, plan)
+    return plan
+
+
+def check_site(site: Site, road: RoadPlan) -> None:
     """Refuse (ConfigError) a map whose names are none, or that the rules of the site do not fit."""
     try:
         check_names(road)

@@ -31,7 +31,8 @@ from geofence.located import (
     U_NORTH,
     S,
 )
-from geofence.map.axis import Segments, station_at
+from geofence.map.axis import Segments
+from geofence.map.axis_kernels import station_at
 from geofence.map.strips import (
     BEND,
     CHORD,

@@ -1,11 +1,11 @@
 """Names of a map that a violation may bear. Pure."""
 
 from core.errors import MapError
-from geofence.map.roadmap import RoadMap
+from geofence.map.roadmap import RoadPlan
 from geofence.plausible import TEXT_LENGTH_MAX, is_plain
 
 
-def check_names(road: RoadMap) -> None:
+def check_names(road: RoadPlan) -> None:
     """Refuse (MapError) names that a violation may not bear: an RSU would withhold each one on that lane."""
     names = [("version", road.version), *(("lane", lane.lane) for lane in road.lanes)]
     names += [("zone", zone.zone) for zone in road.zones]

@@ -6,7 +6,7 @@ import numpy as np
 
 from core.arrays import F1, F2, I2, I32x1
 from core.kernel import kernel
-from geofence.map.grid import cell_of
+from geofence.map.cells import cell_of
 from geofence.map.strips import (
     BESIDE_LANE_M,
     END_RAIL,

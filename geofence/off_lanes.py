@@ -3,7 +3,7 @@
 import math
 
 from core.kernel import kernel
-from geofence.map.grid import cell_of
+from geofence.map.cells import cell_of
 from geofence.map.strips import (
     END_RAIL,
     LEFT_EDGE,

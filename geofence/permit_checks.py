@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from geofence.config import VehicleConfig
-from geofence.map.roadmap import RoadMap
+from geofence.map.roadmap import RoadPlan
 from geofence.permits import PermitConfig, PermitFault, faults_of_permits
 
 
 def permit_faults(
-    road: RoadMap, permits: Sequence[PermitConfig], vehicles: Sequence[VehicleConfig]
+    road: RoadPlan, permits: Sequence[PermitConfig], vehicles: Sequence[VehicleConfig]
 ) -> Iterator[PermitFault]:
     """Yield the faults of permits among themselves, against the registry and a map."""
     terminals = {vehicle.terminal for vehicle in vehicles}

@@ -9,7 +9,8 @@ import shapely
 
 from core.arrays import B1, F1, F2, F64, I1, I32, I64, Bools, I32x1, I32x2
 from core.kernel import kernel
-from geofence.map.grid import Grid, build_grid, cell_of, cell_size_m, grid_of
+from geofence.map.cells import cell_of
+from geofence.map.grid import Grid, build_grid, cell_size_m, grid_of
 
 AREA_CELL_M = (
     16.0  # a place in a boundary cell is tested against all edges of its row: 25 m took a fifth longer

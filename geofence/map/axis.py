@@ -1,14 +1,17 @@
-"""A road's axis: station and offset of a place and back, bijective up to the radius of its bends."""
+"""A road's axis: station and offset of a place and back, bijective up to the radius of its bends.
+
+Arrays of places are searched with NumPy: the gateway and the centre load no compiler for it. A process that
+looks up stations of each observation has the same search compiled (`geofence.map.axis_kernels`).
+"""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import F1, F2, F64, I1
+from core.arrays import F2, F64, I1, I64, Bools
 from core.errors import MapError
-from core.kernel import checked_once, kernel, unchecked
-from geofence.map.grid import Grid, build_grid, cell_of
+from geofence.map.grid import Grid, build_grid, cells_of
 
 GRID_REACH_M = 60.0  # within it the grid answers, beyond it a search over all segments
 AXIS_CELL_M = 50.0
@@ -22,6 +25,7 @@ FAN = 1 << FAN_BITS  # segments of one box, boxes of one box: a look down the tr
 # miters at start and end lean forward, for each metre of offset
 EAST, NORTH, U_EAST, U_NORTH, LENGTH, STATION, START_MITER, END_MITER = range(8)
 SEGMENT = 8
+PAIRS_MAX = 1_000_000  # of a place and a box, in memory at once
 
 
 class Tree(NamedTuple):
@@ -40,130 +44,6 @@ class Segments(NamedTuple):
     tree: Tree
 
 
-@kernel(inner=True)
-def _beside(east: float, north: float, rows: F2, i: int) -> tuple[float, float]:
-    """Return (length along segment i to its nearest point, distance from that) [m]."""
-    de, dn = east - rows[i, EAST], north - rows[i, NORTH]
-    along = min(max(de * rows[i, U_EAST] + dn * rows[i, U_NORTH], 0.0), rows[i, LENGTH])
-    return along, np.hypot(de - along * rows[i, U_EAST], dn - along * rows[i, U_NORTH])
-
-
-@kernel(inner=True)
-def _to_box_m2(east: float, north: float, boxes: F2, k: int) -> float:
-    """Return the squared distance of a place from box k [m^2], 0 inside: a root costs more than the rest."""
-    beside = max(boxes[k, 0] - east, east - boxes[k, 2], 0.0)
-    beyond = max(boxes[k, 1] - north, north - boxes[k, 3], 0.0)
-    return float(beside * beside + beyond * beyond)
-
-
-@kernel(inner=True)
-def _bound_m(east: float, north: float, rows: F2, tree: Tree) -> float:
-    """Return a distance [m] within which a segment lies: down the tree by the nearest box of each node."""
-    boxes, first = tree
-    level = first.shape[0] - 2
-    begin, end = first[level], first[level + 1]
-    bound = np.inf
-    while True:
-        near, at = np.inf, begin
-        for k in range(begin, end):
-            away_m2 = _to_box_m2(east, north, boxes, k)
-            if away_m2 < near:
-                near, at = away_m2, k
-        node = at - first[level]
-        if level == 0:
-            for i in range(node * FAN, min((node + 1) * FAN, rows.shape[0])):
-                _, away = _beside(east, north, rows, i)
-                bound = min(bound, away)
-            return bound
-        level -= 1
-        begin = first[level] + node * FAN
-        end = min(first[level] + (node + 1) * FAN, first[level + 1])
-
-
-@kernel(inner=True)
-def _nearest(east: float, north: float, rows: F2, tree: Tree) -> tuple[float, float]:
-    """Return (station, offset) [m] of the nearest point of the axis, the first of several.
-
-    Segments in their order, but for whole nodes of the tree of boxes that can't be nearer: half of the trucks
-    of a city are kilometres beside the road.
-    """
-    boxes, first = tree
-    n, best, s, o = rows.shape[0], np.inf, np.nan, np.nan
-    if not (abs(east) < np.inf and abs(north) < np.inf):
-        return s, o
-    limit_m2 = (_bound_m(east, north, rows, tree) + ROUNDING_M) ** 2
-    i, top = 0, first.shape[0] - 2
-    while i < n:
-        level, bits = top, FAN_BITS * (top + 1)
-        while level >= 0:  # the largest node that begins here and is too far away is passed over
-            at_node = i & ((1 << bits) - 1) == 0  # no division: it takes longer than the rest
-            if at_node and _to_box_m2(east, north, boxes, first[level] + (i >> bits)) > limit_m2:
-                break
-            level, bits = level - 1, bits - FAN_BITS
-        if level >= 0:
-            i += 1 << bits
-            continue
-        de, dn = east - rows[i, EAST], north - rows[i, NORTH]
-        along = min(max(de * rows[i, U_EAST] + dn * rows[i, U_NORTH], 0.0), rows[i, LENGTH])
-        off_e, off_n = de - along * rows[i, U_EAST], dn - along * rows[i, U_NORTH]
-        if off_e * off_e + off_n * off_n <= limit_m2:  # nor a root, for most
-            away = np.hypot(off_e, off_n)
-            if away < best:
-                side = rows[i, U_EAST] * dn - rows[i, U_NORTH] * de
-                best, s, o = away, rows[i, STATION] + along, away if side >= 0.0 else -away
-                limit_m2 = min(limit_m2, (best + ROUNDING_M) ** 2)
-        i += 1
-    return s, o
-
-
-@kernel(inner=True)
-def _between_miters(east: float, north: float, rows: F2, grid: Grid) -> tuple[float, float]:
-    """Return (station, offset) [m] on the nearest segment of the cell between whose miters a place lies."""
-    best, s, o = np.inf, np.nan, np.nan
-    cell = cell_of(east, north, grid)
-    if cell < 0:
-        return s, o
-    for k in range(grid.start[cell], grid.start[cell + 1]):
-        i = grid.items[k]
-        de, dn = east - rows[i, EAST], north - rows[i, NORTH]
-        offset = rows[i, U_EAST] * dn - rows[i, U_NORTH] * de
-        if abs(offset) >= best:
-            continue
-        length, miter = rows[i, LENGTH], rows[i, START_MITER]
-        divisor = length + offset * (rows[i, END_MITER] - miter)
-        along = de * rows[i, U_EAST] + dn * rows[i, U_NORTH] - offset * miter
-        if divisor > 0.0 and -1e-9 * length <= along <= divisor * (1.0 + 1e-9):
-            best, s, o = abs(offset), rows[i, STATION] + length * along / divisor, offset
-    return s, o
-
-
-@kernel
-def station_at(east: float, north: float, segments: Segments) -> tuple[float, float]:
-    """Return (station, offset) [m] of one place; left of the axis positive.
-
-    Ruled by the miter at each vertex: between two of them the offset is the distance from the segment and
-    the station grows linearly, so that a bend has neither gap nor overlap. Beyond the axis' ends and far
-    beside it: the nearest point, and the offset is the distance from it.
-    """
-    s, o = _between_miters(east, north, segments.rows, segments.near)
-    if abs(o) <= NEAR_M:  # NaN is not
-        return s, o
-    s, o = _between_miters(east, north, segments.rows, segments.grid)
-    if o == o:
-        return s, o
-    return _nearest(east, north, segments.rows, segments.tree)
-
-
-@kernel
-def stations(east: F1, north: F1, segments: Segments, s: F1, o: F1) -> None:
-    """Fill s (n,) and o (n,) with the stations and offsets [m] of n places."""
-    for i in range(len(east)):
-        s[i], o[i] = station_at(east[i], north[i], segments)
-
-
-_stations_once, _station_at_unchecked = checked_once(stations), unchecked(station_at)
-
-
 @dataclass(frozen=True, slots=True)
 class Axis:
     """The axis of a road, from station `k0_m`; all in site metres."""
@@ -175,15 +55,24 @@ class Axis:
     segments: Segments  # n - 1
 
     def station_of(self, east: F64, north: F64) -> tuple[F64, F64]:
-        """Return (s_m, offset_m), left positive; beyond an end its station, and the distance from it."""
-        east, north = np.ascontiguousarray(east, np.float64), np.ascontiguousarray(north, np.float64)
-        s, o = np.empty(len(east)), np.empty(len(east))
-        _stations_once(east, north, self.segments, s, o)
+        """Return (s_m, offset_m), left positive; beyond an end its station, and the distance from it.
+
+        Ruled by the miter at each vertex: between two of them the offset is the distance from the segment and
+        the station grows linearly, so that a bend has neither gap nor overlap. Beyond the axis' ends and far
+        beside it: the nearest point, and the offset is the distance from it.
+        """
+        east, north = np.asarray(east, np.float64), np.asarray(north, np.float64)
+        s, o = _between_miters(east, north, self.segments)
+        far = np.flatnonzero(np.isnan(o) & np.isfinite(east) & np.isfinite(north))
+        step = max(1, PAIRS_MAX // max(1, int(self.segments.tree.first[1])))
+        for some in (far[at : at + step] for at in range(0, len(far), step)):
+            s[some], o[some] = _nearest(east[some], north[some], self.segments)
         return s, o
 
     def station_at(self, east_m: float, north_m: float) -> tuple[float, float]:
-        """Return what `station_of` does of one place, without arrays around it."""
-        return _station_at_unchecked(east_m, north_m, self.segments)
+        """Return what `station_of` does of one place."""
+        s, o = self.station_of(np.array([east_m]), np.array([north_m]))
+        return float(s[0]), float(o[0])
 
     def site_of(self, s_m: F64, offset_m: F64) -> tuple[F64, F64]:
         """Return (east, north) [m]: the inverse of `station_of`; stations are held within the axis."""
@@ -194,6 +83,73 @@ class Axis:
         t = np.clip((s - station) / length, 0.0, 1.0)
         along = t * length + o * (start + t * (end - start))
         return east + along * u_east - o * u_north, north + along * u_north + o * u_east
+
+
+def _between_miters(east: F64, north: F64, segments: Segments) -> tuple[F64, F64]:
+    """Return (s_m, offset_m) on the nearest segment of a place's cell whose miters enclose it, or NaN."""
+    rows, grid = segments.rows, segments.grid
+    s, o = np.full(len(east), np.nan), np.full(len(east), np.nan)
+    cell = cells_of(east, north, grid)
+    inside = np.flatnonzero(cell >= 0)
+    first = grid.start[cell[inside]].astype(np.int64)
+    place, at = _each(inside, first, grid.start[cell[inside] + 1] - first)
+    i = grid.items[at]
+    de, dn = east[place] - rows[i, EAST], north[place] - rows[i, NORTH]
+    offset = rows[i, U_EAST] * dn - rows[i, U_NORTH] * de
+    length, miter = rows[i, LENGTH], rows[i, START_MITER]
+    divisor = length + offset * (rows[i, END_MITER] - miter)
+    along = de * rows[i, U_EAST] + dn * rows[i, U_NORTH] - offset * miter
+    between = (divisor > 0.0) & (-1e-9 * length <= along) & (along <= divisor * (1.0 + 1e-9))
+    best = np.flatnonzero(between)[_first_least(place[between], np.abs(offset[between]))]
+    s[place[best]] = rows[i[best], STATION] + length[best] * along[best] / divisor[best]
+    o[place[best]] = offset[best]
+    return s, o
+
+
+def _nearest(east: F64, north: F64, segments: Segments) -> tuple[F64, F64]:
+    """Return (s_m, offset_m) of the nearest point of the axis, the first of several, for n places."""
+    rows, (boxes, first) = segments.rows, segments.tree
+    low_e, low_n, high_e, high_n = boxes[: first[1]].T  # around FAN segments each
+    x, y = east[:, None], north[:, None]
+    beside, beyond = np.maximum(low_e - x, x - high_e), np.maximum(low_n - y, y - high_n)
+    away_m2: F64 = np.maximum(beside, 0.0) ** 2 + np.maximum(beyond, 0.0) ** 2
+    # an end of each segment of the nearest box, and so the nearest point of all, is within this
+    bound_m = np.full(len(east), np.inf)
+    place, i = _of_boxes(away_m2 <= away_m2.min(axis=1, keepdims=True), len(rows))
+    np.minimum.at(bound_m, place, _beside(east[place], north[place], rows[i])[1])
+    place, i = _of_boxes(away_m2 <= (bound_m[:, None] + ROUNDING_M) ** 2, len(rows))
+    along, away = _beside(east[place], north[place], rows[i])
+    best = _first_least(place, away)  # of each place, in their order
+    found = rows[i[best]]
+    side = found[:, U_EAST] * (north - found[:, NORTH]) - found[:, U_NORTH] * (east - found[:, EAST])
+    return found[:, STATION] + along[best], np.where(side >= 0.0, away[best], -away[best])
+
+
+def _of_boxes(chosen: Bools, n_segments: int) -> tuple[I64, I64]:
+    """Return each place with each segment of its chosen boxes, (n, boxes), in the order of the segments."""
+    place, box = np.nonzero(chosen)
+    first = box * FAN
+    return _each(place, first, np.minimum(first + FAN, n_segments) - first)
+
+
+def _beside(east: F64, north: F64, rows: F64) -> tuple[F64, F64]:
+    """Return (length along its segment to the nearest point, distance from that) [m] for each of n places."""
+    de, dn = east - rows[:, EAST], north - rows[:, NORTH]
+    along = np.clip(de * rows[:, U_EAST] + dn * rows[:, U_NORTH], 0.0, rows[:, LENGTH])
+    return along, np.hypot(de - along * rows[:, U_EAST], dn - along * rows[:, U_NORTH])
+
+
+def _each(of: I64, first: I64, count: I64) -> tuple[I64, I64]:
+    """Return each of `of` beside the `count` numbers from its `first` on."""
+    within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    return np.repeat(of, count), np.repeat(first, count) + within
+
+
+def _first_least(group: I64, value: F64) -> I64:
+    """Return the index of the least value of each group, the first of equal ones, in the groups' order."""
+    order = np.lexsort((value, group))  # stable
+    is_first = np.diff(group[order], prepend=-1) > 0
+    return order[is_first]
 
 
 def compile_axis(road: str, k0_m: float, points: F64) -> Axis:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyproj
 
-from core.arrays import F64
+from core.arrays import F64, Bools
 from core.errors import MapError
 
 if TYPE_CHECKING:  # it loads the compiler, which whoever only reads a site does not need
@@ -55,10 +55,15 @@ class SiteFrame:
 
     def within(self, lon_deg: Any, lat_deg: Any) -> Any:
         """Return which positions can be projected, as booleans of their shape; never raises."""
+        return self.placed(lon_deg, lat_deg)[2]
+
+    def placed(self, lon_deg: Any, lat_deg: Any) -> tuple[F64, F64, Bools]:
+        """Return (east, north) [m], and which positions can be projected; the others are at the origin."""
         lon, lat = _column(lon_deg), _column(lat_deg)
         good = np.isfinite(lon) & np.isfinite(lat) & (np.abs(lon) <= 180.0) & (np.abs(lat) <= 90.0)
         east, north = self._project(np.where(good, lon, self.lon_deg), np.where(good, lat, self.lat_deg))
-        return good & (np.hypot(east, north) <= FRAME_M_MAX)
+        inside: Bools = good & (np.hypot(east, north) <= FRAME_M_MAX)
+        return np.where(inside, east, 0.0), np.where(inside, north, 0.0), inside
 
     def lonlat_from_site(self, east_m: Any, north_m: Any) -> tuple[F64, F64]:
         """Return (lon_deg, lat_deg)."""

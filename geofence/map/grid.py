@@ -9,14 +9,13 @@ from typing import NamedTuple
 import numpy as np
 
 from core.arrays import F1, F64, I64, I32x1
-from core.kernel import kernel
 
 TILE = 16  # cells along each side of a tile
 TILES_MAX = 1_000_000  # a sparse, wide map gets larger cells rather than more tiles
 
 
 class Grid(NamedTuple):
-    """`items[start[c]:start[c + 1]]` are the items of the cell c that `cell_of` names, in their own order."""
+    """`items[start[c]:start[c + 1]]` are the items of the cell c of `cells_of`, in their own order."""
 
     shape: F1  # (5,) east and north of the corner [m], cell size [m], columns, rows
     tiles: I32x1  # (tiles,) by row and column: number of the tile's first cell, -1: nothing is in it
@@ -24,19 +23,16 @@ class Grid(NamedTuple):
     items: I32x1
 
 
-@kernel(inner=True)
-def cell_of(east: float, north: float, grid: Grid) -> int:
-    """Return the number of the cell that holds a place [m], -1 where no item can be."""
-    shape = grid.shape
-    column, row = np.floor((east - shape[0]) / shape[2]), np.floor((north - shape[1]) / shape[2])
-    if not (0.0 <= column < shape[3] and 0.0 <= row < shape[4]):  # NaN is outside
-        return -1
-    c, r = int(column), int(row)
-    tile = (r // TILE) * ((int(shape[3]) + TILE - 1) // TILE) + c // TILE
-    first = grid.tiles[tile]
-    if first < 0:
-        return -1
-    return int(first) + (r % TILE) * TILE + c % TILE
+def cells_of(east: F64, north: F64, grid: Grid) -> I64:
+    """Return the number (n,) of the cell that holds each of n places [m], -1 where no item can be."""
+    corner_e, corner_n, size_m, columns, rows = grid.shape
+    column, row = np.floor((east - corner_e) / size_m), np.floor((north - corner_n) / size_m)
+    cells = np.full(len(column), -1, dtype=np.int64)
+    inside = np.flatnonzero((column >= 0.0) & (column < columns) & (row >= 0.0) & (row < rows))
+    c, r = column[inside].astype(np.int64), row[inside].astype(np.int64)
+    first = grid.tiles[(r // TILE) * ((int(columns) + TILE - 1) // TILE) + c // TILE]
+    cells[inside] = np.where(first < 0, -1, first + (r % TILE) * TILE + c % TILE)
+    return cells
 
 
 def build_grid(low: F64, high: F64, *, cell_m: float, margin_m: float) -> Grid:

@@ -1,4 +1,8 @@
-"""The road map: checked features, compiled strips, and the axis that gives stations."""
+"""The road map: checked features, compiled strips, and the axis that gives stations.
+
+A process that judges needs a `RoadMap`, whose look-ups are compiled code. One that only routes or shows
+needs a `RoadPlan`, for which no compiler is loaded; the same faults refuse both.
+"""
 
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -14,18 +18,18 @@ from geofence.map.checks.names import check_document, check_origin
 from geofence.map.document import Document, first_place
 from geofence.map.faults import Fault, Faults
 from geofence.map.frames import SiteFrame
-from geofence.map.placing import by_place
 from geofence.map.reading import Features, Gate, Lane, Zone, read
 from geofence.map.ruling import pair
-from geofence.map.stationing import stationed
 from geofence.map.strips import Strips, compile_strips
 
-__all__ = ["Axis", "Gate", "Lane", "MapError", "RoadMap", "Zone", "check_map", "load_map"]
+__all__ = [
+    "Axis", "Gate", "Lane", "MapError", "RoadMap", "RoadPlan", "Zone", "check_map", "load_map", "load_plan",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoadMap:
-    """The map by which the monitor judges; never changed, swapped as a whole between ticks."""
+class RoadPlan:
+    """The checked map as a whole: names, shapes and stations; never changed."""
 
     version: str
     lanes: tuple[Lane, ...]
@@ -33,8 +37,14 @@ class RoadMap:
     zones: tuple[Zone, ...]
     axis: Axis | None  # of the site's road: the longest one; None where the map has neither axis nor lanes
     axes: tuple[Axis, ...]
-    strips: Strips
     skipped: dict[str, int]  # features and properties of the text that are not read, by kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoadMap(RoadPlan):
+    """The map by which the monitor judges; swapped as a whole between ticks."""
+
+    strips: Strips
 
 
 def load_map(text: str | Document, frame: SiteFrame) -> RoadMap:
@@ -43,11 +53,23 @@ def load_map(text: str | Document, frame: SiteFrame) -> RoadMap:
     Refused is what can't be read, and what would make judgements false (geofence.map.checks).
     """
     with no_collections():
-        road, errors = _loaded(read(text, frame), frame)
+        plan, strips, errors = _loaded(read(text, frame), frame)
+        _refuse(errors)
+        return _compiled(plan, strips)
+
+
+def load_plan(text: str | Document, frame: SiteFrame) -> RoadPlan:
+    """Return the map of a text without compiled look-ups; MapError as `load_map`."""
+    with no_collections():
+        plan, _, errors = _loaded(read(text, frame), frame)
+    _refuse(errors)
+    return plan
+
+
+def _refuse(errors: list[Fault]) -> None:
     if errors:
         more = f" (and {len(errors) - 1} more: `petroroad map check`)" if len(errors) > 1 else ""
         raise MapError(errors[0].text + more)
-    return road
 
 
 def check_map(document: Document, frame: SiteFrame) -> tuple[RoadMap | None, list[Fault]]:
@@ -59,8 +81,9 @@ def check_map(document: Document, frame: SiteFrame) -> tuple[RoadMap | None, lis
     road = None
     try:
         features = read(document, frame, unreadable)
-        road, more = _loaded(features, frame, all_faults=True, gaps=bool(unreadable))
+        plan, strips, more = _loaded(features, frame, all_faults=True, gaps=bool(unreadable))
         found.found += more
+        road = _compiled(plan, strips)
     except MapError as error:
         unreadable.append(error)
     unread = []
@@ -72,8 +95,8 @@ def check_map(document: Document, frame: SiteFrame) -> tuple[RoadMap | None, lis
 
 def _loaded(
     features: Features, frame: SiteFrame, *, all_faults: bool = False, gaps: bool = False
-) -> tuple[RoadMap, list[Fault]]:
-    """Return the compiled features, and the faults for which they are refused.
+) -> tuple[RoadPlan, Strips, list[Fault]]:
+    """Return the features' plan and strips, and the faults for which they are refused.
 
     all_faults : return the others as well.  gaps : names of lanes may be missing
     """
@@ -90,17 +113,37 @@ def _loaded(
     if not axes and features.lanes and not any(fault.level == "error" for fault in found):
         axes = (_default_axis(features.lanes),)
     site = max(axes, key=lambda axis: axis.length_m, default=None)
-    road = RoadMap(
+    plan = RoadPlan(
         version=features.version,
         lanes=features.lanes,
         gates=features.gates,
         zones=features.zones,
         axis=site,
         axes=axes,
-        strips=stationed(by_place(strips), features.lanes, site, axes),
         skipped=features.skipped,
     )
-    return road, found
+    return plan, strips, found
+
+
+def _compiled(plan: RoadPlan, strips: Strips) -> RoadMap:
+    """Return the map with its look-ups compiled."""
+    # not at the module's head: they load the compiler, 100 MiB that a gateway or a centre does not need
+    from geofence.map.axis_kernels import compiled
+    from geofence.map.placing import by_place
+    from geofence.map.stationing import stationed
+
+    axes = tuple(compiled(axis) for axis in plan.axes)
+    site = max(axes, key=lambda axis: axis.length_m, default=None)
+    return RoadMap(
+        version=plan.version,
+        lanes=plan.lanes,
+        gates=plan.gates,
+        zones=plan.zones,
+        axis=site,
+        axes=axes,
+        skipped=plan.skipped,
+        strips=stationed(by_place(strips), plan.lanes, site, axes),
+    )
 
 
 def _with_names(features: Features, *, gaps: bool) -> Features:

@@ -9,7 +9,8 @@ import numpy as np
 
 from core.arrays import B1, F2, Bools
 from core.kernel import checked_once, kernel
-from geofence.map.axis import GRID_REACH_M, Axis, Segments, station_at
+from geofence.map.axis import GRID_REACH_M, Axis, Segments
+from geofence.map.axis_kernels import station_at
 from geofence.map.reading import Lane
 from geofence.map.strips import (
     END_RAIL,

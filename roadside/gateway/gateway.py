@@ -20,7 +20,7 @@ from edge.figures import merged
 from edge.link import Outgoing
 from edge.sections import GatewayConfig
 from edge.service import Presence
-from edge.site_map import road_of
+from edge.site_map import plan_of
 from edge.subscriptions import Incoming, Subscription, Subscriptions
 from edge.tls import is_loopback
 from edge.versions import package_version
@@ -65,7 +65,7 @@ class Gateway:
         self.pending = asyncio.Event()  # a fix waits for `flush`
         self.epoch = clock.now_ns() // NS
         self.rules = terminal_rules(site)
-        esns, road = [rsu.esn for rsu in site.config.rsu], road_of(site)
+        esns, road = [rsu.esn for rsu in site.config.rsu], plan_of(site)
         self._feed = GatewayFeed(
             router_of(site.config.rsu, site.frame, road),
             self.config.id,

@@ -15,8 +15,7 @@ from core.arrays import F64, Bools
 from edge.sections import RsuConfig
 from edge.wire import GnssFix
 from geofence.map.frames import SiteFrame
-from geofence.map.projection import EAST, INSIDE, NORTH, place
-from geofence.map.roadmap import RoadMap
+from geofence.map.roadmap import RoadPlan
 
 FEED_MARGIN_M = 150.0  # beyond both ends of a stretch: an RSU tracks a truck before it owns it
 CORRIDOR_M = 60.0  # from the axis: carriageways, ramps and the error of a bad receiver
@@ -80,9 +79,9 @@ class Router:
             return []
         lon_deg = np.array([fix.lon_deg for fix in fixes], dtype=np.float64)
         lat_deg = np.array([fix.lat_deg for fix in fixes], dtype=np.float64)
-        places = place(lon_deg, lat_deg, np.zeros(len(fixes)), self._frame.projection)
-        seen = np.array([fix.quality != "none" for fix in fixes]) & (places[INSIDE] > 0.0)
-        return self.route_placed([fix.terminal for fix in fixes], seen, places[EAST], places[NORTH])
+        east_m, north_m, inside = self._frame.placed(lon_deg, lat_deg)
+        seen = np.array([fix.quality != "none" for fix in fixes]) & inside
+        return self.route_placed([fix.terminal for fix in fixes], seen, east_m, north_m)
 
     def route_placed(self, terminals: Sequence[str], seen: Bools, east_m: F64, north_m: F64) -> list[Esns]:
         """Return the RSUs that get each fix, of n in site metres.
@@ -163,7 +162,7 @@ class Router:
         return min(self._entrances, key=lambda gate: math.hypot(gate[0] - east_m, gate[1] - north_m))[2]
 
 
-def router_of(rsus: Sequence[RsuConfig], frame: SiteFrame, road: RoadMap) -> Router:
+def router_of(rsus: Sequence[RsuConfig], frame: SiteFrame, road: RoadPlan) -> Router:
     """Return the router to the RSUs of a site by the axis of its map; live and replay have the same."""
     east_m, north_m = frame.site_from_lonlat(
         np.array([rsu.lon_deg for rsu in rsus]), np.array([rsu.lat_deg for rsu in rsus])

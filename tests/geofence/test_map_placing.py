@@ -5,7 +5,7 @@ import pytest
 
 from geofence.kernels import Places, locate
 from geofence.located import FOUND
-from geofence.map.grid import cell_of
+from geofence.map.cells import cell_of
 from geofence.map.placing import by_place
 from geofence.map.strips import compile_strips
 from geofence.near import scratch

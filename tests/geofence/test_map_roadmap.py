@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from core.errors import MapError
 from geofence.kernels import Places, locate
 from geofence.located import FOUND, NO_LANE
-from geofence.map.axis import NEAR_M, Segments, compile_axis, station_at
+from geofence.map.axis import NEAR_M, Segments, compile_axis
+from geofence.map.axis_kernels import station_at
+from geofence.map.cells import cell_of
 from geofence.map.frames import SiteFrame
-from geofence.map.grid import cell_of, one_cell
+from geofence.map.grid import one_cell
 from geofence.map.roadmap import load_map
 from geofence.map.ruling import pair
 from geofence.map.strips import LEFT_START, RIGHT_END, RIGHT_START, compile_strips

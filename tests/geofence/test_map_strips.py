@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from geofence.map.cells import cell_of
 from geofence.map.frames import SiteFrame
-from geofence.map.grid import cell_of, one_cell
+from geofence.map.grid import one_cell
 from geofence.map.roadmap import load_map
 from geofence.near import NEAR_MAX, find_near
 from tests.support.geofence_world import lane, map_text

@@ -2,7 +2,6 @@
 
 from geofence.map.axis import Axis
 from geofence.map.checks.names import check_axes, check_gates, check_zones
-from geofence.map.checks.overlaps import check_overlaps
 from geofence.map.checks.shapes import check_shapes
 from geofence.map.checks.topology import check_topology
 from geofence.map.faults import Fault, Faults
@@ -21,6 +20,8 @@ def refused(lanes: tuple[Lane, ...], strips: Strips, frame: SiteFrame) -> list[F
 
 def faults_of(features: Features, strips: Strips, axes: tuple[Axis, ...], frame: SiteFrame) -> list[Fault]:
     """Return all faults of compiled features."""
+    from geofence.map.checks.overlaps import check_overlaps  # it loads the compiler; only `map check` does
+
     faults = Faults(frame)
     check_topology(features.lanes, faults, forgotten=True)
     check_shapes(features.lanes, strips, faults)

@@ -8,9 +8,9 @@ import shapely
 
 from core.arrays import F1, F2, F64, I32, I64, I32x1, I32x2
 from core.kernel import checked_once, kernel
+from geofence.map.cells import cell_of
 from geofence.map.checks.topology import SAME_WAY, STEP_M
 from geofence.map.faults import NAMED_MAX, Faults
-from geofence.map.grid import cell_of
 from geofence.map.reading import Lane
 from geofence.map.strips import (
     END_RAIL,
