@@ -35,4 +35,5 @@ def alone(db: sa.Connection, result: CommitResult, step: Step) -> Exception | No
         return error
     result.counts.update(trial.counts)
     result.keys += trial.keys
+    result.delivered += trial.delivered
     return None

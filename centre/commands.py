@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from centre.inbox import QueuedBatch
 from centre.row_limits import RowLimits
+from edge.latency import Delivered
 from geofence.journeys.journey import Journey
 
 EPOCHS_MAX = 1_000  # of one RSU, the newest: each start of an RSU is an epoch, so this lasts for years
@@ -43,6 +44,7 @@ class CommitResult:
     counts: Counter[str] = field(default_factory=Counter)
     committed_ns: int = 0
     keys: list[tuple[str, int, str]] = field(default_factory=list)  # (id, version, esn) that are new
+    delivered: list[Delivered] = field(default_factory=list)  # the same versions with their stamps
     feed_n: int = 0  # the newest row of the feed, this transaction's included
     refused_journeys: set[str] = field(default_factory=set)  # ids without a row: the RSU sends them again
     limits: RowLimits = field(default_factory=RowLimits)  # the writer's, the same for all its transactions

@@ -46,6 +46,14 @@ class Inbox:
     def __bool__(self) -> bool:
         return bool(self._queues)
 
+    @property
+    def n_messages(self) -> int:
+        return sum(len(queue.messages) for queue in self._queues.values())
+
+    @property
+    def n_bytes(self) -> int:
+        return self._n_bytes
+
     def contains(self, message: QueuedBatch) -> bool:
         """Return whether the same bytes of the same RSU wait already: one acknowledgement serves both."""
         queue = self._queues.get(message.esn)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -65,6 +66,12 @@ class TrackHub:
         self.counts: Counter[str] = Counter()
         self._latest: dict[str, Latest] = {}
         self._viewers: set[Viewer] = set()
+        # gets the RSU, the stamp and the arrival of each snapshot
+        self.on_snapshot: Callable[[str, int, int], None] = lambda esn, stamp_ns, now_ns: None
+
+    @property
+    def n_viewers(self) -> int:
+        return len(self._viewers)
 
     def receive_snapshot(self, esn: str, payload: bytes, now_ns: int = 0) -> None:
         """Offer a `track/up` to all viewers, without the parts that can't be true; both are counted.
@@ -79,6 +86,8 @@ class TrackHub:
         if snapshot.esn != esn or (esn not in self._latest and len(self._latest) >= RSUS_MAX):
             self.counts["track.refused"] += 1
             return
+        if now_ns:
+            self.on_snapshot(esn, snapshot.stamp_ns, now_ns)
         named = snapshot.names is not None or snapshot.lanes is not None
         before = self._latest.get(esn)
         kept = payload if named else before.named if before is not None else None

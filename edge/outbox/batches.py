@@ -22,6 +22,13 @@ class Waiting:
     is_conflicted: bool = False  # the centre knows its key with other bytes: it waits for a new key
     held_by: set[str] = field(default_factory=set)  # centres that hold it, where one does not suffice
 
+    def sent(self, now_s: float, backoff_s_max: float) -> bool:
+        """Note that it was sent, and when it is due again; return whether it was the first time."""
+        self.n_sent += 1
+        self.due_s = now_s + self.backoff_s
+        self.backoff_s = min(2.0 * self.backoff_s, backoff_s_max)
+        return self.n_sent == 1
+
 
 def until_due_s(items: Iterable[Waiting], now_s: float) -> float | None:
     """Return the seconds until the next item is due; None where none waits for a time."""

@@ -52,6 +52,7 @@ class Outbox:
     def __init__(self, keeper: Keeper, clock: Clock) -> None:
         self._keeper, self._clock = keeper, clock
         self._loop = asyncio.get_running_loop()
+        self.path = keeper.path
         self.destinations = Destinations()  # set it before `start`
         self.epoch = keeper.store.epoch
         self.episodes = keeper.episodes  # that were open when the process last ended
@@ -63,12 +64,12 @@ class Outbox:
         self._remaining = dict(keeper.store.remaining)
         self._waiting: dict[Key, _Waiting] = {}
         self._n_putting = self._n_refused = 0
-        self._is_full = False
-        self._loading = False
+        self._is_full = self._loading = False
         self._gone: set[Key] = set()  # acknowledged while the keeper reads: not to be added again
         self._asks = Asks()
         # gets open episodes that a damaged file lacked, once the recordings have been read
         self.on_episodes: Callable[[tuple[bytes, ...]], None] = lambda states: None
+        self.on_first_sent: Callable[[int, int], None] = lambda detected_ns, sent_ns: None
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
         self._failure: BaseException | None = None
@@ -284,15 +285,15 @@ class Outbox:
         due.sort(key=lambda item: (item.n_sent > 0 or item.row.key.epoch != self.epoch, item.row.key))
         due = [item for item in due[: max(0, ITEMS_INFLIGHT_MAX - n_inflight)] if self._is_sound(item)]
         for batch in batches(due):
-            if not send(payload(batch, self._clock.now_ns())):
+            sent_ns = self._clock.now_ns()
+            if not send(payload(batch, sent_ns)):
                 return
             self.destinations.sent(now_s)
             for item in batch:
-                if item.n_sent:
+                if not item.sent(now_s, RESEND_S_MAX):
                     self._count("outbox.resent")
-                item.n_sent += 1
-                item.due_s = now_s + item.backoff_s
-                item.backoff_s = min(2.0 * item.backoff_s, RESEND_S_MAX)
+                elif item.row.detected_ns is not None:
+                    self.on_first_sent(item.row.detected_ns, sent_ns)
 
     def _is_sound(self, item: _Waiting) -> bool:
         """Say whether an item is what it was; an altered one is not sent, and looked for on the disk."""
