@@ -120,7 +120,7 @@ METRICS: dict[str, Described] = {
         for state in ("online", "offline", "never", "stale")
     },
     # ---- the broker, where `petroroad broker` runs it
-    "broker_up": Described("gauge", BROKER, "Whether the broker accepts connections."),
+    "broker_up": Described("gauge", BROKER, "Whether the broker's program runs."),
     "broker_starts_total": Described("counter", BROKER, "Starts of the broker's program."),
     "broker_cpu_seconds_total": Described("counter", BROKER, "CPU time of the broker's program."),
     "broker_resident_memory_bytes": Described("gauge", BROKER, "Memory of the broker's program."),

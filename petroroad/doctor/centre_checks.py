@@ -1,4 +1,4 @@
-"""What the broker knows of the centres and of who acknowledges: the retained statuses of centres and RSUs."""
+"""What the broker knows of centres, RSUs and gateways: their retained statuses, and live heartbeats."""
 
 import asyncio
 import os
@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 import msgspec
 
 from core.errors import ConfigError
+from core.times import NS
 from edge import topics, wire
 from edge.centre_status import CentreSeen, CentreStatus, decode_centre_status
 from edge.config import Site
 from edge.link import Link, link_settings
 from petroroad.doctor.checks import Check
+from petroroad.doctor.peer_checks import own_clock, peer_checks
 
 LISTEN_S = 3.0  # a centre's heartbeat comes each 2 s
 REACH_S = 4.0
@@ -23,6 +25,9 @@ class _Heard:
     centres: dict[str, CentreStatus] = field(default_factory=dict)
     live: set[str] = field(default_factory=set)  # centres with a heartbeat while we listened
     seen: dict[str, tuple[CentreSeen, ...]] = field(default_factory=dict)  # by RSU
+    units: dict[str, wire.Status | wire.GatewayStatus] = field(default_factory=dict)
+    live_units: set[str] = field(default_factory=set)
+    ages_s: dict[str, float] = field(default_factory=dict)  # the least age of a centre's heartbeat here
     n_unreadable: int = 0
 
     def receive(self, topic: str, payload: bytes, retained: bool) -> None:
@@ -30,8 +35,8 @@ class _Heard:
         if parts is None:
             return
         try:
-            if parts.realm == "rsu":
-                self.seen[parts.name] = wire.decode_status(payload).centres
+            if parts.realm != "centre":
+                self._receive_unit(parts.realm, parts.name, payload, retained=retained)
                 return
             status = decode_centre_status(payload)
         except (msgspec.DecodeError, ValueError):  # another version's
@@ -40,6 +45,16 @@ class _Heard:
         self.centres[status.centre] = status
         if not retained and status.state == "online":
             self.live.add(status.centre)
+            age_s = (time.time_ns() - status.stamp_ns) / NS
+            self.ages_s[status.centre] = min(age_s, self.ages_s.get(status.centre, age_s), key=abs)
+
+    def _receive_unit(self, realm: str, name: str, payload: bytes, *, retained: bool) -> None:
+        decode = wire.decode_status if realm == "rsu" else wire.decode_gateway_status
+        self.units[name] = status = decode(payload)
+        if isinstance(status, wire.Status):
+            self.seen[name] = status.centres
+        if not retained and status.state == "online":
+            self.live_units.add(name)
 
 
 def centre_checks(site: Site) -> list[Check]:
@@ -55,7 +70,12 @@ def centre_checks(site: Site) -> list[Check]:
     wanted = [site.config.centre.id] + ([] if site.config.standby is None else [site.config.standby.id])
     names = list(dict.fromkeys([*wanted, *heard.centres]))
     checks = [_centre(site, name, heard, is_wanted=name in wanted) for name in names]
-    return [*checks, *_acknowledgements(site, heard)]
+    checks += own_clock(heard.ages_s)
+    return [
+        *checks,
+        *peer_checks(site, heard.units, frozenset(heard.live_units)),
+        *_acknowledgements(site, heard),
+    ]
 
 
 def _centre(site: Site, name: str, heard: _Heard, *, is_wanted: bool) -> Check:
@@ -99,7 +119,7 @@ async def _listen(site: Site) -> _Heard | None:
     """Return what the broker has and what comes within LISTEN_S; None where no broker answers."""
     heard, up = _Heard(), asyncio.Event()
     settings = link_settings(site.config.mqtt, f"doctor-{os.getpid()}", site.where)
-    wanted = [(topics.centre_status("+"), 1), (topics.status("+"), 1)]
+    wanted = [(topics.centre_status("+"), 1), (topics.status("+"), 1), (topics.gateway_status("+"), 1)]
     link = Link(settings, subscriptions=wanted, on_message=heard.receive, on_up=up.set)
     serving = asyncio.create_task(link.run())
     try:

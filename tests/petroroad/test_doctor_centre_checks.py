@@ -35,6 +35,11 @@ async def test_it_names_the_centres_and_who_acknowledged_last(tmp_path):
         found = await checks(site)
         assert found["centre.centre"][0] == "ok"
         assert "database db-1" in found["centre.centre"][1]
+        assert found["clock.centre"][0] == "ok"
+        assert found["peers.rsus"][0] == "warn"
+        assert "0 of 9 send heartbeats" in found["peers.rsus"][1]
+        assert "RSU20 is silent" in found["peers.rsus"][1]
+        assert "GW1 has no status" in found["peers.gateway"][1]
         assert found["centre.stranger"][0] == "warn"
         when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(ACKED_NS // 10**9))
         assert f"by centre at {when}" in found["RSU20.centre"][1]
