@@ -36,7 +36,7 @@ class Described(NamedTuple):
 METRICS: dict[str, Described] = {
     # ---- every part
     "build_info": Described("gauge", ALL, "Always 1: which part this is, its version.", ("part", "version")),
-    "events_total": Described("counter", ALL, "What happened, by reason.", ("reason",)),
+    "events_total": Described("counter", (*ALL, *BROKER), "What happened, by reason.", ("reason",)),
     "link_up": Described("gauge", ALL, "Whether a connection to the broker is up.", ("link",)),
     "degraded": Described("gauge", ALL, "1 for each reason why the part is degraded.", ("reason",)),
     "clock_synchronized": Described("gauge", ALL, "Whether the kernel says that its clock is kept right."),

@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,8 +14,12 @@ from edge import topics, wire
 from edge.centre_status import CentreSeen, CentreStatus, decode_centre_status
 from edge.config import Site
 from edge.link import Link, link_settings
+from edge.rights import EVERYTHING, rights_of
+from edge.tls import Holder, is_secure
+from petroroad.doctor.broker_checks import holders_here
 from petroroad.doctor.checks import Check
 from petroroad.doctor.peer_checks import own_clock, peer_checks
+from petroroad.operators import operator
 
 LISTEN_S = 3.0  # a centre's heartbeat comes each 2 s
 REACH_S = 4.0
@@ -57,12 +62,22 @@ class _Heard:
             self.live_units.add(name)
 
 
+class _Reader(NamedTuple):
+    """As whom we look, and whether that part may read all statuses; holder None: without a name."""
+
+    holder: Holder | None
+    reads_all: bool
+
+
 def centre_checks(site: Site) -> list[Check]:
-    """Return which centres serve, and which one each RSU had its last acknowledgement from."""
+    """Return which centres serve, which parts live, and who acknowledged each RSU last."""
     if not site.config.mqtt.brokers:
         return []
+    reader = _reader(site)
+    if reader is None:
+        return [Check("centre", "warn", "no part has its certificate on this machine: not known")]
     try:
-        heard = asyncio.run(_listen(site))
+        heard = asyncio.run(_listen(site, reader))
     except ConfigError as error:
         return [Check("centre", "fail", str(error))]
     if heard is None:
@@ -71,6 +86,10 @@ def centre_checks(site: Site) -> list[Check]:
     names = list(dict.fromkeys([*wanted, *heard.centres]))
     checks = [_centre(site, name, heard, is_wanted=name in wanted) for name in names]
     checks += own_clock(heard.ages_s)
+    if not reader.reads_all:
+        who = "" if reader.holder is None else "{} {}".format(*reader.holder)
+        text = f"not known: {who} may read centres only; run it where the centre's or an operator's pair is"
+        return [*checks, Check("peers", "ok", text)]
     return [
         *checks,
         *peer_checks(site, heard.units, frozenset(heard.live_units)),
@@ -115,11 +134,23 @@ def _time(seconds: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
 
 
-async def _listen(site: Site) -> _Heard | None:
+def _reader(site: Site) -> _Reader | None:
+    """Return the part with a certificate here that may read most; None where there is none."""
+    mqtt = site.config.mqtt
+    if not is_secure(mqtt) or "{" not in str(mqtt.cert_file):
+        return _Reader(None, reads_all=True)
+    rights = {Holder(each.role, each.name): each for each in rights_of(site.config, [operator().name])}
+    found = [_Reader(holder, EVERYTHING in rights[holder].read) for holder in holders_here(site)]
+    return max(found, key=lambda reader: reader.reads_all, default=None)
+
+
+async def _listen(site: Site, reader: _Reader) -> _Heard | None:
     """Return what the broker has and what comes within LISTEN_S; None where no broker answers."""
     heard, up = _Heard(), asyncio.Event()
-    settings = link_settings(site.config.mqtt, f"doctor-{os.getpid()}", site.where)
+    settings = link_settings(site.config.mqtt, f"doctor-{os.getpid()}", site.where, reader.holder)
     wanted = [(topics.centre_status("+"), 1), (topics.status("+"), 1), (topics.gateway_status("+"), 1)]
+    if not reader.reads_all:
+        wanted = wanted[:1]
     link = Link(settings, subscriptions=wanted, on_message=heard.receive, on_up=up.set)
     serving = asyncio.create_task(link.run())
     try:

@@ -1,6 +1,7 @@
 """What a centre shows to Prometheus: latencies by stage, units, losses, and what pages report as shown."""
 
 import asyncio
+import dataclasses
 import json
 import time
 from pathlib import Path
@@ -9,17 +10,22 @@ from typing import Any
 import msgspec
 import pytest
 import websockets.asyncio.client as ws
-from prometheus_client.parser import text_string_to_metric_families
 
+from centre.ingest import TRACKS
+from centre.process import _CentreService
 from centre.shown import NUMBERS_MAX, Shown
 from edge import topics, wire
 from edge.ask import LOST
 from edge.clock import Clock
+from edge.config import Site, parse_site
 from edge.latency import ViolationLatency
+from edge.service import Shell
+from edge.subscriptions import MAIN
 from geofence.violation import Stamps
 from tests.support import serving_centre
-from tests.support.centre_road import SITE
+from tests.support.centre_road import MAP, SITE
 from tests.support.centre_samples import T0_NS, item, payload, status, violation
+from tests.support.scraping import Samples, check_names, lint, samples_of
 from tests.support.serving_centre import TEST_S, Running, parsed, running, snapshot
 from tests.support.site_text import RADAR_POSE
 
@@ -28,14 +34,10 @@ MS = 1_000_000
 LATENCY = "petroroad_violation_latency_seconds"
 
 
-async def metrics(centre: Running) -> dict[tuple[str, ...], float]:
-    """Return all samples, by name and the values of their labels in the order of the labels' names."""
+async def metrics(centre: Running) -> Samples:
     text = (await centre.http.get("/metrics")).text
-    return {
-        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+    lint(text)
+    return samples_of(text)
 
 
 def live(n: int = 1, **changed: Any) -> tuple[int, Any]:
@@ -188,3 +190,18 @@ def test_a_page_can_name_no_more_than_was_announced() -> None:
     ((_, found),) = latency.histograms
     assert sum(found.counts) == NUMBERS_MAX
     assert shown.counts["shown.excess"] == 199 - NUMBERS_MAX
+
+
+async def test_the_centre_serves_what_the_catalogue_says(tmp_path: Path) -> None:
+    site = parse_site(SITE, MAP, None, "site.toml", {})
+    async with running(tmp_path) as centre:
+        clients = {MAIN: "centre", TRACKS: "centre-tracks"}
+        shell = Shell("centre", site_with_broker(site), Clock.wall(), centre.app.log, clients)
+        service = _CentreService(centre.app, shell, None, None)  # type: ignore[arg-type]
+        shell.attach(service)
+        check_names("centre", (await centre.http.get("/metrics")).text)
+
+
+def site_with_broker(site: Site) -> Site:
+    mqtt = msgspec.structs.replace(site.config.mqtt, brokers=("127.0.0.1:1",))
+    return dataclasses.replace(site, config=msgspec.structs.replace(site.config, mqtt=mqtt))

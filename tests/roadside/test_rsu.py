@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from edge.clock import Clock
 from edge.config import load_site
@@ -21,6 +20,7 @@ from roadside.rsu_metrics import EXPECTED
 from roadside.setup import setups
 from tests.support.centre_samples import violation
 from tests.support.roadside_drive import EXAMPLE
+from tests.support.scraping import check_names, samples_of
 
 pytestmark = pytest.mark.anyio
 T0_NS = 1_790_000_000_000_000_000
@@ -96,7 +96,9 @@ async def test_metrics_show_the_rsus_state_and_times(tmp_path):
         sending = asyncio.create_task(outbox.run(lambda batch: sent.set() or True))
         async with asyncio.timeout(10.0):
             await sent.wait()
-        seen = samples(service.health.metrics().decode())
+        text = service.health.metrics().decode()
+        check_names("rsu", text)
+        seen = samples_of(text)
         sending.cancel()
     latency = "petroroad_violation_latency_seconds"
     assert {key[3] for key in seen if key[0] == f"{latency}_count"} == {
@@ -122,12 +124,3 @@ async def test_metrics_show_the_rsus_state_and_times(tmp_path):
 def empty_scan(sensor, stamp_ns):
     columns = DetectionColumns(range_m=(), azimuth_rad=(), range_rate_mps=(), rcs_dbsm=())
     return RadarPayload(sensor=sensor, stamp_ns=stamp_ns, arrived_ns=stamp_ns, scan=1, detections=columns)
-
-
-def samples(text):
-    """Return all samples, by name and the values of their labels in the order of the labels' names."""
-    return {
-        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
