@@ -83,6 +83,7 @@ async def test_with_certificates_it_looks_as_a_part_whose_pair_is_here(tmp_path,
             "centre": ("warn", "no part has its certificate on this machine: not known"),
         }
         return
+    assert "centre.C1" in found, found
     assert found["centre.C1"][0] == "warn"
     assert "never started" in found["centre.C1"][1]
     assert found[peers[0]][0] == peers[1]
