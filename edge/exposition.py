@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from edge.histograms import BOUNDS_S, Histograms, Labels
 from edge.metric_names import PREFIX, Described, described
 
+TAILS = tuple(f'le="{bound}"}} ' for bound in (*map(repr, BOUNDS_S), "+Inf"))  # of the buckets' lines
 Values = Mapping[Labels, float]  # by the values of the labels, in the order of their names
 Samples = Mapping[str, float | Values]  # by name without PREFIX; a plain number has no labels
 
@@ -34,13 +35,11 @@ def _histograms(family: Histograms) -> Iterator[str]:
     yield from _head(family.name, about)
     for labels, found in family:
         inside = ",".join(_pairs(about, labels))
-        lead = f"{inside}," if inside else ""
+        lead = f"{name}_bucket{{{inside}," if inside else f"{name}_bucket{{"
         n = 0
-        for bound, count in zip(BOUNDS_S, found.counts, strict=False):
+        for tail, count in zip(TAILS, found.counts, strict=True):
             n += count
-            yield f'{name}_bucket{{{lead}le="{bound!r}"}} {n}'
-        n += found.counts[-1]
-        yield f'{name}_bucket{{{lead}le="+Inf"}} {n}'
+            yield f"{lead}{tail}{n}"
         braces = f"{{{inside}}}" if inside else ""
         yield f"{name}_sum{braces} {found.sum_s!r}"
         yield f"{name}_count{braces} {n}"
