@@ -16,10 +16,12 @@ from centre.event_stream import Event, EventFeed, lines_of
 from centre.faults import DamagedError, UnreadableError
 from centre.feed_listener import FeedListener
 from centre.ingest import Ingest
+from centre.metrics import EXPECTED, Metrics
 from centre.overview import Overview
 from centre.presence import CentrePresence, begin_presence
 from centre.reader import Reader
 from centre.settings import ask_since_ns
+from centre.shown import Shown
 from centre.site_view import SiteView, view_of
 from centre.storage import Storage
 from centre.track_hub import TrackHub
@@ -28,6 +30,7 @@ from centre.violation_writer import ViolationWriter
 from centre.writer import Writer
 from edge.clock import Clock
 from edge.config import Site
+from edge.exposition import Values
 from edge.metrics import Health
 from edge.sections import RetentionConfig
 from geofence.plausible import bounds_of
@@ -75,6 +78,7 @@ class Centre:
     presence: CentrePresence
     asker: Asker
     listener: FeedListener | None  # where other processes may write the database too
+    shown: Shown
 
     async def start(self) -> None:
         """Restore the units' states from the database; raises UnreadableError."""
@@ -142,9 +146,16 @@ def build_centre(
     rsus = UnitRegistry("rsu", [rsu.esn for rsu in site.config.rsu], started_ns)
     gateways = UnitRegistry("gateway", () if gateway is None else (gateway.id,), started_ns)
     tracks, broker = TrackHub(), BrokerLink(started_ns)
+    metrics = Metrics(
+        configs=site.config.rsu, rsus=rsus, gateways=gateways, peers=lambda: ingest.peers,
+        now_ns=clock.now_ns, database=storage.path,
+    )  # fmt: skip
+    tracks.on_snapshot, shown = metrics.received_snapshot, Shown(metrics.latency, clock.now_ns)
     violation_writer = ViolationWriter(engine, clock.now_ns)
     bounds = bounds_of(site.config.site.origin, view.range_m, view.map_version)
-    writer = Writer(violation_writer, log, lambda: feed.wake(), bounds, storage, damage.report)
+    writer = Writer(
+        violation_writer, log, lambda: feed.wake(), bounds, storage, damage.report, metrics.stored
+    )
     database = Database(
         engine,
         Reader(engine),
@@ -152,7 +163,7 @@ def build_centre(
         log,
         damage.report,
     )
-    feed = EventFeed(lambda after, limit: _events(database, overview, after, limit), database.bounds)
+    feed = EventFeed(lambda after, limit: _events(database, overview, shown, after, limit), database.bounds)
     presence = begin_presence(
         engine, centre=site.config.centre.id, acks=site.config.centre.acks, now_ns=clock.now_ns,
         ready=lambda: database.fault is None,
@@ -173,7 +184,8 @@ def build_centre(
         database=database, broker=broker, peers=ingest.peers,
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
-            asker.counts, *(() if listener is None else (listener.counts,)),
+            asker.counts, shown.counts, metrics.latency.counts,
+            *(() if listener is None else (listener.counts,)),
         ),
         storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
         other_centre=main_id or (None if site.config.standby is None else site.config.standby.id),
@@ -182,9 +194,22 @@ def build_centre(
     return Centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
-        health=Health(overview.ready, lambda: overview.counts()["centre"], overview.gauges), asker=asker,
-        listener=listener,
+        asker=asker, shown=shown, listener=listener,
+        health=Health(
+            overview.ready, lambda: overview.counts()["centre"],
+            lambda: metrics.samples() | overview.gauges() | _work(ingest, feed, tracks),
+            histograms=metrics.histograms, expected=EXPECTED,
+        ),
     )  # fmt: skip
+
+
+def _work(ingest: Ingest, feed: EventFeed, tracks: TrackHub) -> dict[str, float | Values]:
+    """Return how much waits, and for how many pages the centre works."""
+    n_messages, n_bytes = ingest.waiting
+    return {
+        "inbox_depth": n_messages, "inbox_bytes": n_bytes,
+        "page_streams": {("events",): feed.n_clients, ("tracks",): tracks.n_viewers},
+    }  # fmt: skip
 
 
 def oldest_kept_ns(site: Site, now_ns: int) -> int:
@@ -193,7 +218,9 @@ def oldest_kept_ns(site: Site, now_ns: int) -> int:
     return max(10**18, now_ns - int(retention.recordings_days * 86_400e9))
 
 
-async def _events(database: Database, overview: Overview, after: int, limit: int) -> list[Event]:
+async def _events(
+    database: Database, overview: Overview, shown: Shown, after: int, limit: int
+) -> list[Event]:
     """Return the committed changes after a cursor as server-sent events; a unit's row is the present one."""
     events = []
     for change in await database.read(database.reader.changes, after, limit):
@@ -202,6 +229,8 @@ async def _events(database: Database, overview: Overview, after: int, limit: int
             continue
         if change.kind != "violation" and postgresql.is_postgresql(database.engine):
             await overview.read_unit(change.kind, change.key)
+        if change.kind == "violation" and change.data is not None:
+            shown.announce(change.n, change.data)
         data = change.data if change.kind == "violation" else overview.unit(change.kind, change.key)
         events.append(Event(change.n, lines_of(change.kind, msgspec.json.encode(data), change.n)))
     return events

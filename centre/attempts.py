@@ -35,5 +35,6 @@ def alone(db: sa.Connection, result: CommitResult, step: Step) -> Exception | No
         return error
     result.counts.update(trial.counts)
     result.changes += trial.changes
+    result.delivered += trial.delivered
     result.refused_journeys |= trial.refused_journeys
     return None

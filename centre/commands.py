@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from centre.changes import Change
 from centre.inbox import QueuedBatch
 from centre.row_limits import RowLimits
+from edge.latency import Delivered
 from geofence.journeys.journey import Journey
 
 EPOCHS_MAX = 1_000  # of one RSU, the newest: each start of an RSU is an epoch, so this lasts for years
@@ -45,6 +46,7 @@ class CommitResult:
     committed_ns: int = 0
     changes: list[Change] = field(default_factory=list)  # to be announced
     unsettled_n: int | None = None  # the row that notes them; None: there are none
+    delivered: list[Delivered] = field(default_factory=list)  # the versions that are new, with their stamps
     refused_journeys: set[str] = field(default_factory=set)  # ids without a row: the RSU sends them again
     limits: RowLimits = field(default_factory=RowLimits)  # the writer's, the same for all its transactions
 

@@ -54,6 +54,10 @@ class EventFeed:
         self._wake = asyncio.Event()
         self.counts: Counter[str] = Counter()
 
+    @property
+    def n_clients(self) -> int:
+        return self._n_clients
+
     async def start(self) -> None:
         """Begin at the newest committed change; raises UnreadableError."""
         self._newest, _ = await self._bounds()

@@ -84,6 +84,14 @@ class Inbox:
     def __bool__(self) -> bool:
         return bool(self._senders)
 
+    @property
+    def n_messages(self) -> int:
+        return sum(sender.n_messages for sender in self._senders.values())
+
+    @property
+    def n_bytes(self) -> int:
+        return self._n_bytes
+
     def contains(self, message: QueuedBatch) -> bool:
         """Return whether the same bytes of the same RSU wait already: one acknowledgement serves both."""
         sender = self._senders.get(message.esn)

@@ -92,6 +92,11 @@ class Ingest:
         self.peers = Peers(own=own, database=centre, main=main_id or own, counts=self.counts)
         self.subscriptions = Subscriptions(self._rows(share), self._count_unknown)
 
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """How many batches wait for a commit, and their bytes."""
+        return self._inbox.n_messages, self._inbox.n_bytes
+
     def _rows(self, share: Share) -> list[Subscription]:
         """Return the topics of all units, each with its handler; no handler blocks."""
         items = [

@@ -17,7 +17,9 @@ from centre.views import figures, units
 from centre.views.figures import Sample
 from centre.views.safe_json import json_safe
 from centre.views.warnings import Reported, warnings
+from core.intervals import union_m
 from edge.ask import LOST
+from edge.exposition import Values
 from edge.sections import RsuConfig
 
 LATENCY_WINDOW_S = 900  # the latency quantiles cover this time
@@ -52,12 +54,13 @@ class Overview:
         self._other_centre, self._shared = other_centre, shared
         self._asked, self._strangers = asked, strangers
         self._lost: Mapping[str, int] = {}  # by RSU
-        self._configs = {config.esn: config for config in configs}
+        self._voids: Mapping[str, int] = {}  # likewise, the lost ones included
+        self.configs = {config.esn: config for config in configs}
         self._now_ns, self._rsus, self._gateways, self._tracks = now_ns, rsus, gateways, tracks
         self._database, self._broker, self._storage = database, broker, storage
         self._peers = peers
         self._own_counts = (*own_counts, rsus.counts, gateways.counts)
-        self._length_m = units.union_m([rsu.stretch_m for rsu in configs])
+        self._length_m = union_m([rsu.stretch_m for rsu in configs])
         self._gaps: dict[str, tuple[int, int]] = {}
         self._latencies: Sequence[Sample] = ()
         self._latencies_of: Mapping[str, Sequence[Sample]] = {}  # the same by RSU
@@ -92,7 +95,7 @@ class Overview:
             for (esn, epoch), last_seq in (await read(reader.last_seqs)).items():
                 self._rsus.restore_last_seq(esn, epoch, last_seq)
         self._gaps = await read(reader.gaps)
-        self._lost = await read(reader.voids, LOST)
+        self._lost, self._voids = await read(reader.voids, LOST), await read(reader.voids, "")
         self._latencies = await read(reader.latencies, self._now_ns() - LATENCY_WINDOW_S * 10**9)
         self._latencies_of = figures.by_esn(self._latencies)
 
@@ -102,7 +105,7 @@ class Overview:
         if kind != "rsu":
             return units.gateway_row(name, self._gateways, now_ns)
         samples, gap = self._latencies_of.get(name, ()), self._gaps.get(name, (0, 0))
-        row = units.rsu_row(name, self._configs.get(name), self._rsus, now_ns, gap, samples)
+        row = units.rsu_row(name, self.configs.get(name), self._rsus, now_ns, gap, samples)
         return row | self._asked(name) | {"lost": self._lost.get(name, 0)}
 
     def gaps(self) -> Mapping[str, tuple[int, int]]:
@@ -139,7 +142,7 @@ class Overview:
             "vehicles": vehicles,
             "hazmat": hazmat,
             "length_m": self._length_m,
-            "unjudged_m": units.unjudged_m(self._rsus, tuple(self._configs.values()), now_ns),
+            "unjudged_m": units.unjudged_m(self._rsus, tuple(self.configs.values()), now_ns),
             "latency": figures.latency(self._latencies) | {"window_s": LATENCY_WINDOW_S},
             "outbox_depth": sum(depths),
             "notices": self._storage.notices(),
@@ -186,7 +189,7 @@ class Overview:
         state = {"broker": linked, "database": fault or "open", "notices": self._storage.notices()}
         return linked and fault is None, state
 
-    def gauges(self) -> dict[str, float]:
+    def gauges(self) -> dict[str, float | Values]:
         """Return how many units of each kind are in each state, and figures of the database's files."""
         now_ns, kinds = self._now_ns(), (self._rsus, self._gateways)
         states = {
@@ -194,7 +197,19 @@ class Overview:
             for kind in kinds
             for state, n in kind.count_states(now_ns).items()
         }
-        return states | {
-            "database_wal_bytes": float(self._storage.log_bytes),
-            "database_set_aside": float(len(self._storage.notices())),
+        esns = self.configs
+        by_rsu: dict[str, Values] = {
+            "rsu_missing_items": {(esn,): self._gaps.get(esn, (0, 0))[1] for esn in esns},
+            "rsu_lost_items": {(esn,): self._lost.get(esn, 0) for esn in esns},
+            "rsu_void_items": {(esn,): self._voids.get(esn, 0) for esn in esns},
         }
+        return (
+            states
+            | by_rsu
+            | {
+                "database_up": self._database.fault is None,
+                "quarantined_items": self._figures.get("quarantined") or 0,
+                "database_wal_bytes": float(self._storage.log_bytes),
+                "database_set_aside": float(len(self._storage.notices())),
+            }
+        )

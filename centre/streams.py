@@ -65,7 +65,8 @@ class Streams:
         await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
         writing = self._write_events(after, send, _text)
         with _counted(self._event_clients, client):
-            if await self._until_gone(writing, receive, "websocket.disconnect"):
+            page = self._centre.shown.page()
+            if await self._until_gone(writing, receive, "websocket.disconnect", page.receive):
                 await _close(send, 1001, ENDED)
 
     async def tracks(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,16 +109,23 @@ class Streams:
         self._centre.feed.counts["stream.refused"] += 1
         return True
 
-    async def _until_gone(self, writing: Coroutine[Any, Any, None], receive: Receive, gone: str) -> bool:
+    async def _until_gone(
+        self,
+        writing: Coroutine[Any, Any, None],
+        receive: Receive,
+        gone: str,
+        on_text: Callable[[str], None] = lambda text: None,
+    ) -> bool:
         """Write until the client leaves, is cut or the centre stops.
 
         Return whether the connection is still open, so that the end of the stream can be sent.
-        gone : the type of the message that reports a client that left
+        gone : the type of the message that reports a client that left.  `on_text` gets what it says
         """
 
         async def wait_until_gone() -> None:
-            while (await receive())["type"] != gone:
-                pass
+            while (message := await receive())["type"] != gone:
+                if message["type"] == "websocket.receive":
+                    on_text(message.get("text") or "")  # bytes are no text
 
         writer, reader = asyncio.create_task(writing), asyncio.create_task(wait_until_gone())
         stop = asyncio.create_task(self._centre.stop.wait())

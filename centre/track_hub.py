@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -79,6 +80,12 @@ class TrackHub:
         self._arrived: dict[str, _Arrived] = {}
         self._arrived_bytes = 0
         self._has_arrived = asyncio.Event()
+        # gets the RSU, the stamp and the arrival of each snapshot
+        self.on_snapshot: Callable[[str, int, int], None] = lambda esn, stamp_ns, now_ns: None
+
+    @property
+    def n_viewers(self) -> int:
+        return len(self._viewers)
 
     def queue(self, esn: str, payload: bytes, now_ns: int) -> None:
         """Keep a `track/up` for the next turn, in place of the RSU's older one; names and lanes stay.
@@ -124,6 +131,8 @@ class TrackHub:
         if snapshot.esn != esn or (esn not in self._latest and len(self._latest) >= RSUS_MAX):
             self.counts["track.refused"] += 1
             return
+        if now_ns:
+            self.on_snapshot(esn, snapshot.stamp_ns, now_ns)
         named = snapshot.names is not None or snapshot.lanes is not None
         before = self._latest.get(esn)
         kept = payload if named else before.named if before is not None else None

@@ -15,6 +15,7 @@ from centre.statements import WARNING
 from centre.transaction_rows import Rows
 from centre.views.excess import excess_m_max
 from edge.ask import LOST
+from edge.latency import Delivered
 from geofence.plausible import WITHHELD
 from geofence.violation import GRADES, Violation
 
@@ -155,8 +156,15 @@ def _store_version(
         "detected_ns": item.detected_ns, "sent_ns": item.sent_ns, "received_ns": batch.received_ns,
     })  # fmt: skip
     rows.change_of(found.id).versions.append((found.version, found.esn))
+    result.delivered.append(_delivered(batch, item, found))
     result.counts["violation.stored"] += 1
     _update_episode(result, rows, batch, found)
+
+
+def _delivered(batch: Batch, item: Item, found: Violation) -> Delivered:
+    received_ns, grade = batch.received_ns, found.grade if found.phase == "close" else None
+    detected_ns, sent_ns = item.detected_ns or received_ns, item.sent_ns or received_ns
+    return Delivered(batch.esn, found.stamps, found.late, detected_ns, sent_ns, received_ns, grade)
 
 
 def _decided_ns(found: Violation) -> int | None:

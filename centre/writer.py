@@ -12,6 +12,7 @@ from structlog.typing import FilteringBoundLogger as Logger
 from centre.batch_decoder import ANYWHERE, Batch, UnreadableBatch, decode_batch
 from centre.commands import (
     Command,
+    CommitResult,
     ReceivedJourney,
     StatusChange,
     StoreAsk,
@@ -50,15 +51,17 @@ class Writer:
         bounds: Bounds = ANYWHERE,
         storage: Storage | None = None,
         on_damage: Callable[[str], None] = ignore,
+        on_stored: Callable[[CommitResult, float], None] = lambda result, took_s: None,
     ) -> None:
         """`on_commit()` is called after each transaction; `bounds`: the area of the site.
 
         storage : secured after each transaction.  `on_damage(fault)`: the bytes of the database are wrong
+        `on_stored(result, took_s)` gets what each transaction stored, and its time
         """
         self._violation_writer, self._log, self._on_commit, self._bounds = (
             violation_writer, log, on_commit, bounds,
         )  # fmt: skip
-        self._storage, self._on_damage = storage, on_damage
+        self._storage, self._on_damage, self._on_stored = storage, on_damage, on_stored
         self._thread = ThreadPoolExecutor(1, "centre.writer")
         self.counts: Counter[str] = Counter()
         self._committed_s = float("-inf")
@@ -72,6 +75,7 @@ class Writer:
         Raises NotWrittenError where the storage fails: nothing is stored, and a later try may succeed.
         Raises SchemaError where the tables don't fit: every later try fails too.
         """
+        begun_s = time.perf_counter()
         try:
             outcome = await asyncio.get_running_loop().run_in_executor(self._thread, self._write, commands)
         except (SQLAlchemyError, MovedError) as error:
@@ -85,6 +89,7 @@ class Writer:
         self.counts.update(outcome.committed.counts)
         if outcome.committed.counts["quarantine.kept"]:
             self._log.warning("quarantined", n=outcome.committed.counts["quarantine.kept"])
+        self._on_stored(outcome.committed, time.perf_counter() - begun_s)
         self._on_commit()
         return outcome
 

@@ -38,6 +38,11 @@ class LinkSecurity:
         forged = (FORGED,) if time.monotonic() - self._refused_s < FORGED_S else ()
         return (*self._credentials.faults(), *forged)
 
+    def certificate_ends_s(self) -> float | None:
+        """Return when our own certificate ends, in Unix time; None without one."""
+        own = None if self._credentials is None else self._credentials.own
+        return None if own is None else own.not_after.timestamp()
+
     def counts(self) -> dict[str, int]:
         """Return what the status of every part shows: reloads, and 1 for each fault."""
         found = {} if self._credentials is None else dict(self._credentials.counts)

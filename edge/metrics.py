@@ -3,47 +3,60 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import uvicorn
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
-from prometheus_client.registry import Collector
 
 from core.errors import ConfigError
 from edge.config import address_of
+from edge.exposition import Samples, Values, text_of
+from edge.histograms import Histograms
 
 Ready = tuple[bool, dict[str, Any]]  # whether it serves, and why not
+TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
 
-class Health(Collector):
+class Health:
     """Answers for one process.
 
-    ready : asked for /readyz; counts, gauges : asked for /metrics
+    ready : asked for /readyz; counts, gauges : asked for /metrics, with the histograms
+    expected : reasons that are shown as 0 before they are counted: an alert on an increase needs a beginning
     """
 
     def __init__(
         self,
         ready: Callable[[], Ready],
         counts: Callable[[], Mapping[str, int]] = dict,
-        gauges: Callable[[], Mapping[str, float]] = dict,
+        gauges: Callable[[], Samples] = dict,
+        *,
+        histograms: Sequence[Histograms] = (),
+        expected: Sequence[str] = (),
     ) -> None:
         self._ready, self._counts, self._gauges = ready, counts, gauges
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
-        ProcessCollector(registry=self._registry)
+        self._histograms, self._expected = tuple(histograms), dict.fromkeys(expected, 0)
+        self._more: list[Callable[[], Samples]] = []  # of the process shell
+        self._process = CollectorRegistry()
+        ProcessCollector(registry=self._process)
 
-    def collect(self) -> Iterator[Metric]:
-        """Yield the counts, labelled by reason, and one gauge for each name."""
-        family = CounterMetricFamily("petroroad_events", "What happened, by reason.", labels=["reason"])
-        for reason, n in sorted(self._counts().items()):
-            family.add_metric([reason], n)
-        yield family
-        for name, value in sorted(self._gauges().items()):
-            yield GaugeMetricFamily(f"petroroad_{name}", name.replace("_", " "), value=value)
+    def add(self, gauges: Callable[[], Samples], expected: Sequence[str] = ()) -> None:
+        """Serve these too; where the part has one of the same name, its own."""
+        self._more.append(gauges)
+        self._expected |= dict.fromkeys(expected, 0)
+
+    def metrics(self) -> bytes:
+        """Return the answer to /metrics."""
+        events: Values = {(reason,): n for reason, n in (self._expected | dict(self._counts())).items()}
+        samples: dict[str, float | Values] = {"events_total": events}
+        for gauges in (*self._more, self._gauges):
+            samples |= gauges()
+        dropped = sum(family.n_dropped for family in self._histograms)
+        if dropped:
+            samples["events_total"] = {**events, ("metrics.series_dropped",): dropped}
+        return text_of(samples, self._histograms).encode() + generate_latest(self._process)
 
     def answer(self, path: str) -> tuple[int, bytes, bytes]:
         """Return (status, content type, body) of a GET."""
@@ -53,7 +66,7 @@ class Health(Collector):
             ready, facts = self._ready()
             return 200 if ready else 503, b"application/json", msgspec.json.encode(facts)
         if path == "/metrics":
-            return 200, b"text/plain; version=0.0.4; charset=utf-8", generate_latest(self._registry)
+            return 200, TEXT, self.metrics()
         return 404, b"application/json", b"{}"
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

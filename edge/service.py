@@ -16,13 +16,17 @@ from edge.bugs import until_bug
 from edge.clock import Clock
 from edge.clock_probe import ClockProbe
 from edge.config import Site
+from edge.exposition import Samples, Values
+from edge.host import clock_state
 from edge.link import Link, Outgoing, link_settings
 from edge.link_security import LinkSecurity
 from edge.log import CountsLog, warn_unapplied
 from edge.metrics import Health
 from edge.notify import Notifier
+from edge.signing.guard import REFUSALS
 from edge.subscriptions import MAIN, Incoming, Subscription, Subscriptions
 from edge.tls import Holder
+from edge.versions import versions
 
 STATUS_S = 2.0  # between heartbeats
 DRAIN_S = 0.8  # a clean end waits this long for acknowledgements
@@ -138,7 +142,7 @@ class Shell:
 
         A failure of one task ends all. ends_on_bug : whether an exception in a callback ends the process
         """
-        self._attach(service)
+        self.attach(service)
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(part, name=f"{self.part}.{name}")
@@ -154,9 +158,10 @@ class Shell:
                     task.cancel()
                 self.notifier.stopping()
 
-    def _attach(self, service: Service) -> None:
-        """Give the connections their subscriptions, and the main one its birth and will."""
+    def attach(self, service: Service) -> None:
+        """Give the connections their subscriptions, birth and will, and health what every part shows."""
         subscriptions, reporting = service.subscriptions, service.reporting
+        service.health.add(lambda: self._samples(reporting), sorted(REFUSALS))
         if reporting is not None:
 
             def receive_time(message: Incoming) -> None:
@@ -190,6 +195,22 @@ class Shell:
             f"{name} {'connected' if link.connected else 'not connected'}"
             for name, link in self.links.items()
         )
+
+    def _samples(self, reporting: Reporting | None) -> Samples:
+        """Return what every part shows to Prometheus."""
+        clock, ends_s, offset_ms = clock_state(), self.security.certificate_ends_s(), self.probe.offset_ms
+        found: dict[str, float | Values] = {
+            "build_info": {(self.part, versions()["petroroad"]): 1.0},
+            "link_up": {(name,): float(link.connected) for name, link in self.links.items()},
+            "degraded": dict.fromkeys(((fault,) for fault in self.security.faults()), 1.0),
+        }
+        if clock != "unknown":
+            found["clock_synchronized"] = float(clock == "synchronised")
+        if ends_s is not None:
+            found["certificate_not_after_timestamp_seconds"] = ends_s
+        if reporting is not None and reporting.clock_req is not None and offset_ms is not None:
+            found["clock_offset_seconds"] = offset_ms / 1e3
+        return found
 
     def _presence(self, state: Literal["online", "offline"], connection: int) -> Presence:
         return Presence(state, connection, self.probe.offset_ms)

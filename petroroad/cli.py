@@ -37,6 +37,7 @@ COMMANDS = {
         "petroroad.commands.chaos:chaos",
         "The whole system under faults; fails where an alert is lost or comes twice.",
     ),
+    "targets": ("petroroad.commands.targets:targets", "What Prometheus asks of a site, from its site file."),
     "doctor": ("petroroad.commands.doctor:doctor", "Check clock, ports, broker, disk, map and kernels."),
 }
 

@@ -17,11 +17,14 @@ from edge.clock import Clock, StepWatch, WallClock
 from edge.config_down import ConfigDown, decode_config_down
 from edge.figures import Counts
 from edge.gnss_down import read_down
+from edge.histograms import Histograms
 from edge.journey_messages import JourneyShelf, decode_journey_ack
+from edge.latency import ViolationLatency
 from edge.link import Link
 from edge.outbox.outbox import Outbox
 from edge.recording.recorder import Recorder
 from edge.subscriptions import Handler, Incoming, Subscription, Subscriptions
+from geofence.violation import Violation
 from roadside.down_gate import DownGate
 from roadside.inputs import (
     ENCODER,
@@ -91,6 +94,9 @@ class Agent:
     n_compiling: int = 0
     compile_map: Callable[[ConfigDown, Setup], Awaitable[Published | None]] = published_aside
     last_ns: int = 0
+    n_tracks: int = 0  # of the newest snapshot
+    latency: ViolationLatency = field(default_factory=ViolationLatency)
+    tick_times: Histograms = field(default_factory=lambda: Histograms("tick_seconds"))
     on_acknowledged: Callable[[wire.ViolationAck], None] = lambda ack: None
     down_gate: DownGate = field(init=False)
 
@@ -263,7 +269,11 @@ class Agent:
         self._step(self.last_ns, item)
 
     def _step(self, now_ns: int, item: Input | None) -> None:
-        for output in self.pipeline.step(now_ns, item):
+        begun_s = time.perf_counter()
+        outputs = self.pipeline.step(now_ns, item)
+        if item is None and outputs:  # a tick was due: it yields a snapshot at least
+            self.tick_times.observe((), time.perf_counter() - begun_s)
+        for output in outputs:
             self._pass_on(output)
 
     def _input_of(self, arrival: Arrival) -> Input | None:
@@ -281,10 +291,11 @@ class Agent:
                 self.recorder.write(
                     f"/violation/{self.esn}", body, self.last_ns, violation.stamps.measured_ns
                 )
-                self.outbox.put(body, self.clock.now_ns(), violation.id, episode)
+                self._put(violation, body, episode)
             case Withheld(violation_id=violation_id, reason=reason, episode=episode):
                 self.outbox.put_void(reason, self.clock.now_ns(), violation_id, episode)
-            case Snapshot(stamp_ns=stamp_ns, body=body):
+            case Snapshot(stamp_ns=stamp_ns, n_tracks=n_tracks, body=body):
+                self.n_tracks = n_tracks
                 self.recorder.write(f"/tracks/{self.esn}", body, self.last_ns, stamp_ns)
                 if self.snapshots is not None:
                     self.snapshots.publish_newest(topics.track_up(self.esn), body)
@@ -305,6 +316,11 @@ class Agent:
                 self.journeys.release(journey_id)
             case WholeState(stamp_ns=stamp_ns, body=body):
                 self.recorder.write_state(f"/state/{self.esn}", body, self.last_ns, stamp_ns)
+
+    def _put(self, violation: Violation, body: bytes, episode: bytes | None) -> None:
+        now_ns, late = self.clock.now_ns(), violation.late
+        self.outbox.put(body, now_ns, violation.id, episode)
+        self.latency.decided(self.esn, violation.stamps, late=late, decided_ns=now_ns)
 
     def _publish(self, topic: str, body: bytes) -> None:
         if self.alerts is not None:

@@ -75,7 +75,7 @@ class Pipeline(Configured):
         self._plates = {vehicle.terminal: vehicle.plate for vehicle in setup.vehicles}
         self._names = Names()
         self._next_tick_ns: int | None = None
-        self._feed_ns: int | None = None
+        self.feed_ns: int | None = None
         self._snapshot_seq = 0
         self.sensor_states: Mapping[str, str] = {}  # at the last tick
         self.unjudged: tuple[UnjudgedStretch, ...] = ()
@@ -99,7 +99,7 @@ class Pipeline(Configured):
             case RadarScan() | ObjectScan() | GnssFixes():
                 return self._observe(now_ns, item)
             case GatewayFixes(fixes=fixes, n_refused=n_refused):
-                self._feed_ns = now_ns
+                self.feed_ns = now_ns
                 self._count("gnss.implausible", n_refused)
                 return self._observe(now_ns, fixes) if len(fixes.terminal) else []
             case HandedOver():
@@ -259,7 +259,7 @@ class Pipeline(Configured):
         return self._settle(t_ns, self.tracker.end(now.track[left].tolist()))
 
     def _gateway_present(self, t_ns: int) -> bool:
-        is_fed = self._feed_ns is not None and t_ns - self._feed_ns <= GATEWAY_SILENT_NS
+        is_fed = self.feed_ns is not None and t_ns - self.feed_ns <= GATEWAY_SILENT_NS
         return is_fed or not self.setup.expects_gateway
 
     # ---- handover
@@ -325,7 +325,7 @@ class Pipeline(Configured):
             received=self.handovers.received_state(),
             give_seq=self.handovers.seq,
             snapshot_seq=self._snapshot_seq,
-            feed_ns=self._feed_ns,
+            feed_ns=self.feed_ns,
             published_names=names,
             published_names_ns=names_ns,
             counts=dict(self.counts),
@@ -350,7 +350,7 @@ class Pipeline(Configured):
         self._side_messages.restore(state.asked_ns)
         self.handovers.restore(state.giving, state.received, state.give_seq)
         self._snapshot_seq = state.snapshot_seq
-        self._feed_ns, self._next_tick_ns = state.feed_ns, state.stamp_ns + TICK_NS
+        self.feed_ns, self._next_tick_ns = state.feed_ns, state.stamp_ns + TICK_NS
         self.alarms.restore(state.alarms)
         self.late.restore(state.late, self.tracker.id_base)
         self._names.restore(state.published_names, state.published_names_ns)
@@ -371,7 +371,7 @@ class Pipeline(Configured):
         self.late.clear(step.to_ns)
         self.travelling.journeys.clear(step.to_ns)
         self._next_tick_ns = (step.to_ns // TICK_NS + 1) * TICK_NS
-        self._feed_ns = None
+        self.feed_ns = None
         self._count("clock.step")
         return outputs
 

@@ -16,6 +16,7 @@ from edge import log, topics, wire
 from edge.client_ids import wanted_centres
 from edge.clock import Clock
 from edge.config import Site
+from edge.exposition import Samples
 from edge.failover import Failover
 from edge.figures import Counts, merged
 from edge.link import Outgoing
@@ -39,6 +40,7 @@ from roadside.inputs import EpisodesFound, Start
 from roadside.outputs import fault_of, faults_of, registrations_of
 from roadside.pipeline import Pipeline
 from roadside.receivers import serve_receiver
+from roadside.rsu_metrics import EXPECTED, samples_of
 from roadside.setup import setups
 
 TRACKS_LINK = "tracks"  # the connection of the snapshots
@@ -56,7 +58,7 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
     check_secret(site, [receiver.input for receiver in site.rsu(esn).gnss])
     gateway = site.config.gateway
     setup = setups(site, expects_gateway=gateway is not None, esns=(esn,))[esn]
-    async with _opened(site, esn, state, clock) as (outbox, recorder):
+    async with opened(site, esn, state, clock) as (outbox, recorder):
         shell = shell_of(site, esn, clock)
         agent = Agent(
             pipeline=Pipeline(setup),
@@ -84,7 +86,7 @@ def shell_of(site: Site, esn: str, clock: Clock) -> Shell:
 
 
 @asynccontextmanager
-async def _opened(site: Site, esn: str, state: Path, clock: Clock) -> AsyncIterator[tuple[Outbox, Series]]:
+async def opened(site: Site, esn: str, state: Path, clock: Clock) -> AsyncIterator[tuple[Outbox, Series]]:
     """Open outbox and recording; close them in the order that loses nothing."""
     outbox = await Outbox.open(
         state / site.config.outbox.directory / f"{esn}.sqlite",
@@ -148,7 +150,11 @@ class RsuService(Service):
         agent.on_acknowledged = self.watch.acknowledged
         for row in self.watch.subscriptions():
             self.subscriptions.add(row)
-        self.health = Health(self._ready, self.counts, self._gauges)
+        agent.outbox.on_first_sent = lambda detected, sent: agent.latency.sent(agent.esn, detected, sent)
+        self.health = Health(
+            self._ready, self.counts, self._gauges,
+            histograms=(agent.latency.histograms, agent.tick_times), expected=EXPECTED,
+        )  # fmt: skip
         self.receiver_counts: Counter[str] = Counter()
         self.listening = False
 
@@ -179,6 +185,7 @@ class RsuService(Service):
             agent.outbox.counts,
             agent.recorder.counts,
             agent.journeys.counts,
+            agent.latency.counts,
             self.watch.centres.counts,
             self.failover.counts,
             self.shell.link_counts(),
@@ -307,9 +314,6 @@ class RsuService(Service):
         agent = self.agent
         return (*agent.outbox.degraded, *agent.recorder.degraded, *self.shell.security.faults())
 
-    def _gauges(self) -> dict[str, float]:
-        return {
-            "inbox_depth": self.agent.inbox.qsize(),
-            "outbox_depth": self.agent.outbox.depth,
-            "clock_offset_ms": self.shell.probe.offset_ms or 0.0,
-        }
+    def _gauges(self) -> Samples:
+        places = {"outbox": self.agent.outbox.path.parent, "recordings": self.agent.recorder.path.parent}
+        return samples_of(self.agent, (*self._degraded(), *self.watch.degraded), places)

@@ -21,7 +21,9 @@ settings.load_profile("petroroad")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 IN_CI = os.environ.get("CI") == "true"
-APT = {"mosquitto": "mosquitto", "chromium": "chromium", "initdb": "postgresql"}  # program: Debian's package
+APT = {  # program: Debian's package
+    "mosquitto": "mosquitto", "chromium": "chromium", "initdb": "postgresql", "promtool": "prometheus",
+}  # fmt: skip
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

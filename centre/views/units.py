@@ -7,6 +7,7 @@ import msgspec
 
 from centre.unit_registry import PENDING_MAX, Unit, UnitRegistry
 from centre.views.figures import Sample, latency
+from core.intervals import union_m
 from edge import wire
 from edge.centre_status import CentreSeen
 from edge.sections import RsuConfig
@@ -125,12 +126,3 @@ def unjudged_m(rsus: UnitRegistry, configs: Sequence[RsuConfig], now_ns: int) ->
             if low < high:
                 pieces.append((low, high))
     return union_m(pieces)
-
-
-def union_m(pieces: Sequence[tuple[float, float]]) -> float:
-    """Return the length that intervals cover together."""
-    covered_m, end_m = 0.0, float("-inf")
-    for low, high in sorted(pieces):
-        covered_m += max(0.0, high - max(low, end_m))
-        end_m = max(end_m, high)
-    return covered_m

@@ -52,6 +52,7 @@ class Outbox:
     def __init__(self, keeper: Keeper, clock: Clock) -> None:
         self._keeper, self._clock = keeper, clock
         self._loop = asyncio.get_running_loop()
+        self.path = keeper.path
         self.destinations = Destinations()  # set it before `start`
         self.epoch = keeper.store.epoch
         self.episodes = keeper.episodes  # that were open when the process last ended
@@ -65,12 +66,12 @@ class Outbox:
         self._waiting: dict[Key, _Waiting] = {}
         self._window = Window(self._waiting)
         self._n_putting = self._n_refused = 0
-        self._is_full = False
-        self._loading = False
+        self._is_full = self._loading = False
         self._gone: set[Key] = set()  # acknowledged while the keeper reads: not to be added again
         self._asks = Asks()
         # gets open episodes that a damaged file lacked, once the recordings have been read
         self.on_episodes: Callable[[tuple[bytes, ...]], None] = lambda states: None
+        self.on_first_sent: Callable[[int, int], None] = lambda detected_ns, sent_ns: None
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
         self._failure: BaseException | None = None
@@ -280,6 +281,9 @@ class Outbox:
                 n_again = sum(item.n_sent > 0 for item in batch)
                 if n_again:
                     self._count("outbox.resent", n_again)
+                for item in batch:
+                    if not item.n_sent and item.row.detected_ns is not None:
+                        self.on_first_sent(item.row.detected_ns, now_ns)
                 self._window.sent(batch, now_s)
 
     def _is_sound(self, item: _Waiting) -> bool:

@@ -9,11 +9,13 @@ import uvloop
 
 from core.errors import CommandError, ConfigError, UsageError
 from edge.config import Site, address_of, is_address, load_site
+from edge.metrics import Health
 from edge.tls import file_stamp
 from edge.topics import NAME
 from petroroad.commands.running import until_signal
 from petroroad.processes.broker import BrokerMissingError, Kind, start_broker
 from petroroad.processes.broker_files import Login
+from petroroad.processes.broker_metrics import BrokerMetrics
 from petroroad.processes.broker_security import ServerTls, server_tls
 from petroroad.processes.children import Child, ChildError, NotReadyError
 
@@ -28,6 +30,7 @@ def broker(
     kind: Kind = "nats",
     name: str = "broker",
     state: Path = Path("broker"),
+    health: str | None = None,
 ) -> None:
     """Serve MQTT 3.1.1 until SIGINT or SIGTERM; with TLS and rights where the site has certificates.
 
@@ -46,6 +49,8 @@ def broker(
         Of the broker's certificate.
     state
         Directory of the broker's configuration, store and log.
+    health
+        HOST:PORT that serves /healthz, /readyz and /metrics.
     """
     served = _Served(kind, listen or LISTEN, name, state)
     if config is not None:
@@ -58,7 +63,9 @@ def broker(
         raise UsageError(f"--listen {served.listen}: must be HOST:PORT")
     if not NAME.fullmatch(name):
         raise UsageError(f"--name {name}: must be 1 to 64 of the characters A-Z a-z 0-9 _ -")
-    uvloop.run(until_signal(_serve(served)))
+    if health is not None and not is_address(health):
+        raise UsageError(f"--health {health}: must be HOST:PORT")
+    uvloop.run(until_signal(_run(served, health)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +87,23 @@ class _Served:
         return None if self.site is None else server_tls(self.site, self.name)
 
 
-async def _serve(served: _Served) -> None:
+async def _run(served: _Served, health: str | None) -> None:
+    metrics = BrokerMetrics()
+    answers = Health(lambda: (metrics.runs, {"broker": metrics.runs}), gauges=metrics.samples)
+    async with asyncio.TaskGroup() as tasks:
+        answering = tasks.create_task(answers.serve(health, "broker", "health"))
+        await _serve(served, metrics)
+        answering.cancel()
+
+
+async def _serve(served: _Served, metrics: BrokerMetrics) -> None:
     tls = served.tls()
     while True:
         try:
             child = await served.start(tls)
         except (BrokerMissingError, ChildError, NotReadyError, OSError) as error:
             raise CommandError(str(error)) from error
+        metrics.started(child)
         if sys.stderr.isatty():
             how = "MQTT" if tls is None else "MQTT over TLS"
             sys.stderr.write(f"{served.kind} serves {how} on {served.listen}; its log: {child.spec.log}\n")

@@ -15,6 +15,7 @@ from petroroad.doctor import checks
 from petroroad.doctor.broker_checks import broker_checks
 from petroroad.doctor.centre_checks import centre_checks
 from petroroad.doctor.checks import Check
+from petroroad.doctor.disk_checks import disk_checks
 from petroroad.doctor.site_checks import site_checks
 from petroroad.kernels import modules
 
@@ -27,7 +28,7 @@ def doctor(
     state: Path = Path(),
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
 ) -> None:
-    """Check clock, ports, broker, disk, certificates, map and compiled kernels; fails where one fails.
+    """Check clocks, disks, ports, brokers, certificates, other parts, map, kernels; fails where one fails.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def doctor(
     """
     found = [checks.clock(), *checks.disk(state), *checks.programs(), _kernels()]
     if config is not None:
-        found += _site(config)
+        found += _site(config, state)
     failed = [check.name for check in found if check.level == "fail"]
     if as_json:
         print(json.dumps({"ok": not failed, "checks": [check._asdict() for check in found]}))
@@ -51,7 +52,7 @@ def doctor(
         raise CommandError(f"failed: {', '.join(failed)}")
 
 
-def _site(path: Path) -> list[Check]:
+def _site(path: Path, state: Path) -> list[Check]:
     try:
         site = load_site(path)
     except ConfigError as error:
@@ -60,6 +61,7 @@ def _site(path: Path) -> list[Check]:
         Check("config", "ok", f"{len(site.config.rsu)} RSUs, {len(site.vehicles)} vehicles"),
         *(Check("config.unapplied", "warn", setting) for setting in site.unapplied),
         *_map(site),
+        *disk_checks(site, state),
         *checks.ports(site),
         *broker_checks(site),
         *centre_checks(site),

@@ -35,7 +35,7 @@ def broker_checks(site: Site) -> list[Check]:
     checks = [_security(site)]
     found: Credentials | None = None
     if is_secure(site.config.mqtt):
-        for holder in _holders(site):
+        for holder in holders_here(site):
             usable, check = _certificate(site, holder)
             checks.append(check)
             found = found or usable
@@ -75,7 +75,7 @@ def _authorities(path: Path) -> list[x509.Certificate]:
     return x509.load_pem_x509_certificates(path.read_bytes())
 
 
-def _holders(site: Site) -> Iterator[Holder]:
+def holders_here(site: Site) -> Iterator[Holder]:
     """Yield the parts whose certificate lies on this machine; where all share one, the first part alone."""
     holders = [Holder(part.role, part.name) for part in rights_of(site.config, [operator().name])]
     seen: set[Path | None] = set()

@@ -1,21 +1,28 @@
-"""What the broker knows of the centres and of who acknowledges: the retained statuses of centres and RSUs."""
+"""What the broker knows of centres, RSUs and gateways: their retained statuses, and live heartbeats."""
 
 import asyncio
 import os
 import time
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 
 from core.errors import ConfigError
+from core.times import NS
 from edge import topics, wire
 from edge.centre_status import CentreSeen, CentreStatus, decode_centre_status
 from edge.config import Site
 from edge.link import Link, link_settings
+from edge.rights import EVERYTHING, rights_of
+from edge.tls import Holder, is_secure
+from petroroad.doctor.broker_checks import holders_here
 from petroroad.doctor.checks import Check
+from petroroad.doctor.peer_checks import own_clock, peer_checks
+from petroroad.operators import operator
 
 LISTEN_S = 3.0  # a centre's heartbeat comes each 2 s
-REACH_S = 4.0
+REACH_S = 8.0  # two handshakes, and another try, on a busy machine
 
 
 @dataclass(slots=True)
@@ -23,6 +30,9 @@ class _Heard:
     centres: dict[str, CentreStatus] = field(default_factory=dict)
     live: set[str] = field(default_factory=set)  # centres with a heartbeat while we listened
     seen: dict[str, tuple[CentreSeen, ...]] = field(default_factory=dict)  # by RSU
+    units: dict[str, wire.Status | wire.GatewayStatus] = field(default_factory=dict)
+    live_units: set[str] = field(default_factory=set)
+    ages_s: dict[str, float] = field(default_factory=dict)  # the least age of a centre's heartbeat here
     n_unreadable: int = 0
 
     def receive(self, topic: str, payload: bytes, retained: bool) -> None:
@@ -30,8 +40,8 @@ class _Heard:
         if parts is None:
             return
         try:
-            if parts.realm == "rsu":
-                self.seen[parts.name] = wire.decode_status(payload).centres
+            if parts.realm != "centre":
+                self._receive_unit(parts.realm, parts.name, payload, retained=retained)
                 return
             status = decode_centre_status(payload)
         except (msgspec.DecodeError, ValueError):  # another version's
@@ -40,14 +50,34 @@ class _Heard:
         self.centres[status.centre] = status
         if not retained and status.state == "online":
             self.live.add(status.centre)
+            age_s = (time.time_ns() - status.stamp_ns) / NS
+            self.ages_s[status.centre] = min(age_s, self.ages_s.get(status.centre, age_s), key=abs)
+
+    def _receive_unit(self, realm: str, name: str, payload: bytes, *, retained: bool) -> None:
+        decode = wire.decode_status if realm == "rsu" else wire.decode_gateway_status
+        self.units[name] = status = decode(payload)
+        if isinstance(status, wire.Status):
+            self.seen[name] = status.centres
+        if not retained and status.state == "online":
+            self.live_units.add(name)
+
+
+class _Reader(NamedTuple):
+    """As whom we look, and whether that part may read all statuses; holder None: without a name."""
+
+    holder: Holder | None
+    reads_all: bool
 
 
 def centre_checks(site: Site) -> list[Check]:
-    """Return which centres serve, and which one each RSU had its last acknowledgement from."""
+    """Return which centres serve, which parts live, and who acknowledged each RSU last."""
     if not site.config.mqtt.brokers:
         return []
+    reader = _reader(site)
+    if reader is None:
+        return [Check("centre", "warn", "no part has its certificate on this machine: not known")]
     try:
-        heard = asyncio.run(_listen(site))
+        heard = asyncio.run(_listen(site, reader))
     except ConfigError as error:
         return [Check("centre", "fail", str(error))]
     if heard is None:
@@ -55,7 +85,16 @@ def centre_checks(site: Site) -> list[Check]:
     wanted = [site.config.centre.id] + ([] if site.config.standby is None else [site.config.standby.id])
     names = list(dict.fromkeys([*wanted, *heard.centres]))
     checks = [_centre(site, name, heard, is_wanted=name in wanted) for name in names]
-    return [*checks, *_acknowledgements(site, heard)]
+    checks += own_clock(heard.ages_s)
+    if not reader.reads_all:
+        who = "" if reader.holder is None else "{} {}".format(*reader.holder)
+        text = f"not known: {who} may read centres only; run it where the centre's or an operator's pair is"
+        return [*checks, Check("peers", "ok", text)]
+    return [
+        *checks,
+        *peer_checks(site, heard.units, frozenset(heard.live_units)),
+        *_acknowledgements(site, heard),
+    ]
 
 
 def _centre(site: Site, name: str, heard: _Heard, *, is_wanted: bool) -> Check:
@@ -95,11 +134,23 @@ def _time(seconds: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
 
 
-async def _listen(site: Site) -> _Heard | None:
+def _reader(site: Site) -> _Reader | None:
+    """Return the part with a certificate here that may read most; None where there is none."""
+    mqtt = site.config.mqtt
+    if not is_secure(mqtt) or "{" not in str(mqtt.cert_file):
+        return _Reader(None, reads_all=True)
+    rights = {Holder(each.role, each.name): each for each in rights_of(site.config, [operator().name])}
+    found = [_Reader(holder, EVERYTHING in rights[holder].read) for holder in holders_here(site)]
+    return max(found, key=lambda reader: reader.reads_all, default=None)
+
+
+async def _listen(site: Site, reader: _Reader) -> _Heard | None:
     """Return what the broker has and what comes within LISTEN_S; None where no broker answers."""
     heard, up = _Heard(), asyncio.Event()
-    settings = link_settings(site.config.mqtt, f"doctor-{os.getpid()}", site.where)
-    wanted = [(topics.centre_status("+"), 1), (topics.status("+"), 1)]
+    settings = link_settings(site.config.mqtt, f"doctor-{os.getpid()}", site.where, reader.holder)
+    wanted = [(topics.centre_status("+"), 1), (topics.status("+"), 1), (topics.gateway_status("+"), 1)]
+    if not reader.reads_all:
+        wanted = wanted[:1]
     link = Link(settings, subscriptions=wanted, on_message=heard.receive, on_up=up.set)
     serving = asyncio.create_task(link.run())
     try:

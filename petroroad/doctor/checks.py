@@ -1,6 +1,5 @@
 """Checks of a machine before it serves: each returns ok, warn or fail, and why."""
 
-import ctypes
 import os
 import shutil
 import socket
@@ -9,11 +8,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from edge.config import Site, address_of, is_address
+from edge.host import clock_state
 from petroroad.processes.broker import BrokerMissingError, program
 
 FREE_BYTES_MIN = 2 * 2**30
 FSYNC_MS_MAX = 20.0
-TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 
 
 class Check(NamedTuple):
@@ -26,13 +25,10 @@ class Check(NamedTuple):
 
 def clock() -> Check:
     """Ask the kernel whether anything keeps its clock right; violations carry its time."""
-    try:
-        state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512))  # modes = 0: only reads
-    except (AttributeError, OSError):  # not Linux
-        return Check("clock", "warn", "this system does not say whether its clock is synchronised")
-    if state == TIME_ERROR:
+    state = clock_state()
+    if state == "free":
         return Check("clock", "warn", "not synchronised: run chrony or a PTP daemon")
-    if state < 0:
+    if state == "unknown":
         return Check("clock", "warn", "the kernel does not say whether its clock is synchronised")
     return Check("clock", "ok", "synchronised")
 

@@ -91,6 +91,11 @@ class Gateway:
             lambda: self.count("message.stray"),
         )
 
+    @property
+    def n_waiting(self) -> int:
+        """How many fixes wait to be sent."""
+        return self._feed.n_pending
+
     def queue(self, fixes: list[GnssFix]) -> None:
         """Queue fixes that carry their arrival; they leave with the next `flush`.
 

@@ -90,7 +90,7 @@ class GatewayService(Service):
         return connected, {"link": connected, "terminals": self.gateway.server.n_terminals}
 
     def _gauges(self) -> dict[str, float]:
-        return {"terminals": float(self.gateway.server.n_terminals)}
+        return {"terminals": self.gateway.server.n_terminals, "fixes_waiting": self.gateway.n_waiting}
 
 
 def _allow_sockets() -> None:

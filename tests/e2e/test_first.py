@@ -16,6 +16,7 @@ from edge.config import address_of, load_site
 from edge.config_down import packed_map
 from edge.wire import GnssFix
 from petroroad.__main__ import main
+from petroroad.commands.targets import targets_of
 from petroroad.demo.live import ask
 from petroroad.demo.parts import Parts, RunDir
 from petroroad.demo.site import make_site
@@ -23,6 +24,7 @@ from petroroad.rules_publishing import publish_rules
 from roadside.devices import radar_udp
 from roadside.devices.jt808.client import Client
 from roadside.inputs import DetectionColumns, RadarPayload
+from tests.support.scraping import check_names, samples_of, scrape
 
 pytestmark = [pytest.mark.e2e, pytest.mark.paced, pytest.mark.anyio]
 
@@ -103,6 +105,7 @@ async def drive(parts: Parts) -> None:
         tasks.create_task(report(config["gateway"]["listeners"][0], begin_ns, place))
 
 
+LATENCY = "petroroad_violation_latency_seconds"
 RULES = "[rules]\nversion = '2'\n"
 DEEPER = """
 [rules.lane_departure]
@@ -110,6 +113,21 @@ notice = [{over = 9.0}]
 warning = [{over = 9.0, for_s = 1.0}]
 violation = [{over = 9.0, for_s = 2.0}]
 """
+
+
+def measures_each_stage(scraped: dict[str, str]) -> None:
+    """Law: every process serves what the catalogue says, and the stages of the departure's way add up."""
+    assert set(scraped) == {"rsu", "gateway", "centre"}
+    for part, text in scraped.items():
+        check_names(part, text)
+    for part, stages in (("rsu", 3), ("centre", 6)):
+        seen = samples_of(scraped[part])
+        assert {key[2] for key in seen if key[0] == f"{LATENCY}_count"} == {"RSU001"}
+        assert len({key[3] for key in seen if key[0] == f"{LATENCY}_count"}) == stages
+    assert seen["petroroad_unit_up", "rsu", "RSU001"] == seen["petroroad_unit_up", "gateway", "GW1"] == 1.0
+    assert seen["petroroad_snapshot_age_seconds_count", "RSU001"] > 50.0
+    sums = {key[3]: took_s for key, took_s in seen.items() if key[:2] == (f"{LATENCY}_sum", "live")}
+    assert 0.0 < sums["total"] < 60.0
 
 
 async def test_a_departure_becomes_one_committed_row_and_replays_to_the_same_bytes(run_folder, capsys):
@@ -128,6 +146,9 @@ async def test_a_departure_becomes_one_committed_row_and_replays_to_the_same_byt
         async with asyncio.timeout(30.0):
             while (found := await asyncio.to_thread(ask, site.http, wanted)) is None:
                 await asyncio.sleep(0.1)  # on a busy machine the centre may not answer within a second
+        scraped = {
+            target.part: await asyncio.to_thread(scrape, target.address) for target in targets_of(loaded)
+        }
     finally:
         await parts.bring_down(patience=5.0)
         held.close()
@@ -136,6 +157,7 @@ async def test_a_departure_becomes_one_committed_row_and_replays_to_the_same_byt
     ]
     assert answers == {"RSU001": "accepted"}
     assert (found["items"][0]["rules_version"], found["items"][0]["map_version"]) == ("2", "next")
+    measures_each_stage(scraped)
     recording, *more = parts.run_dir.recordings(site.esns)  # more, where an hour has passed meanwhile
     capsys.readouterr()
     assert main(["replay", *map(str, (recording, *more)), "--json"]) == 0

@@ -75,6 +75,7 @@ const updates = new Updates(state, () => prompt.request());
 function drawAlarms(): void {
   watchConnection(state, events, updates.snapshotAt);
   screens.draw("alarm", performance.now());
+  events?.drawn();
 }
 
 function drawText(): void {

@@ -5,7 +5,10 @@ import type { StreamHandlers } from "../src/streams.ts";
 
 /** A WebSocket that the test opens, feeds and breaks. */
 class FakeSocket {
+  static readonly OPEN = 1;
   static all: FakeSocket[] = [];
+  readyState = FakeSocket.OPEN;
+  readonly sent: string[] = [];
   onmessage: ((event: { data: unknown }) => void) | null = null;
   onclose: (() => void) | null = null;
   closed = false;
@@ -18,6 +21,10 @@ class FakeSocket {
 
   close(): void {
     this.closed = true;
+  }
+
+  send(text: string): void {
+    this.sent.push(text);
   }
 }
 
@@ -89,4 +96,36 @@ test("an unknown event is ignored: a newer centre may send more", () => {
   last().onclose!();
   mock.timers.tick(10_000);
   assert.match(last().url, /after=5$/);
+});
+
+test("what was drawn is reported once, after its frame; a hidden tab and a lost stream report nothing", () => {
+  const page = { hidden: false };
+  globals["document"] = page;
+  globals["requestAnimationFrame"] = (draw: () => void) => setTimeout(draw, 16);
+  const events = new Events(3, handlers);
+  const arrive = (id: number): void => last().onmessage!({ data: `id: ${id}\nevent: violation\ndata: {"id":"a"}\n\n` });
+  arrive(4);
+  arrive(5);
+  last().onmessage!({ data: 'id: 6\nevent: rsu\ndata: {"esn":"R"}\n\n' });
+  assert.deepEqual(last().sent, []);
+  events.drawn();
+  assert.deepEqual(last().sent, [], "the frame is not on the screen yet");
+  mock.timers.tick(20);
+  assert.deepEqual(last().sent, ['{"shown":[4,5]}']);
+  events.drawn();
+  mock.timers.tick(20);
+  assert.equal(last().sent.length, 1);
+  page.hidden = true;
+  arrive(7);
+  events.drawn();
+  page.hidden = false;
+  events.drawn();
+  mock.timers.tick(20);
+  assert.equal(last().sent.length, 1, "nobody saw it");
+  arrive(8);
+  const lost = last();
+  events.drawn();
+  events.retry();
+  mock.timers.tick(20);
+  assert.equal(lost.sent.length, 1);
 });

@@ -1,0 +1,130 @@
+"""What a centre shows to Prometheus beside its counters: units, delivery, its work (docs/operation.md)."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from centre.commands import CommitResult
+from centre.peers import Peers
+from centre.unit_registry import UnitRegistry
+from core.intervals import union_m
+from core.times import NS
+from edge import wire
+from edge.exposition import Values
+from edge.figures import OTHER
+from edge.histograms import Histograms
+from edge.host import disks
+from edge.latency import ViolationLatency
+from edge.metric_names import DEGRADED
+from edge.sections import RsuConfig
+from geofence.violation import GRADES
+
+# shown as 0 before they happen: alerts look at their increase
+EXPECTED = (
+    "commit.failed", "item.conflict", "item.void", "violation.contradicting", "quarantine.kept", "inbox.full",
+    "centres.twin", "centres.shares_database", "database.moved", "read.failed",
+)  # fmt: skip
+
+
+class Metrics:
+    """The figures of one centre that no other part keeps, and what units report."""
+
+    def __init__(
+        self,
+        *,
+        configs: Sequence[RsuConfig],
+        rsus: UnitRegistry,
+        gateways: UnitRegistry,
+        peers: Callable[[], Peers],
+        now_ns: Callable[[], int],
+        database: Path | None,
+    ) -> None:
+        """database : its file, where it is one"""
+        self._stretches = {config.esn: config.stretch_m for config in configs}
+        self._sensors = {config.esn: tuple(radar.id for radar in config.radar) for config in configs}
+        self._rsus, self._gateways, self._peers, self._now_ns = rsus, gateways, peers, now_ns
+        self._database = database
+        self.latency = ViolationLatency()
+        self._commits, self._snapshots = Histograms("commit_seconds"), Histograms("snapshot_age_seconds")
+        self._closed: Counter[tuple[str, str]] = Counter()
+        for esn in self._stretches:
+            self._closed.update(dict.fromkeys(((esn, grade) for grade in GRADES), 0))
+
+    @property
+    def histograms(self) -> tuple[Histograms, ...]:
+        return self.latency.histograms, self._commits, self._snapshots
+
+    def stored(self, result: CommitResult, took_s: float) -> None:
+        """Observe what one transaction has stored.  took_s : with the way to the writer's thread and back"""
+        self._commits.observe((), took_s)
+        for found in result.delivered:
+            self.latency.committed(found, result.committed_ns, self._ahead_ns(found.esn))
+            if found.closed_as is not None:
+                self._closed[found.esn, found.closed_as] += 1
+
+    def received_snapshot(self, esn: str, stamp_ns: int, now_ns: int) -> None:
+        """Observe how old an RSU's snapshot of vehicles is."""
+        self._snapshots.observe((esn,), max(0, now_ns + self._ahead_ns(esn) - stamp_ns) / NS)
+
+    def samples(self) -> dict[str, float | Values]:
+        """Return the present values."""
+        found: dict[str, float | Values] = {
+            "episodes_closed_total": {(esn, grade): float(n) for (esn, grade), n in self._closed.items()},
+            "centre_up": {(str(row["centre"]),): row["state"] == "online" for row in self._peers().rows()},
+        }
+        if self._database is not None:
+            rooms = list(disks({"database": self._database.parent}))
+            found["disk_free_bytes"] = {(place,): free for place, free, _ in rooms}
+            found["disk_size_bytes"] = {(place,): size for place, _, size in rooms}
+        return found | self._units() | self._of_rsus()
+
+    def _ahead_ns(self, esn: str) -> int:
+        """Return how far an RSU's clock is ahead of ours, by its status; 0 where it does not know."""
+        unit = self._rsus.rows().get(esn)
+        offset_ms = None if unit is None or unit.status is None else unit.status.clock_offset_ms
+        return 0 if offset_ms is None else int(offset_ms * 1e6)
+
+    def _units(self) -> dict[str, Values]:
+        now_ns = self._now_ns()
+        up: dict[tuple[str, ...], float] = {}
+        ages: dict[tuple[str, ...], float] = {}
+        offsets: dict[tuple[str, ...], float] = {}
+        for registry in (self._rsus, self._gateways):
+            for name, unit in registry.rows().items():
+                at = (registry.kind, name)
+                up[at] = registry.state(name, now_ns) == ("online", False)
+                if unit.beat_ns is not None:
+                    ages[at] = max(0, now_ns - unit.beat_ns) / NS
+                if up[at] and unit.status is not None and unit.status.clock_offset_ms is not None:
+                    offsets[at] = unit.status.clock_offset_ms / 1e3
+        return {
+            "unit_up": up, "unit_heartbeat_age_seconds": ages, "unit_clock_offset_seconds": offsets,
+        }  # fmt: skip
+
+    def _of_rsus(self) -> dict[str, Values]:
+        now_ns = self._now_ns()
+        depths: dict[tuple[str, ...], float] = {}
+        reasons: dict[tuple[str, ...], float] = {}
+        sensors: dict[tuple[str, ...], float] = {}
+        unjudged: dict[tuple[str, ...], float] = {}
+        for esn, unit in self._rsus.rows().items():
+            status, stretch = unit.status, self._stretches.get(esn, (0.0, 0.0))
+            is_up = self._rsus.state(esn, now_ns) == ("online", False)
+            unjudged[esn,] = stretch[1] - stretch[0]
+            if isinstance(status, wire.Status):
+                depths[esn,] = status.outbox_depth
+                reasons |= {(esn, each if each in DEGRADED else OTHER): 1.0 for each in status.degraded}
+                own = self._sensors.get(esn, ())
+                sensors |= {(esn, each): status.sensors.get(each) == "online" for each in own}
+                if is_up:
+                    unjudged[esn,] = _inside_m(status.unjudged, stretch)
+        lengths: Mapping[tuple[str, ...], float] = {(esn,): b - a for esn, (a, b) in self._stretches.items()}
+        return {
+            "rsu_outbox_depth": depths, "rsu_degraded": reasons, "rsu_sensor_up": sensors,
+            "rsu_unjudged_meters": unjudged, "rsu_stretch_meters": lengths,
+            "rsu_twin": {(esn,): self._rsus.n_returns(esn, now_ns) > 0 for esn in self._rsus.rows()},
+        }  # fmt: skip
+
+
+def _inside_m(pieces: Sequence[wire.UnjudgedStretch], stretch: tuple[float, float]) -> float:
+    return union_m([(max(each.from_m, stretch[0]), min(each.to_m, stretch[1])) for each in pieces])
