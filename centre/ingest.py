@@ -39,11 +39,10 @@ TRACKS = "flow"
 INBOX_MESSAGES_MAX = 4_000  # of one RSU: it has 512 items in flight, and sends again what is dropped
 INBOX_SENDER_BYTES_MAX = 24_000_000  # of one RSU
 INBOX_BYTES_MAX = 96_000_000  # of all RSUs together
-# A live message waits for two commits at most: that under way, and its own. These limits and the writer's
-# limit of items bound one; on a slow disk or a busy machine it takes only as much as lasts COMMIT_S.
+# A live message waits for two commits at most: that under way, and its own. These limits and the size that
+# the writer chooses keep one at some 40 ms.
 COMMIT_MESSAGES_MAX = 96
-COMMIT_BYTES_MAX, COMMIT_BYTES_MIN = 2_000_000, 50_000
-COMMIT_S = 0.05
+COMMIT_BYTES_MAX = 2_000_000
 SINGLE_ACKS_MAX = 48  # of one commit; more are joined by RSU and epoch, since a publish is costly
 RETRY_S = 1.0  # after a failed commit
 ACK_RETRY_S = 0.02  # first, after the link refused an acknowledgement
@@ -82,7 +81,6 @@ class Ingest:
         self._publish = publish
         self._inbox = Inbox(INBOX_MESSAGES_MAX, INBOX_BYTES_MAX, INBOX_SENDER_BYTES_MAX)
         self._statuses: dict[tuple[str, str], StatusChange] = {}
-        self._commit_bytes = COMMIT_BYTES_MAX // 8  # of the next commit
         self._unsent: dict[tuple[str, int], Acknowledgement] = {}  # acknowledgements that wait for the link
         self._wake = asyncio.Event()
         self.counts: Counter[str] = Counter()
@@ -213,8 +211,7 @@ class Ingest:
             self._wake.set()
 
     async def _commit_next(self) -> None:
-        batches = self._inbox.next_batches(COMMIT_MESSAGES_MAX, self._commit_bytes)
-        begun_s = time.monotonic()
+        batches = self._inbox.next_batches(COMMIT_MESSAGES_MAX, COMMIT_BYTES_MAX)
         statuses, self._statuses = self._statuses, {}
         journeys = self._journeys.pop()
         try:
@@ -229,8 +226,6 @@ class Ingest:
             return
         self._inbox.return_batches(outcome.remaining)
         done = batches[: len(batches) - len(outcome.remaining)]
-        n_bytes = sum(len(each.payload) for each in done)
-        self._commit_bytes = _next_bytes(self._commit_bytes, n_bytes, time.monotonic() - begun_s)
         for batch in done:
             batch.settle()
         acks = [ack for ack in outcome.committed.acknowledgements if ack.stored or ack.conflict]
@@ -275,14 +270,6 @@ class Ingest:
             conflict=ack.conflict,
         )
         return self._publish(topics.violation_ack(ack.esn), wire.encode(message), 1)
-
-
-def _next_bytes(limit: int, n_bytes: int, taken_s: float) -> int:
-    """Return how many bytes the next commit may take, by what the last one took."""
-    wanted = n_bytes * COMMIT_S / max(taken_s, 1e-3)
-    if taken_s < COMMIT_S:  # a small one says little of a large one: rise step by step
-        wanted = min(wanted, 2.0 * limit) if n_bytes > limit // 2 else limit
-    return round(min(max(wanted, COMMIT_BYTES_MIN), COMMIT_BYTES_MAX))
 
 
 def _joined_by_epoch(acks: Iterable[Acknowledgement]) -> list[Acknowledgement]:

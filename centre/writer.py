@@ -21,6 +21,7 @@ from centre.commands import (
     StoreStatuses,
     WriterResult,
 )
+from centre.commit_size import CommitSize
 from centre.database_file import is_damage
 from centre.faults import NotWrittenError
 from centre.inbox import QueuedBatch
@@ -29,7 +30,6 @@ from centre.violation_writer import ViolationWriter
 from geofence.plausible import Bounds
 
 QUARANTINE_ITEMS = 4  # keeping unreadable bytes costs as much as so many items
-COMMIT_ITEMS_MAX = 96  # each costs a few statements, however small it is; a commit then takes some 50 ms
 IDLE_S = 0.5  # without a commit: the database's file is tended
 
 
@@ -62,6 +62,7 @@ class Writer:
             violation_writer, log, on_commit, bounds,
         )  # fmt: skip
         self._storage, self._on_damage, self._on_stored = storage, on_damage, on_stored
+        self._size, self._n_items = CommitSize(), 0  # of the transaction that is being made
         self._thread = ThreadPoolExecutor(1, "centre.writer")
         self.counts: Counter[str] = Counter()
         self._committed_s = float("-inf")
@@ -122,6 +123,7 @@ class Writer:
         self._thread.shutdown()
 
     def _write(self, commands: Sequence[Command]) -> WriterResult:
+        begun_s, self._n_items = time.perf_counter(), 0
         batches: list[Batch | UnreadableBatch] = []
         statuses: list[StatusChange] = []
         journeys: list[ReceivedJourney] = []
@@ -148,6 +150,7 @@ class Writer:
             committed.counts.update({"batch.unreadable": n_useless, "quarantine.full": n_useless})
         if self._storage is not None:
             self._storage.secure()  # before anything of it is acknowledged
+        self._size.measure(self._n_items, time.perf_counter() - begun_s)
         return WriterResult(committed, remaining)
 
     def _decode(self, messages: Sequence[QueuedBatch]) -> tuple[list[Batch | UnreadableBatch], int]:
@@ -160,7 +163,7 @@ class Writer:
         batches: list[Batch | UnreadableBatch] = []
         n_items = n_done = 0
         for message in messages:
-            if n_items >= COMMIT_ITEMS_MAX:
+            if n_items >= self._size.n_items:
                 break
             batch = decode_batch(
                 message.topic, message.esn, message.payload, message.received_ns, self._bounds
@@ -173,4 +176,5 @@ class Writer:
             else:
                 continue
             batches.append(batch)
+        self._n_items = n_items
         return batches, n_done

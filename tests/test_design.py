@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from cyclopts import App
 
-from centre import inbox, ingest, twins, unit_registry
+from centre import commit_size, inbox, twins, unit_registry
 from core import times
 from edge import failover, mqtt_client, sections, service, takeover, topics, wire
 from edge.ask import ViolationAsk
@@ -213,7 +213,7 @@ PLAIN = " ".join(DESIGN.split())
         f"for {window.ANSWERS:g} times the usual time of an answer",
         f"(at most {window.ANSWERS * window.ANSWER_S_MAX:g} s)",
         f"one other batch after {inbox.LIVE_TURNS} live ones",
-        f"as much as lasts {ingest.COMMIT_S * 1e3:g} ms",
+        f"as many items as last {commit_size.GOAL_S * 1e3:g} ms ({commit_size.ITEMS_MIN} to {commit_size.ITEMS_MAX})",
         f"keepalive {mqtt_client.KEEPALIVE_S} s, publish time-out {mqtt_client.PUBLISH_S} s",
         f"heartbeat and clock probe each {service.STATUS_S:g} s",
         f"that has waited {failover.UNANSWERED_S:g} s for any acknowledgement",

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from centre import ingest
+from centre.commit_size import ITEMS_MAX as COMMIT_ITEMS_MAX
 from centre.inbox import LIVE_NS, LIVE_TURNS, MESSAGE_BYTES, Inbox, QueuedBatch, is_live
-from centre.writer import COMMIT_ITEMS_MAX
 from edge import topics, wire
 from tests.support.centre_ingest import Bench
 from tests.support.centre_samples import item, payload, violation
@@ -285,16 +284,3 @@ def test_bytes_of_one_rsu_are_limited_and_its_first_batch_always_fits() -> None:
     assert inbox.add(_message("A", 1, 10)) == 1
     assert inbox.add(_message("B", 0, 2_000)) == 0  # another has its own
     assert _taken(inbox) == [("A", 0), ("B", 0)]
-
-
-def test_a_commit_takes_as_much_as_lasts_its_time() -> None:
-    """On a busy machine a commit of the usual size took four times as long, and live ones waited for two."""
-    limit = ingest.COMMIT_BYTES_MAX
-    for _ in range(10):  # 1 MB/s
-        limit = ingest._next_bytes(limit, limit, limit / 1e6)
-    assert limit == pytest.approx(1e6 * ingest.COMMIT_S, rel=0.01)
-    assert ingest._next_bytes(limit, 100, 0.01) == limit, "a small commit says nothing of a large one"
-    for _ in range(10):  # 100 MB/s
-        limit = ingest._next_bytes(limit, limit, limit / 100e6)
-    assert limit == ingest.COMMIT_BYTES_MAX
-    assert ingest._next_bytes(limit, limit, 60.0) == ingest.COMMIT_BYTES_MIN

@@ -24,7 +24,19 @@ from centre.commands import ReceivedJourney, StatusChange
 from centre.feed_listener import FeedListener
 from centre.lock_names import episode_name
 from centre.reader import Reader
-from centre.store import EPISODE, EPOCH, FEED, JOURNEY, STATUS, TRANSPORT, UNSETTLED, VERSION, open_database
+from centre.settings import ask_since_ns
+from centre.store import (
+    EPISODE,
+    EPOCH,
+    FEED,
+    JOURNEY,
+    STATUS,
+    TRANSPORT,
+    UNSETTLED,
+    VERSION,
+    centre_name,
+    open_database,
+)
 from centre.violation_writer import ViolationWriter
 from edge import log
 from geofence.journeys.journey import encoded
@@ -307,3 +319,24 @@ async def test_what_another_process_commits_wakes_the_feed_at_once_also_after_a_
     running.cancel()
     record_property("commit of another process until the feed is woken [ms]", round(1e3 * max(waits_s), 1))
     assert max(waits_s) < 1.0  # polling alone would need so long
+
+
+def test_the_statements_of_the_manual_make_a_restored_database_one_of_its_own(
+    postgresql: Callable[[], str],
+) -> None:
+    """As `deploy/README.md` says: RSUs are asked for what is newer, and the feed's numbers begin above."""
+    engine = open_database(postgresql())
+    before = centre_name(engine)
+    batch = decode_batch("t", "RSU001", payload(10, item(1, violation(1))), T0_NS)
+    ViolationWriter(engine, lambda: T0_NS).commit([batch], [])
+    _, _, rest = (ROOT / "deploy" / "README.md").read_text().partition("DELETE FROM setting")
+    with engine.begin() as db:
+        for statement in f"DELETE FROM setting{rest.partition('```')[0]}".split(";\n"):
+            db.exec_driver_sql(statement)
+    assert centre_name(engine) != before
+    assert ask_since_ns(engine, 10**18) == T0_NS - 3_600 * 10**9
+    batch = decode_batch("t", "RSU001", payload(10, item(2, violation(2))), T0_NS)
+    ViolationWriter(engine, lambda: T0_NS).commit([batch], [])
+    # the older one is out of reach
+    assert [change.n > 10**9 for change in Reader(engine).changes(0)] == [True]
+    engine.dispose()
