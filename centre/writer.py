@@ -127,6 +127,7 @@ class Writer:
             committed.counts.update({"batch.unreadable": n_useless, "quarantine.full": n_useless})
         if self._storage is not None:
             self._storage.secure()  # before anything of it is acknowledged
+            self._storage.mark(committed.feed_n)
         return WriterResult(committed, remaining)
 
     def _decode(self, messages: Sequence[QueuedBatch]) -> tuple[list[Batch | UnreadableBatch], int]:
