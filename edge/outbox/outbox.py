@@ -5,6 +5,7 @@ docs/design.md section 10. All methods belong to the event loop; the disk belong
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -64,12 +65,12 @@ class Outbox:
         self._remaining = dict(keeper.store.remaining)
         self._waiting: dict[Key, _Waiting] = {}
         self._n_putting = self._n_refused = 0
-        self._is_full = False
-        self._loading = False
+        self._is_full = self._loading = False
         self._gone: set[Key] = set()  # acknowledged while the keeper reads: not to be added again
         self._asks = Asks()
-        # gets open episodes that a damaged file lacked, once the recordings have been read
+        # get what a damaged file lacked, once the recordings have been read: open episodes, ended journeys
         self.on_episodes: Callable[[tuple[bytes, ...]], None] = lambda states: None
+        self.on_journeys: Callable[[tuple[bytes, ...]], None] = lambda bodies: None
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
         self._failure: BaseException | None = None
@@ -228,10 +229,9 @@ class Outbox:
     def _delete_held(self, keys: Iterable[Key]) -> None:
         """Delete those of the keys that enough centres hold."""
         now_s = self._loop.time()
-        held = [key for key in keys if self.destinations.suffices(self._waiting[key].held_by, now_s)]
-        for key in held:
-            self._forget(key)
-        if held:
+        if held := [key for key in keys if self.destinations.suffices(self._waiting[key].held_by, now_s)]:
+            for key in held:
+                self._forget(key)
             self._submit(Acked(tuple(held)))
 
     def answer(self, ask: ViolationAsk) -> None:
@@ -255,11 +255,9 @@ class Outbox:
                 raise self._failure
             self._wake.clear()
             self._send_due(send)
-            try:
+            with contextlib.suppress(TimeoutError):  # an item is due
                 async with asyncio.timeout(until_due_s(self._waiting.values(), self._loop.time())):
                     await self._wake.wait()
-            except TimeoutError:  # an item is due
-                pass
 
     async def drained(self) -> None:
         """Return when the centre has acknowledged everything."""
@@ -356,6 +354,8 @@ class Outbox:
             self._refill()
         if news.episodes:
             self.on_episodes(tuple(news.episodes))
+        if news.journeys:
+            self.on_journeys(tuple(news.journeys))
         self._wake.set()
 
     def _update_repaired(self, news: Done) -> None:
