@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from centre import statements as sql
 from centre.database_file import MODE, beside
 from centre.salvage import ASK_MARGIN_NS, FEED_BEYOND, raise_feed
-from centre.settings import ASK_SINCE, forget, set_value
+from centre.settings import ASK_SINCE, forget, set_value, value
 from centre.store import ASK, FEED, TRANSPORT
 
 SUFFIX = ".mark"
@@ -51,9 +51,9 @@ def write(path: Path, feed_n: int) -> None:
 def went_back(path: Path, db: sa.Connection) -> bool:
     """Return whether the database at `path` may hold less than one that was there before.
 
-    One without rows is new, whatever was there: RSUs are asked for all that they keep in any case.
+    One without a name has never served: the RSUs are asked for all that they keep in any case.
     """
-    if db.scalar(sa.select(TRANSPORT.c.seq).limit(1)) is None:
+    if value(db, "centre") is None:
         return False
     mark = read(path)
     return mark is None or mark.inode != path.stat().st_ino or mark.feed_n > newest(db)

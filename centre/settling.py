@@ -51,6 +51,7 @@ class Settler:
         self._shared = postgresql.is_postgresql(engine)
         self._committed_ns: dict[int, int] = {}  # of our own commits, by the number of their row
         self._behind = True  # there may be rows
+        self.newest_n = 0  # number of the feed that is known here
 
     def begin(self, counts: Counter[str]) -> None:
         """Settle what an earlier process left. Raises SchemaError where the tables don't fit."""
@@ -138,6 +139,7 @@ class Settler:
             newest_n = trim_table(db, tally, FEED)
             if self._shared:
                 postgresql.notify(db, newest_n)
+        self.newest_n = newest_n
         for n, _ in noted:
             self._committed_ns.pop(n, None)
         n_deferred = n_found - len(noted)  # whoever holds their episodes settles them, or the next turn

@@ -68,6 +68,7 @@ class Storage:
         self._file = None if self.path is None else files.OpenFile(self.path)
         self.counts: Counter[str] = Counter()
         self._rescued: tuple[str, float] = ("", float("-inf"))  # what was mended, and when [monotonic, s]
+        self._marked_n = -1  # of the feed, in the mark
         self._log_since_s: float | None = None  # since when the write-ahead log is too long
         if self._file is not None:
             sa.event.listen(engine, "do_connect", self._refuse_moved)
@@ -75,11 +76,15 @@ class Storage:
 
     def _mark(self) -> None:
         """Note beside the file how far it has come; a database that is put in its place shows by that."""
-        assert self.path is not None, "only a file has a mark"
         with contextlib.suppress(sa.exc.SQLAlchemyError), self.engine.begin() as db:
-            feed_n = database_mark.newest(db)
-            if database_mark.read(self.path) != database_mark.Mark(self.path.stat().st_ino, feed_n):
-                database_mark.write(self.path, feed_n)
+            self._marked_n = -1
+            self.mark(database_mark.newest(db))
+
+    def mark(self, feed_n: int) -> None:
+        """Note how far the feed has come; before anything of it is acknowledged."""
+        if self.path is not None and feed_n > self._marked_n:
+            database_mark.write(self.path, feed_n)
+            self._marked_n = feed_n
 
     def _refuse_moved(self, *_: object) -> None:
         """Let no connection of the pool open what lies at the path but is not the open database."""
@@ -131,7 +136,6 @@ class Storage:
             return
         with contextlib.suppress(sqlite3.Error):  # locked by a reader, or a fault that the next commit shows
             if self._file.log_bytes():
-                self._mark()
                 self._file.checkpoint()
         self._watch_log()
 

@@ -41,6 +41,11 @@ class ViolationWriter:
         self.counts: Counter[str] = Counter()  # of `tend`
         self._settler.begin(self.counts)
 
+    @property
+    def feed_n(self) -> int:
+        """The newest number of the feed that was announced from here; 0: none yet."""
+        return self._settler.newest_n
+
     def commit(
         self,
         batches: Sequence[Batch | UnreadableBatch],

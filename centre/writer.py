@@ -150,6 +150,7 @@ class Writer:
             committed.counts.update({"batch.unreadable": n_useless, "quarantine.full": n_useless})
         if self._storage is not None:
             self._storage.secure()  # before anything of it is acknowledged
+            self._storage.mark(self._violation_writer.feed_n)
         self._size.measure(self._n_items, time.perf_counter() - begun_s)
         return WriterResult(committed, remaining)
 

@@ -1,6 +1,7 @@
 """`journey/up` and `journey/ack` (docs/design.md section 7), and the versions that wait for the centre."""
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -80,6 +81,13 @@ class JourneyShelf:
             oldest = next((key for key, row in self._waiting.items() if row.is_open), None)
             self._waiting.pop(oldest or next(iter(self._waiting)))
             self._count("journeys.dropped")
+
+    def put_found(self, bodies: Iterable[bytes]) -> None:
+        """Put versions of ended journeys that a damaged outbox lacked; one that waits stays."""
+        for body in bodies:
+            journey = decoded(body)
+            if journey is not None and journey.id not in self._waiting:
+                self.put(journey.id, journey.version, body, is_open=journey.is_open)
 
     def release(self, journey_id: str) -> None:
         """Forget a journey that a neighbour continues: its next version comes from there."""

@@ -73,6 +73,7 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
         journeys = tuple(encoded(journey) for journey in agent.journeys.load(outbox.journeys))
         episodes = tuple(renumbered(each, outbox.epochs_behind) for each in outbox.episodes)
         agent.receive_control(Start(epoch=outbox.epoch, episodes=episodes, journeys=journeys))
+        outbox.on_journeys = agent.journeys.put_found
         outbox.on_episodes = lambda states: agent.receive_control(
             EpisodesFound(episodes=tuple(map(renumbered, states)))
         )

@@ -19,6 +19,7 @@ from edge.recording.names import files_of
 from edge.recording.reader import read_messages
 
 WORK_S = 0.005  # of reading, between pauses
+JOURNEYS_MAX = 8_192  # some 1 kB each; and those of one more file
 PAUSE_FACTOR = 3.0  # a pause is so much longer than the work before it: a quarter of a core at most
 
 
@@ -67,12 +68,14 @@ class History:
     keys: dict[bytes, set[Key]] = field(default_factory=dict)  # by the SHA-256 of the violation's bytes
     episodes: dict[str, bytes | None] = field(default_factory=dict)  # newest state by id
     found: set[bytes] = field(default_factory=set)  # SHA-256 of the bodies of all files
+    journeys: dict[str, bytes] = field(default_factory=dict)  # newest version by id
 
     def read(self, path: Path, esn: str) -> Recorded:
         """Read one file, at a quarter of a core at most; raises OSError and RecordingError."""
         file = Recorded(written_s=path.stat().st_mtime)
         episodes: dict[str, bytes | None] = {}
-        channels = (f"/violation/{esn}", f"/delivery/{esn}", "/input")
+        journeys: dict[str, bytes] = {}
+        channels = (f"/violation/{esn}", f"/delivery/{esn}", "/input", f"/journey/{esn}")
         for topic, body, log_ns in _paced(path):
             file.last_ns = max(file.last_ns, log_ns)
             if topic not in channels:
@@ -82,11 +85,15 @@ class History:
                     file.bodies[hashlib.sha256(body).digest()] = (log_ns, body)
                 elif topic == channels[1]:
                     self._add(file, decode_delivery(body), episodes)
+                elif topic == channels[3]:
+                    journeys[_read_identity(body).id] = body
                 elif file.epoch is None:
                     file.epoch = _read_start(body).epoch
             except (msgspec.DecodeError, ValueError):  # another input, or damaged
                 continue
         self.episodes = episodes | self.episodes
+        if len(self.journeys) < JOURNEYS_MAX:  # the newest
+            self.journeys = journeys | self.journeys
         self.found |= file.bodies.keys()
         return file
 

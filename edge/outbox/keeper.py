@@ -303,7 +303,7 @@ class Keeper(threading.Thread):
         mark = Mark(
             epoch=self.store.epoch,
             last_seq=self.store.seq,
-            unsaved=self._unsaved.n_rows() > 0,
+            unsaved=bool(self._unsaved.rows or self._unsaved.last_seqs),
             oldest_ns=oldest_ns,
         )
         self._mark.write(self.repair.marked(mark))

@@ -6,7 +6,7 @@ the same key where a recording knows it; else under a new one, and the centre dr
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,10 +14,12 @@ from edge.ask import LOST, RECOVERED
 from edge.delivery_log import Given
 from edge.outbox.changes import Key, Row
 from edge.outbox.history import History, Identity, Recorded, identity_of
+from geofence.journeys.journey import decoded
 
 LOOK_BACK_NS = 24 * 3_600 * 10**9  # where nothing says how old the oldest waiting item was
 EPOCH_MARGIN_S = 86_400  # an epoch is the wall time of its start, by a clock that may have been ahead
 KEY_MAX = 2**63 - 1
+JOURNEYS_MAX = 4_096  # that are sent once more; the centre drops those that it knows
 
 
 @dataclass(slots=True)
@@ -28,6 +30,7 @@ class Mended:
     unkeyed: list[tuple[int, bytes]] = field(default_factory=list)  # (log time, violation): for a new key
     gone: list[Key] = field(default_factory=list)  # rows whose key itself was altered
     episodes: dict[str, bytes] = field(default_factory=dict)  # open ones
+    journeys: dict[str, bytes] = field(default_factory=dict)  # that have ended: their last versions
     is_asked: bool = False  # by the centre: what was acknowledged before is put again
     is_rebuild: bool = False  # after damage
     is_last: bool = False  # nothing more comes of this mending
@@ -44,6 +47,14 @@ class Mending(Protocol):
 
     def finish(self, history: History) -> Mended:
         """Return what remains to be said after the last file."""
+
+
+def _ended(journeys: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    """Yield the journeys that have ended: of an open one the next version comes anyway."""
+    for name, body in journeys.items():
+        journey = decoded(body)
+        if journey is not None and not journey.is_open:
+            yield name, body
 
 
 def row_of(given: Given, body: tuple[int, bytes]) -> Row:
@@ -104,7 +115,8 @@ class Rebuild:
             and key.epoch != self.epoch
         ]  # fmt: skip
         episodes = {name: state for name, state in history.episodes.items() if state is not None}
-        return Mended(rows=lost, episodes=episodes, is_rebuild=True, is_last=True)
+        journeys = dict(list(_ended(history.journeys))[-JOURNEYS_MAX:])
+        return Mended(rows=lost, episodes=episodes, journeys=journeys, is_rebuild=True, is_last=True)
 
 
 @dataclass(slots=True)
@@ -261,6 +273,7 @@ def pieces(found: Mended, n_max: int) -> Iterator[Mended]:
             unkeyed=found.unkeyed[at : at + n_max],
             gone=found.gone if at == 0 else [],
             episodes=found.episodes if at == 0 else {},
+            journeys=found.journeys if at == 0 else {},
             is_asked=found.is_asked,
             is_rebuild=found.is_rebuild,
             is_last=found.is_last and at + n_max >= len(found.rows),

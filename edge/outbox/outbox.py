@@ -5,6 +5,7 @@ docs/design.md section 10. All methods belong to the event loop; the disk belong
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -69,11 +70,11 @@ class Outbox:
         self._is_full = self._loading = False
         self._gone: set[Key] = set()  # acknowledged while the keeper reads: not to be added again
         self._asks = Asks()
-        # gets open episodes that a damaged file lacked, once the recordings have been read
+        # get what a damaged file lacked, once the recordings have been read: open episodes, ended journeys
         self.on_episodes: Callable[[tuple[bytes, ...]], None] = lambda states: None
         self.on_first_sent: Callable[[int, int], None] = lambda detected_ns, sent_ns: None
-        self._wake = asyncio.Event()
-        self._drained = asyncio.Event()
+        self.on_journeys: Callable[[tuple[bytes, ...]], None] = lambda bodies: None
+        self._wake, self._drained = asyncio.Event(), asyncio.Event()
         self._failure: BaseException | None = None
 
     @staticmethod
@@ -222,10 +223,9 @@ class Outbox:
     def _delete_held(self, keys: Iterable[Key]) -> None:
         """Delete those of the keys that enough centres hold."""
         now_s = self._loop.time()
-        held = [key for key in keys if self.destinations.suffices(self._waiting[key].held_by, now_s)]
-        for key in held:
-            self._forget(key)
-        if held:
+        if held := [key for key in keys if self.destinations.suffices(self._waiting[key].held_by, now_s)]:
+            for key in held:
+                self._forget(key)
             self._submit(Acked(tuple(held)))
 
     def answer(self, ask: ViolationAsk) -> None:
@@ -247,11 +247,9 @@ class Outbox:
                 raise self._failure
             self._wake.clear()
             self._send_due(send)
-            try:
+            with contextlib.suppress(TimeoutError):  # an item is due
                 async with asyncio.timeout(self._window.until_s(self._loop.time())):
                     await self._wake.wait()
-            except TimeoutError:  # an item is due
-                pass
 
     async def drained(self) -> None:
         """Return when the centre has acknowledged everything."""
@@ -278,11 +276,10 @@ class Outbox:
                     self._window.refused([item for rest in todo[place:] for item in rest])
                     return
                 self.destinations.sent(now_s)
-                n_again = sum(item.n_sent > 0 for item in batch)
-                if n_again:
-                    self._count("outbox.resent", n_again)
                 for item in batch:
-                    if not item.n_sent and item.row.detected_ns is not None:
+                    if item.n_sent:
+                        self._count("outbox.resent")
+                    elif item.row.detected_ns is not None:
                         self.on_first_sent(item.row.detected_ns, now_ns)
                 self._window.sent(batch, now_s)
 
@@ -352,6 +349,8 @@ class Outbox:
             self._refill()
         if news.episodes:
             self.on_episodes(tuple(news.episodes))
+        if news.journeys:
+            self.on_journeys(tuple(news.journeys))
         self._wake.set()
 
     def _update_repaired(self, news: Done) -> None:

@@ -247,6 +247,10 @@ class Repair:
             changes.episodes[name] = state
             if name not in self._own:
                 news.episodes.append(state)
+        for name, body in mended.journeys.items():
+            if name not in changes.journeys:
+                changes.journeys[name] = body
+                news.journeys.append(body)
         is_lacking = mended.unkeyed or mended.rows or mended.episodes
         if mended.is_rebuild and is_lacking and not self._is_explained:
             self._is_explained = True  # file and mark were deleted: the recordings alone know of them

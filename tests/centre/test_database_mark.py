@@ -7,11 +7,18 @@ from pathlib import Path
 import pytest
 
 from centre.database_file import SUFFIXES, beside
-from centre.database_mark import SUFFIX, read
+from centre.database_mark import SUFFIX, newest, read
 from centre.settings import NOTHING_TO_ASK, ask_since_ns
-from centre.store import centre_name
+from centre.storage import Storage
+from centre.store import ASK, centre_name
 from centre.violation_writer import ViolationWriter
 from tests.centre.test_storage import OLDEST_NS, T0_NS, opened, store
+
+
+def marked(storage: Storage) -> None:
+    """As the writer does after each transaction."""
+    with storage.engine.begin() as db:
+        storage.mark(newest(db))
 
 
 def _copied(path: Path, backup: Path) -> None:
@@ -52,7 +59,7 @@ def test_an_older_copy_in_its_place_is_noticed(
     storage.tend()
     shutil.copyfile(path, backup)
     store(storage, 21, 40)
-    storage.tend()
+    marked(storage)
     storage.close()
     seen = read(path)
     assert seen is not None
@@ -67,6 +74,27 @@ def test_an_older_copy_in_its_place_is_noticed(
     assert ViolationWriter(storage.engine, lambda: T0_NS).settled_n > seen.feed_n, (
         "no page has seen the number"
     )
+    storage.close()
+
+
+def test_a_copy_from_before_the_first_violation_is_noticed(tmp_path: Path) -> None:
+    """All RSUs were asked when it was new; it says so, and what they had acknowledged since is gone."""
+    path, backup = tmp_path / "centre.sqlite", tmp_path / "backup.sqlite"
+    storage = opened(path)
+    centre_name(storage.engine)
+    ask_since_ns(storage.engine, OLDEST_NS)
+    with storage.engine.begin() as db:
+        db.execute(ASK.insert().values(esn="RSU001", since_ns=OLDEST_NS, times=1, asked_ns=T0_NS))
+    storage.tend()
+    shutil.copyfile(path, backup)
+    store(storage, 1, 20)
+    marked(storage)
+    storage.close()
+    _copied(path, backup)
+    storage = opened(path)
+    assert ask_since_ns(storage.engine, OLDEST_NS + 1) == OLDEST_NS + 1, "as new"
+    with storage.engine.begin() as db:
+        assert db.execute(ASK.select()).all() == []
     storage.close()
 
 
