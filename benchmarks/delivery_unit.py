@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import multiprocessing
+import sys
 import time
 from collections.abc import AsyncIterator
 from multiprocessing.connection import Connection
@@ -18,6 +19,7 @@ from edge.config import load_site
 from edge.figures import Counts
 from edge.link import Link, link_settings
 from edge.outbox.outbox import Outbox
+from edge.service import SWITCH_S
 from edge.subscriptions import Incoming, Subscription, Subscriptions
 from edge.tls import Holder
 from petroroad.chaos.waiting import until
@@ -56,6 +58,7 @@ class Unit:
 
 def serve(esn: str, site: Path, folder: Path, pipe: "Connection[Any, Any]") -> None:
     """Serve commands until `end`, on the loop that an RSU uses."""
+    sys.setswitchinterval(SWITCH_S)  # as the shell of an RSU does
     uvloop.run(_serve(esn, site, folder, pipe))
 
 

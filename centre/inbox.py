@@ -14,7 +14,8 @@ import msgspec
 from edge.subscriptions import nothing
 
 LIVE_NS = 5_000_000_000  # a batch is live while its first item was detected so recently
-LIVE_TURNS = 3  # live batches for one other: who sends all as live does not hold up the backlogs of others
+LIVE_TIMES = 3  # as many bytes of live batches as of others: who sends all as live does not hold up backlogs
+LIVE_BYTES = 300_000  # before the first other one
 SENDERS_MAX = 1_024  # RSUs with something queued
 MESSAGE_BYTES = 400  # of memory for one batch beside its payload, so that empty ones are limited too
 
@@ -78,7 +79,7 @@ class Inbox:
         self._live: _Lane = OrderedDict()
         self._rest: _Lane = OrderedDict()
         self._senders: dict[str, _Sender] = {}
-        self._n_live = 0  # live batches that were taken since the last other one
+        self._live_left = LIVE_BYTES  # that may be taken before the next other batch
         self._n_bytes = 0
 
     def __bool__(self) -> bool:
@@ -127,17 +128,17 @@ class Inbox:
     def next_batches(self, n_messages: int, n_bytes: int) -> list[QueuedBatch]:
         """Return the next batches, one of each RSU in turn, up to either limit but at least one.
 
-        Live ones come first; where others wait, one of those follows after LIVE_TURNS live ones.
+        Live ones come first; where others wait, those get their share: one byte for LIVE_TIMES live ones.
         """
         taken: list[QueuedBatch] = []
         while (self._live or self._rest) and len(taken) < n_messages and n_bytes > 0:
-            is_rest = bool(self._rest) and (not self._live or self._n_live >= LIVE_TURNS)
-            self._n_live = 0 if is_rest else self._n_live + 1
+            is_rest = bool(self._rest) and (not self._live or self._live_left <= 0)
             lane = self._rest if is_rest else self._live
             esn = next(iter(lane))
             message = self._pop(lane, esn, newest=False)
             if esn in lane:
                 lane.move_to_end(esn)
+            self._live_left = LIVE_TIMES * message.n_bytes if is_rest else self._live_left - message.n_bytes
             taken.append(message)
             n_bytes -= len(message.payload)
         return taken
@@ -147,7 +148,7 @@ class Inbox:
         for message in reversed(messages):
             self._put(message, first=True)
             if not message.live:
-                self._n_live = LIVE_TURNS  # its turn is still to come
+                self._live_left = 0  # its turn is still to come
 
     def _put(self, message: QueuedBatch, *, first: bool = False) -> None:
         lane = self._live if message.live else self._rest

@@ -212,7 +212,7 @@ PLAIN = " ".join(DESIGN.split())
         f"and {window.LIVE_INFLIGHT_MAX} live ones more",
         f"for {window.ANSWERS:g} times the usual time of an answer",
         f"(at most {window.ANSWERS * window.ANSWER_S_MAX:g} s)",
-        f"one other batch after {inbox.LIVE_TURNS} live ones",
+        f"of the others one byte for {inbox.LIVE_TIMES} live ones",
         f"as many items as last {commit_size.GOAL_S * 1e3:g} ms",
         f" ({commit_size.ITEMS_MIN} to {commit_size.ITEMS_MAX}), so a live",
         f"keepalive {mqtt_client.KEEPALIVE_S} s, publish time-out {mqtt_client.PUBLISH_S} s",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from centre.commit_size import ITEMS_MAX as COMMIT_ITEMS_MAX
-from centre.inbox import LIVE_NS, LIVE_TURNS, MESSAGE_BYTES, Inbox, QueuedBatch, is_live
+from centre.inbox import LIVE_BYTES, LIVE_NS, LIVE_TIMES, MESSAGE_BYTES, Inbox, QueuedBatch, is_live
 from edge import topics, wire
 from tests.support.centre_ingest import Bench
 from tests.support.centre_samples import item, payload, violation
@@ -36,8 +36,8 @@ def test_each_rsu_is_served_in_turn_and_its_own_messages_in_order() -> None:
     assert not inbox
 
 
-def _live(esn: str, n: int) -> QueuedBatch:
-    return _message(esn, n)._replace(live=True)
+def _live(esn: str, n: int, n_bytes: int = 10) -> QueuedBatch:
+    return _message(esn, n, n_bytes)._replace(live=True)
 
 
 def test_live_batches_overtake_backlogs_their_own_rsus_too() -> None:
@@ -51,23 +51,37 @@ def test_live_batches_overtake_backlogs_their_own_rsus_too() -> None:
 
 
 def test_one_who_sends_all_as_live_holds_up_no_backlog() -> None:
-    inbox = Inbox(1_000, 10**6)
+    inbox = Inbox(1_000, 10**9)
+    n_bytes = LIVE_BYTES // LIVE_TIMES
     for n in range(100):
-        inbox.add(_live("flood", n))
-    inbox.add(_message("A", 0))
+        inbox.add(_live("flood", n, n_bytes))
+    for n in range(2):
+        inbox.add(_message("A", n, n_bytes))
     inbox.add(_live("B", 0))
-    assert _taken(inbox, 5) == [("flood", 0), ("B", 0), ("flood", 1), ("A", 0), ("flood", 2)]
+    assert _taken(inbox, 9, 10**9) == [
+        ("flood", 0), ("B", 0), ("flood", 1), ("flood", 2), ("A", 0), ("flood", 3), ("flood", 4),
+        ("flood", 5), ("A", 1),
+    ]  # fmt: skip
+
+
+def test_live_batches_of_one_item_are_not_held_up_by_long_batches_of_a_backlog() -> None:
+    """Three single ones for each batch of 32 items: on a slow machine more came, and waited ever longer."""
+    inbox = Inbox(1_000, 10**9)
+    for n in range(100):
+        inbox.add(_live("A", n, 3_000))
+        inbox.add(_message("A", n, 96_000))
+    assert [each.live for each in inbox.next_batches(60, 10**9)] == [True] * 60
 
 
 def test_a_backlog_that_no_commit_had_room_for_keeps_its_turn() -> None:
     """Live batches of 32 items fill each commit alone: what comes after them is always returned."""
-    inbox = Inbox(1_000, 10**6)
+    inbox = Inbox(1_000, 10**9)
     for n in range(100):
-        inbox.add(_live("flood", n))
+        inbox.add(_live("flood", n, LIVE_BYTES // LIVE_TIMES))
     inbox.add(_message("A", 0))
-    taken = inbox.next_batches(10, 10**6)
-    inbox.return_batches(taken[LIVE_TURNS:])
-    assert _taken(inbox, 2) == [("A", 0), ("flood", LIVE_TURNS)]
+    taken = inbox.next_batches(10, 10**9)
+    inbox.return_batches(taken[3:])
+    assert _taken(inbox, 2, 10**9) == [("A", 0), ("flood", 3)]
 
 
 def test_both_lanes_share_the_limits_of_a_sender() -> None:

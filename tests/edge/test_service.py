@@ -1,6 +1,7 @@
 """The shell of a process: dispatch by topic, heartbeat, and the order of the end."""
 
 import asyncio
+import sys
 from contextlib import suppress
 
 import pytest
@@ -228,3 +229,16 @@ def test_a_message_goes_to_the_handler_of_its_topic_and_no_other():
     made.receive(topics.gateway_status("GW1"), b"")  # the same tail, another realm
     made.receive("other/topic", b"")
     assert (len(seen), len(unexpected)) == (n_seen, 3)
+
+
+async def test_a_thread_that_computes_gives_way_soon(shell):
+    """Beside the centre's writer each read of a message waited for 5 ms, 16 ms for all of a message."""
+    usual_s = sys.getswitchinterval()
+    running = asyncio.create_task(shell.run(Unit()))
+    try:
+        await asyncio.sleep(0)
+        assert sys.getswitchinterval() == pytest.approx(service.SWITCH_S)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        sys.setswitchinterval(usual_s)
