@@ -5,11 +5,12 @@ the same `Ingest`, and acknowledges to the RSU after that; what comes twice is s
 """
 
 import asyncio
+import contextlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre import secrets
@@ -37,6 +38,7 @@ from edge.signing.site_guard import site_guard
 from edge.tls import Credentials, Holder, check_addresses, credentials
 from geofence.plausible import bounds_of
 
+DATABASE_AGAIN_S = 2.0
 USUAL = ("violation.stored", "queue.received", "queue.connected", "inbox.repeated")
 
 
@@ -67,7 +69,9 @@ class WorkerProcess:
             lambda: None if tls is None else tls.context,
             self.log,
         )
-        storage = self._open()
+        storage = await self._opened()
+        if storage is None:
+            return
         work = _Work(self, storage, queue, tls, holder)
         try:
             await work.run()
@@ -78,11 +82,27 @@ class WorkerProcess:
             work.writer.close()
             storage.close()
 
-    def _open(self) -> Storage:
+    async def _opened(self) -> Storage | None:
+        """Open the database, and wait for a server that is away; None: stopped meanwhile."""
+        while not self.stop.is_set():
+            found = await asyncio.to_thread(self._open)
+            if found is not None:
+                return found
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DATABASE_AGAIN_S):
+                    await self.stop.wait()
+        return None
+
+    def _open(self) -> Storage | None:
+        """Open the database; None where its server can't be reached, ConfigError for what lasts."""
         try:
             return open_storage(
                 self.site.config.centre.database, self.log, oldest_kept_ns(self.site, self.clock.now_ns())
             )
+        except OperationalError as error:  # it starts after us, say
+            why = secrets.without(self.site.config.centre.database, str(error).splitlines()[0])
+            self.log.warning("database.away", why=why)
+            return None
         except SchemaError as error:
             raise self._no_database("does not fit", error) from error
         except ImportError as error:

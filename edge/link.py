@@ -27,6 +27,7 @@ from edge.tls_causes import cause_of, why_refused
 CONNECT_S = 3.0
 LEAVE_S = 0.4  # a cancelled link ends within a second: twice this
 BACKOFF_S_MIN, BACKOFF_S_MAX = 0.2, 5.0
+CLUSTER_BACKOFF_S_MAX = 1.5  # its other nodes serve, or will within seconds
 STABLE_S = 5.0  # a connection that lasted this long starts the back-off anew
 
 
@@ -44,6 +45,7 @@ class LinkSettings:
     """How to reach the brokers, in turn, and as whom.
 
     qos_max : messages and subscriptions above it go at this QoS
+    backoff_s_max : the longest wait between two attempts to connect
     """
 
     addresses: tuple[tuple[str, int], ...]
@@ -53,6 +55,7 @@ class LinkSettings:
     tls: Credentials | None = None
     signing: SiteGuard | None = None
     qos_max: int = 1
+    backoff_s_max: float = BACKOFF_S_MAX
 
 
 def link_settings(
@@ -77,6 +80,7 @@ def link_settings(
         tls=credentials(mqtt, where, holder),
         signing=site_guard(mqtt, where, holder),
         qos_max=0 if mqtt.cluster else 1,
+        backoff_s_max=CLUSTER_BACKOFF_S_MAX if mqtt.cluster else BACKOFF_S_MAX,
     )
 
 
@@ -221,7 +225,7 @@ class Link:
             if time.monotonic() - begun_s > STABLE_S:
                 backoff_s = BACKOFF_S_MIN
             await asyncio.sleep(max(backoff_s * _jitter(), self.hold_s()))
-            backoff_s = min(2.0 * backoff_s, BACKOFF_S_MAX)
+            backoff_s = min(2.0 * backoff_s, self.settings.backoff_s_max)
 
     async def _explain(self, address: tuple[str, int], error: Exception) -> None:
         """Count and report why a broker refused us, where that can be known."""

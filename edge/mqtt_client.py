@@ -53,6 +53,15 @@ class MqttClient(aiomqtt.Client):
         )
         self.pending_calls_threshold = 2 * PENDING_MAX  # it warns beyond; the link has a bound
 
+    def _on_disconnect(self, *arguments: Any) -> None:
+        """Fail a connection that the broker closes instead of answering; aiomqtt waits for its time-out.
+
+        A node of a cluster does that while it has no leader: the next one is tried sooner.
+        """
+        if not self._connected.done():
+            self._connected.set_exception(aiomqtt.MqttError("closed without an answer"))
+        super()._on_disconnect(*arguments)
+
     async def until_lost(self) -> None:
         """Raise one of LINK_ERRORS when the connection is lost."""
         async for _ in self.messages:  # never yields (see _Dispatch)

@@ -1,7 +1,13 @@
 """What a worker refuses at its start, and what a site with workers needs."""
 
+import asyncio
+
 import pytest
 
+from centre.process import standby_of
+from centre.worker import WorkerProcess
+from edge import log
+from edge.clock import Clock
 from edge.config import load_site
 from petroroad.cli import run
 from tests.support.tls_site import plain_site
@@ -28,7 +34,7 @@ def site_with(folder, centre, more=""):
         (f'{POSTGRESQL}ingest = "workers"\n', "", "nats.servers"),
         (f'{POSTGRESQL}ingest = "workers"\n', '[nats]\nservers = ["nats-1"]\n', "must be HOST:PORT"),
         (f'{POSTGRESQL}ingest = "workers"\n', '[nats]\nservers = ["10.0.0.1:4222"]\n', "needs TLS"),
-        (f'{POSTGRESQL}ingest = "workers"\n', SERVERS, "centre.database"),  # nobody is there
+        ('database = "postgresql+nothing://x/y"\ningest = "workers"\n', SERVERS, "centre.database"),
     ],
 )
 def test_a_worker_says_what_is_missing(tmp_path, capsys, centre, more, said):
@@ -46,9 +52,18 @@ def test_a_wrong_name_or_address_is_refused(tmp_path, capsys, words, said):
     assert said in capsys.readouterr().err
 
 
-def test_the_second_centre_stores_all_itself(tmp_path):
-    from centre.process import standby_of
+@pytest.mark.anyio
+async def test_a_worker_waits_for_a_database_that_is_away(tmp_path):
+    site = load_site(site_with(tmp_path, f'{POSTGRESQL}ingest = "workers"\n', SERVERS))
+    process = WorkerProcess(site, "w1", Clock.wall(), log.setup(part="test"))
+    running = asyncio.create_task(process.run())
+    await asyncio.sleep(1.0)
+    assert not running.done()
+    process.stop.set()
+    await asyncio.wait_for(running, 10.0)
 
+
+def test_the_second_centre_stores_all_itself(tmp_path):
     standby = '[standby]\ndatabase = "sqlite:///standby.sqlite"\n'
     site = load_site(site_with(tmp_path, f'{POSTGRESQL}ingest = "workers"\n', SERVERS + standby))
     assert standby_of(site).config.centre.ingest == "self"
