@@ -32,25 +32,27 @@ os.execv(sys.executable, [sys.executable, "-m", "petroroad", *words])
 """
 
 
-async def run(folder: Path, trees: Sequence[Path], *, seed: int, n_rsus: int = 2) -> Verdict:
-    """Run a site in the first tree, then replace each part by that of the next tree; return the verdict.
+async def run(folder: Path, old: Path, new: Path, *, seed: int, back: bool = False) -> Verdict:
+    """Run a site in the old tree, then replace each part by that of the new one; return the verdict.
 
-    Three trees, the last one equal to the first, are an upgrade and its way back.
+    back : take the RSUs, the gateway and the broker back to the old one then; a centre stays, whose database
+    has the new form
     """
     chosen = folder / "trees"
     chosen.mkdir(parents=True)
-    (chosen / "all").write_text(str(trees[0]))
+    (chosen / "all").write_text(str(old))
     launcher = folder / "launcher.py"
     launcher.write_text(LAUNCHER)
-    stage = Stage(folder, seed, "nats", n_rsus, (sys.executable, str(launcher), str(chosen)), False)
+    stage = Stage(folder, seed, "nats", 2, (sys.executable, str(launcher), str(chosen)), False)
     try:
         await stage.open()
         spy, page = Spy(address_of(stage.site.broker), stage.clock.now_ns), Page(stage.site.http)
         await stage.bring_up()
         async with _beside(spy.link.run(), page.run()):
             await stage.drive()
-            for tree in trees[1:]:
-                await _replace_all(stage, chosen, tree)
+            await _replace(stage, chosen, new, ("broker", "centre", "gateway", *stage.site.esns))
+            if back:
+                await _replace(stage, chosen, old, (*stage.site.esns, "gateway", "broker"))
             await _until_enough(stage)
             await spy.repeat(np.random.Generator(np.random.Philox(key=seed)))
             await stage.stop_traffic()
@@ -65,9 +67,9 @@ async def run(folder: Path, trees: Sequence[Path], *, seed: int, n_rsus: int = 2
         await stage.close()
 
 
-async def _replace_all(stage: Stage, chosen: Path, tree: Path) -> None:
-    """Replace the broker, the centre, the gateway and each RSU, in the order of docs/upgrades.md."""
-    for name in ("broker", "centre", "gateway", *stage.site.esns):
+async def _replace(stage: Stage, chosen: Path, tree: Path, names: Sequence[str]) -> None:
+    """Replace parts by those of a tree, in the order of docs/upgrades.md."""
+    for name in names:
         await asyncio.sleep(BETWEEN_S)
         (chosen / name).write_text(str(tree))
         part = stage.fleet.parts[name]
@@ -87,9 +89,9 @@ def tree_of(pid: int) -> str:
 
 
 def main() -> None:
-    """By hand: FOLDER SEED TREE TREE [TREE]."""
-    folder, seed, *trees = sys.argv[1:]
-    verdict = asyncio.run(run(Path(folder), [Path(tree) for tree in trees], seed=int(seed)))
+    """By hand: FOLDER SEED OLD NEW [back]."""
+    folder, seed, old, new, *back = sys.argv[1:]
+    verdict = asyncio.run(run(Path(folder), Path(old), Path(new), seed=int(seed), back=bool(back)))
     print(shlex.join(sys.argv), verdict.as_dict())
 
 
