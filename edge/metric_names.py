@@ -1,6 +1,7 @@
 """All metrics of all parts by name: what each is, its labels, and which part serves it (docs/operation.md).
 
 Labels are bounded by the site: its units, sensors, stages and grades. No plate, terminal or address is one.
+None is called `part` or `unit`: these are the targets' (`petroroad targets`), and would rename ours.
 """
 
 from typing import Literal, NamedTuple
@@ -35,7 +36,7 @@ class Described(NamedTuple):
 
 METRICS: dict[str, Described] = {
     # ---- every part
-    "build_info": Described("gauge", ALL, "Always 1: which part this is, its version.", ("part", "version")),
+    "build_info": Described("gauge", ALL, "Always 1: the part's version.", ("version",)),
     "events_total": Described("counter", (*ALL, *BROKER), "What happened, by reason.", ("reason",)),
     "link_up": Described("gauge", ALL, "Whether a connection to the broker is up.", ("link",)),
     "degraded": Described("gauge", ALL, "1 for each reason why the part is degraded.", ("reason",)),
@@ -77,13 +78,13 @@ METRICS: dict[str, Described] = {
     "fixes_waiting": Described("gauge", GATEWAY, "Fixes that wait to be sent to RSUs."),
     # ---- the centre
     "unit_up": Described(
-        "gauge", CENTRE, "Whether an RSU or gateway is online and its heartbeats come.", ("kind", "unit")
+        "gauge", CENTRE, "Whether an RSU or gateway is online and its heartbeats come.", ("kind", "name")
     ),
     "unit_heartbeat_age_seconds": Described(
-        "gauge", CENTRE, "Time since a unit's last heartbeat; absent before the first.", ("kind", "unit")
+        "gauge", CENTRE, "Time since a unit's last heartbeat; absent before the first.", ("kind", "name")
     ),
     "unit_clock_offset_seconds": Described(
-        "gauge", CENTRE, "A unit's clock ahead of the centre's, by the unit.", ("kind", "unit")
+        "gauge", CENTRE, "A unit's clock ahead of the centre's, by the unit.", ("kind", "name")
     ),
     "rsu_outbox_depth": Described("gauge", CENTRE, "Items that wait at an RSU, by its status.", ("rsu",)),
     "rsu_degraded": Described("gauge", CENTRE, "1 for each reason in an RSU's status.", ("rsu", "reason")),

@@ -205,7 +205,7 @@ class Shell:
         """Return what every part shows to Prometheus."""
         clock, ends_s, offset_ms = clock_state(), self.security.certificate_ends_s(), self.probe.offset_ms
         found: dict[str, float | Values] = {
-            "build_info": {(self.part, versions()["petroroad"]): 1.0},
+            "build_info": {(versions()["petroroad"],): 1.0},
             "link_up": {(name,): float(link.connected) for name, link in self.links.items()},
             "degraded": dict.fromkeys(((fault,) for fault in self.security.faults()), 1.0),
         }

@@ -49,8 +49,8 @@ def of_rsu(name: str, steps: str, more: str = "") -> dict[str, str]:
     return {f'petroroad_{name}{{{AT},rsu="RSU-1"{more}}}': steps}
 
 
-def up(kind: str, steps: str, unit: str = "RSU-1") -> dict[str, str]:
-    return {f'petroroad_unit_up{{{AT},kind="{kind}",unit="{unit}"}}'.replace(',unit="centre"', ""): steps}
+def up(kind: str, steps: str, name: str = "RSU-1") -> dict[str, str]:
+    return {f'petroroad_unit_up{{{AT},kind="{kind}",name="{name}"}}': steps}
 
 
 def ends(days: float) -> dict[str, str]:
@@ -75,10 +75,10 @@ def snapshots(shape: str) -> dict[str, str]:
 
 
 def offset(seconds: str) -> dict[str, str]:
-    return {'petroroad_unit_clock_offset_seconds{kind="rsu",unit="RSU-1"}': f"{seconds}x60"}
+    return {'petroroad_unit_clock_offset_seconds{kind="rsu",name="RSU-1"}': f"{seconds}x60"}
 
 
-SECOND_CENTRE = {'petroroad_unit_up{instance="d:1",kind="rsu",unit="RSU-1"}': "1x60"}
+SECOND_CENTRE = {'petroroad_unit_up{instance="d:1",kind="rsu",name="RSU-1"}': "1x60"}
 SILENT = of_rsu("rsu_sensor_up", "0x60", ',sensor="R1"')
 FREE, SIZE = "petroroad_disk_free_bytes", "petroroad_disk_size_bytes"
 OUTBOX = '{instance="r:1",part="rsu",unit="RSU-1",place="outbox"}'

@@ -111,7 +111,7 @@ async def test_metrics_show_the_rsus_state_and_times(tmp_path):
     assert 0.0 < seen["petroroad_outbox_oldest_age_seconds",] < 10.0
     assert seen["petroroad_link_up", "link"] == seen["petroroad_link_up", "tracks"] == 0.0
     assert seen["petroroad_disk_free_bytes", "outbox"] > 0.0
-    assert seen["petroroad_build_info", "rsu", versions()["petroroad"]] == 1.0
+    assert seen["petroroad_build_info", versions()["petroroad"]] == 1.0
     ages = {key[1]: value for key, value in seen.items() if key[0] == "petroroad_sensor_age_seconds"}
     (age_s,) = ages.values()  # the others have sent nothing yet
     assert 0.2 <= age_s < 10.0
