@@ -18,7 +18,18 @@ import sqlalchemy as sa
 from centre import database_file as files
 from centre.rebuild import rebuild_episodes
 from centre.settings import ASK_SINCE, set_value
-from centre.store import EPISODE, EPOCH, FEED, JOURNEY, QUARANTINE, STATUS, TRANSPORT, VERSION, open_database
+from centre.store import (
+    EPISODE,
+    EPOCH,
+    FEED,
+    JOURNEY,
+    QUARANTINE,
+    STATUS,
+    TRANSPORT,
+    UNSETTLED,
+    VERSION,
+    open_database,
+)
 
 SKIP_ROWS_MAX = 1 << 40  # numbers of rows that damaged pages can hide at most
 ASK_MARGIN_NS = 3_600 * 10**9  # an RSU's outbox may have held older ones back for longer than newer ones
@@ -43,7 +54,7 @@ def salvage(path: Path, oldest_ns: int, ask_margin_ns: int = ASK_MARGIN_NS) -> C
     counts: Counter[str] = Counter()
     try:
         with contextlib.closing(_opened(path)) as source, engine.begin() as db:
-            for table in (VERSION, TRANSPORT, EPISODE, FEED, QUARANTINE, STATUS, EPOCH, JOURNEY):
+            for table in (VERSION, TRANSPORT, EPISODE, FEED, UNSETTLED, QUARANTINE, STATUS, EPOCH, JOURNEY):
                 counts[table.name] = _copy_table(source, db, table)
             counts["key.dropped"] = _drop_unkept_keys(db)
             counts["key.added"] = _add_keys(db)
