@@ -94,9 +94,14 @@ def renumbered(body: bytes, n_epochs: int = 1) -> bytes:
     n_epochs : how many epochs lie between the run that stored it and this one. A run that starts on a full
         disk may end there too: the next one begins with the same state, and must not use its numbers either
     """
-    gap = VERSION_GAP * min(n_epochs, EPOCHS_MAX)
     episode = decoded(body)
-    if not gap or episode is None or episode.version > VERSION_MAX - gap:
+    if not n_epochs or episode is None:
         return body
-    episode.version += gap
+    episode.version = version_beyond(episode.version, n_epochs)
     return encoded(episode)
+
+
+def version_beyond(version: int, n_epochs: int) -> int:
+    """Return a version that none of the runs of so many epochs has reached from this one; 0: this one."""
+    beyond = version + VERSION_GAP * min(n_epochs, EPOCHS_MAX)
+    return version if beyond > VERSION_MAX else beyond

@@ -29,7 +29,7 @@ from edge.service import Presence, Reporting, Service, Shell
 from edge.subscriptions import MAIN
 from edge.tls import Holder
 from edge.versions import versions
-from geofence.episodes import renumbered
+from geofence.episodes import renumbered, version_beyond
 from geofence.journeys.journey import encoded
 from roadside.agent import Agent
 from roadside.centre_watch import CentreWatch
@@ -70,8 +70,12 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
             snapshots=shell.links[TRACKS_LINK],
             gateways=None if gateway is None else frozenset((gateway.id,)),
         )
-        journeys = tuple(encoded(journey) for journey in agent.journeys.load(outbox.journeys))
-        episodes = tuple(renumbered(each, outbox.epochs_behind) for each in outbox.episodes)
+        n_behind = outbox.epochs_behind
+        journeys = tuple(
+            encoded(msgspec.structs.replace(journey, version=version_beyond(journey.version, n_behind)))
+            for journey in agent.journeys.load(outbox.journeys)
+        )
+        episodes = tuple(renumbered(each, n_behind) for each in outbox.episodes)
         agent.receive_control(Start(epoch=outbox.epoch, episodes=episodes, journeys=journeys))
         outbox.on_journeys = agent.journeys.put_found
         outbox.on_episodes = lambda states: agent.receive_control(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from geofence.carry import CarriedJudgement, MonitorState
-from geofence.episodes import VERSION_GAP, VERSION_MAX, decoded, encoded, renumbered
+from geofence.episodes import VERSION_GAP, VERSION_MAX, decoded, encoded, renumbered, version_beyond
 from geofence.violation import encode
 from tests.support.geofence_world import T0_NS, World, drift
 
@@ -59,6 +59,7 @@ def test_two_restarts_in_a_row_that_lost_their_versions_use_none_twice():
     first, second = (decoded(renumbered(body, epoch - stored)).version for epoch in (1_007, 1_012))
     assert second - first >= 10 * (1_012 - 1_007), "more than a version for each tick of the first one"
     assert renumbered(body, 0) == body, "nothing is lost"
+    assert [version_beyond(7, n) for n in (0, 1, 5)] == [7, 1_007, 5_007], "of a journey, too"
     assert decoded(renumbered(body, 10**9)).version < VERSION_MAX, "years"
 
 
