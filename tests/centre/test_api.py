@@ -75,14 +75,17 @@ async def test_snapshots_are_forwarded_untouched_names_first(tmp_path: Path) -> 
         frames = [snapshot(1, names=True), snapshot(2), snapshot(3)]
         for frame in frames:
             centre.app.ingest.subscriptions.receive(topics.track_up("RSU001"), frame)
+            centre.app.tracks.take_turn()
         async with ws.connect(f"ws://127.0.0.1:{centre.port}/api/tracks") as socket:
             assert [await socket.recv(), await socket.recv()] == [frames[0], frames[2]]
             centre.app.ingest.subscriptions.receive(
                 topics.track_up("RSU001"), snapshot(4)[:-1]
             )  # unreadable: counted, not passed on
+            centre.app.tracks.take_turn()
             centre.app.ingest.subscriptions.receive(
                 topics.track_up("RSU002"), snapshot(4, esn="RSU001")
             )  # another's name
+            centre.app.tracks.take_turn()
             centre.app.ingest.subscriptions.receive(
                 topics.track_up("RSU002"), last := snapshot(5, esn="RSU002")
             )
@@ -154,6 +157,7 @@ async def test_a_slow_viewer_gets_the_newest(tmp_path: Path) -> None:
         frames = [snapshot(seq, names=seq == 3) for seq in range(6)]
         for frame in frames:
             centre.app.ingest.subscriptions.receive(topics.track_up("RSU001"), frame)
+            centre.app.tracks.take_turn()
         assert [await viewer.next_frame(), await viewer.next_frame()] == [frames[3], frames[5]]
         assert viewer.skipped == 4
 
