@@ -15,9 +15,9 @@ import msgspec
 from benchmarks.harness import print_line
 from benchmarks.ingest import batch as ingest_batch
 from centre.batch_decoder import Batch, decode_batch
+from centre.commit_size import CommitSize
 from centre.store import open_database
 from centre.violation_writer import ViolationWriter
-from centre.writer import COMMIT_ITEMS_MAX
 from edge import topics
 from edge.wire import ITEMS_MAX, ViolationBatch, ViolationItem, encode
 from geofence.violation import decode as decode_violation
@@ -58,13 +58,16 @@ def main() -> int:
     """Print one JSON line per figure."""
     n, n_versions = (int(text) for text in (*sys.argv[1:3], *("9600", "4")[len(sys.argv[1:3]) :]))
     todo = batches(n, n_versions)
-    step = COMMIT_ITEMS_MAX // ITEMS_MAX
+    size, at = CommitSize(), 0
     with tempfile.TemporaryDirectory(prefix="petroroad-ledger-") as folder:
         engine = open_database(f"sqlite:///{Path(folder) / 'centre.sqlite'}")
         writer = ViolationWriter(engine, time.time_ns)
         begun_s, cpu_s, n_stored = time.perf_counter(), time.thread_time(), 0
-        for at in range(0, len(todo), step):
+        while at < len(todo):
+            step, from_s = max(1, size.n_items // ITEMS_MAX), time.perf_counter()
             result = writer.commit(todo[at : at + step], [])
+            size.measure(step * ITEMS_MAX, time.perf_counter() - from_s)
+            at += step
             n_stored += result.counts["violation.stored"]
         took_s, cpu_s = time.perf_counter() - begun_s, time.thread_time() - cpu_s
         engine.dispose()

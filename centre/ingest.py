@@ -39,8 +39,8 @@ TRACKS = "flow"
 INBOX_MESSAGES_MAX = 4_000  # of one RSU: it has 512 items in flight, and sends again what is dropped
 INBOX_SENDER_BYTES_MAX = 24_000_000  # of one RSU
 INBOX_BYTES_MAX = 96_000_000  # of all RSUs together
-# These limits and the writer's limit of items keep a commit at some 50 ms; a message of an RSU that has no
-# backlog waits for two commits at most.
+# These limits and the size that the writer chooses keep a commit at some 40 ms; a message of an RSU that has
+# no backlog waits for two commits at most.
 COMMIT_MESSAGES_MAX = 96
 COMMIT_BYTES_MAX = 2_000_000
 SINGLE_ACKS_MAX = 48  # of one commit; more are joined by RSU and epoch, since a publish is costly

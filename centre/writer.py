@@ -1,6 +1,7 @@
 """The only writer of the database: it runs the commands of every part of the centre, one transaction each."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from centre.commands import (
     StoreStatuses,
     WriterResult,
 )
+from centre.commit_size import CommitSize
 from centre.database_file import is_damage
 from centre.faults import NotWrittenError
 from centre.inbox import QueuedBatch
@@ -27,7 +29,6 @@ from centre.violation_writer import ViolationWriter
 from geofence.plausible import Bounds
 
 QUARANTINE_ITEMS = 4  # keeping unreadable bytes costs as much as so many items
-COMMIT_ITEMS_MAX = 96  # each costs a few statements, however small it is; a commit then takes some 50 ms
 
 
 def ignore(_fault: str) -> None:
@@ -57,6 +58,7 @@ class Writer:
             violation_writer, log, on_commit, bounds,
         )  # fmt: skip
         self._storage, self._on_damage = storage, on_damage
+        self._size, self._n_items = CommitSize(), 0  # of the transaction that is being made
         self._thread = ThreadPoolExecutor(1, "centre.writer")
         self.counts: Counter[str] = Counter()
         self.fault: str | None = None  # why the last transaction failed
@@ -105,6 +107,7 @@ class Writer:
         self._thread.shutdown()
 
     def _write(self, commands: Sequence[Command]) -> WriterResult:
+        begun_s, self._n_items = time.perf_counter(), 0
         batches: list[Batch | UnreadableBatch] = []
         statuses: list[StatusChange] = []
         journeys: list[ReceivedJourney] = []
@@ -125,14 +128,15 @@ class Writer:
         committed = self._violation_writer.commit(batches, statuses, journeys, asks)
         if self._storage is not None:
             self._storage.secure()  # before anything of it is acknowledged
+        self._size.measure(self._n_items, time.perf_counter() - begun_s)
         return WriterResult(committed, remaining)
 
     def _decode(self, messages: Sequence[QueuedBatch]) -> list[Batch | UnreadableBatch]:
         """Return the batches of the first messages, up to the limit of items for one transaction."""
         batches: list[Batch | UnreadableBatch] = []
-        n_items = 0
+        self._n_items = n_items = 0
         for message in messages:
-            if n_items >= COMMIT_ITEMS_MAX:
+            if n_items >= self._size.n_items:
                 break
             batch = decode_batch(
                 message.topic, message.esn, message.payload, message.received_ns, self._bounds
@@ -142,4 +146,5 @@ class Writer:
                 n_items += len(batch.items) + QUARANTINE_ITEMS * len(batch.strays)
             else:
                 n_items += QUARANTINE_ITEMS
+        self._n_items = n_items
         return batches

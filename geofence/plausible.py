@@ -31,6 +31,7 @@ _REFUSED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 # letters and marks that draw nothing; variation selectors stay, since Chinese names use them
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 _VEHICLE = ("plate", "terminal", "hazmat_class", "un", "carrier")
+_STAMP_TEXTS = ("by",)
 _TEXTS = ("lane", "zone", "map_version", "rules_version", "reason")
 _PROBABILITY = (0.0, 1.0)
 _OFFSET = (-SITE_REACH_M, SITE_REACH_M)
@@ -108,6 +109,9 @@ def bounds_of(
     )
 
 
+_ANY_STATION = Bounds().s_m
+
+
 def fault_of(violation: Violation, bounds: Bounds, now_ns: int) -> Fault | None:
     """Return the first fault of a violation, None where it can be true.
 
@@ -115,12 +119,12 @@ def fault_of(violation: Violation, bounds: Bounds, now_ns: int) -> Fault | None:
     now_ns : arrival; stamps may lie up to 5 years before and a day after it. If our own clock was never set
         (it shows a time before 2001), any legal stamp passes.
     """
-    bounds = bounds.judged_by(violation.map_version)
+    bounds, stamps = bounds.judged_by(violation.map_version), stamp_range(now_ns)
     return (
         _range_fault(violation, bounds)
-        or _stamp_fault(violation, stamp_range(now_ns))
+        or _stamp_fault(violation, stamps)
         or _text_fault(violation)
-        or _evidence_fault(violation.evidence, bounds, stamp_range(now_ns))
+        or _evidence_fault(violation.evidence, bounds, stamps)
     )
 
 
@@ -162,14 +166,14 @@ def _range_fault(violation: Violation, bounds: Bounds) -> Fault | None:
     if _UUID.fullmatch(violation.id) is None:
         return Fault("id", f"is no UUID {_shown(violation.id)}")
     for name, (low, high) in _RANGES.items():
-        fault = _number_fault(name, getattr(violation, name), low, high)
-        if fault is not None:
-            return fault
+        value = getattr(violation, name)
+        if value is not None and not low <= value <= high:  # NaN is in no range
+            return _number_fault(name, value, low, high)
     return (
         _number_fault("lon_deg", violation.lon_deg, *bounds.lon_deg)
         or _number_fault("lat_deg", violation.lat_deg, *bounds.lat_deg)
         or _number_fault("s_m", violation.s_m, *bounds.s_m)
-        or _number_fault("road_s_m", violation.road_s_m, *Bounds().s_m)
+        or _number_fault("road_s_m", violation.road_s_m, *_ANY_STATION)
     )
 
 
@@ -199,13 +203,15 @@ def _stamp_fault(violation: Violation, between: tuple[int, int]) -> Fault | None
 
 
 def _text_fault(violation: Violation) -> Fault | None:
-    texts: dict[str, str | None] = {name: getattr(violation, name) for name in _TEXTS}
-    texts["stamps.by"] = violation.stamps.by
-    if violation.vehicle is not None:
-        texts |= {f"vehicle.{name}": getattr(violation.vehicle, name) for name in _VEHICLE}
-    for name, text in texts.items():
-        if text is not None and not is_plain(text):
-            return Fault(name, f"is no plain text of up to {TEXT_LENGTH_MAX} characters {_shown(text)}")
+    for source, names, prefix in (
+        (violation, _TEXTS, ""), (violation.stamps, _STAMP_TEXTS, "stamps."),
+        (violation.vehicle, _VEHICLE, "vehicle."),
+    ):  # fmt: skip
+        for name in names if source is not None else ():
+            text: str | None = getattr(source, name)
+            if text is not None and not is_plain(text):
+                wrong = f"is no plain text of up to {TEXT_LENGTH_MAX} characters {_shown(text)}"
+                return Fault(prefix + name, wrong)
     return None
 
 
@@ -217,11 +223,11 @@ def _evidence_fault(evidence: dict[str, list[Any]], bounds: Bounds, stamps: tupl
     }  # fmt: skip
     n_rows: int | None = None
     for name, values in evidence.items():
-        if not is_plain(name, 64):
+        known = ranges.get(name)
+        if known is None and not is_plain(name, 64):
             return Fault("evidence", f"has a column {_shown(name)}")
         if len(values) > ROWS_MAX:
             return Fault(f"evidence.{name}", f"has more than {ROWS_MAX} rows")
-        known = ranges.get(name)
         if known is None:
             sound = _is_in(values, -math.inf, math.inf) or all(_is_data(value) for value in values)
         else:
@@ -236,13 +242,14 @@ def _evidence_fault(evidence: dict[str, list[Any]], bounds: Bounds, stamps: tupl
 
 def _is_in(values: Sequence[Any], low: float, high: float) -> bool:
     """Return whether all are None or finite numbers of the range, by three passes in C (a loop: 10 times)."""
-    numbers = [value for value in values if value is not None] if None in values else values
+    if not values:
+        return True
     try:
-        return not numbers or (
-            math.isfinite(sum(numbers)) and low <= min(numbers) and max(numbers) <= high
-        )  # NaN and infinity stay in a sum; what is no number can't be added
+        # NaN and infinity stay in a sum; what is no number can't be added
+        return math.isfinite(sum(values)) and low <= min(values) and max(values) <= high
     except (TypeError, OverflowError):
-        return False
+        numbers = [value for value in values if value is not None]
+        return len(numbers) < len(values) and _is_in(numbers, low, high)
 
 
 def _is_data(value: Any, nested: bool = False) -> bool:

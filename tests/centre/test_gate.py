@@ -120,7 +120,7 @@ async def test_one_rsus_garbage_is_kept_up_to_a_limit_and_costs_no_other_its_own
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What finds no room is not acknowledged, so that its RSU sends it again."""
-    monkeypatch.setattr(row_limits, "QUARANTINE_ROWS_MAX", 5)
+    monkeypatch.setattr("centre.quarantine.SENDER_ROWS_MAX", 5)
     monkeypatch.setattr(row_limits, "QUARANTINE_BURST", 8.0)
     bench = Bench(tmp_path)
     receive = bench.ingest.subscriptions.receive

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from centre.commit_size import ITEMS_MAX as COMMIT_ITEMS_MAX
 from centre.inbox import MESSAGE_BYTES, Inbox, QueuedBatch
-from centre.writer import COMMIT_ITEMS_MAX
 from edge import topics, wire
 from tests.support.centre_ingest import Bench
 from tests.support.centre_samples import item, payload, violation

@@ -3,7 +3,9 @@
 import math
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,7 +18,7 @@ from centre import violation_rows as module
 from centre.batch_decoder import Batch, decode_batch
 from centre.commands import CommitResult, StatusChange
 from centre.reader import EpisodeFilter, Reader
-from centre.store import EPISODE, FEED, QUARANTINE, STATUS, TRANSPORT, VERSION
+from centre.store import EPISODE, FEED, QUARANTINE, STATUS, TRANSPORT, VERSION, open_database
 from centre.views.safe_json import json_safe
 from centre.violation_writer import ViolationWriter
 from geofence import violation as codec
@@ -79,7 +81,15 @@ def _is_finite(value: Any) -> bool:
 
 
 @pytest.fixture
-def centre(engine: sa.Engine) -> Centre:
+def centre(tmp_path: Path) -> Iterator[Centre]:
+    it = Centre(open_database(f"sqlite:///{tmp_path / 'centre.sqlite'}"))
+    yield it
+    it.engine.dispose()
+
+
+@pytest.fixture
+def either(engine: sa.Engine) -> Centre:
+    """Give a centre on each kind of database in turn."""
     return Centre(engine)
 
 
@@ -136,7 +146,7 @@ def test_a_nan_is_quarantined_and_shown_to_the_operator(centre: Centre) -> None:
     ],
 )  # fmt: skip
 def test_any_error_of_one_item_quarantines_it_alone(
-    centre: Centre, monkeypatch: pytest.MonkeyPatch, error: Exception
+    either: Centre, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """Also where the gate let it through: the episode's row is half written when it fails."""
     whole = module._update_episode
@@ -147,21 +157,21 @@ def test_any_error_of_one_item_quarantines_it_alone(
             raise error
 
     monkeypatch.setattr(module, "_update_episode", failing)
-    done = centre.commit(violation(1), violation(2), violation(3), b"\xc1", "lost")
+    done = either.commit(violation(1), violation(2), violation(3), b"\xc1", "lost")
     assert done.acknowledgements[0].stored == (1, 2, 3, 4, 5)
-    assert centre.ids() == sorted([episode_id(1), episode_id(3)])
-    assert (centre.rows(VERSION), centre.rows(EPISODE), centre.rows(FEED)) == (2, 2, 2)  # nothing is half
+    assert either.ids() == sorted([episode_id(1), episode_id(3)])
+    assert (either.rows(VERSION), either.rows(EPISODE), either.rows(FEED)) == (2, 2, 2)  # nothing is half
     assert {change.key for change in done.changes} == {episode_id(1), episode_id(3)}
     assert done.counts["violation.stored"] == 2
     assert done.counts["item.unstorable"] == 1
-    reasons = [row["reason"] for row in centre.reader.quarantined(10)]
+    reasons = [row["reason"] for row in either.reader.quarantined(10)]
     assert any(reason.startswith(f"unstorable: {type(error).__name__}") for reason in reasons)
     monkeypatch.undo()
-    again = centre.violation_writer.commit(
+    again = either.violation_writer.commit(
         [decode_batch(TOPIC, "RSU001", payload(10, item(2, violation(2))), NOW_NS)], []
     )
     assert again.acknowledgements[0].stored == (2,)  # the repeat is known by its key
-    assert centre.rows(QUARANTINE) == 2
+    assert either.rows(QUARANTINE) == 2
 
 
 def test_a_status_that_can_t_be_kept_costs_the_same_commit_nothing(centre: Centre) -> None:

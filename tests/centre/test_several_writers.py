@@ -24,7 +24,19 @@ from centre.commands import ReceivedJourney, StatusChange
 from centre.feed_listener import FeedListener
 from centre.lock_names import episode_name
 from centre.reader import Reader
-from centre.store import EPISODE, EPOCH, FEED, JOURNEY, STATUS, TRANSPORT, UNSETTLED, VERSION, open_database
+from centre.settings import ask_since_ns
+from centre.store import (
+    EPISODE,
+    EPOCH,
+    FEED,
+    JOURNEY,
+    STATUS,
+    TRANSPORT,
+    UNSETTLED,
+    VERSION,
+    centre_name,
+    open_database,
+)
 from centre.violation_writer import ViolationWriter
 from edge import log
 from geofence.journeys.journey import encoded
@@ -201,6 +213,34 @@ def test_an_episode_that_another_writer_changes_just_now_keeps_no_other_from_the
     assert not writer.tend()
 
 
+def test_a_change_is_never_seen_before_one_of_a_lower_number(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page's cursor would skip the lower one for ever: so the second to settle waits for the first."""
+    notify, added, may_end = pg.notify, threading.Event(), threading.Event()
+
+    def slow(db: sa.Connection, newest_n: int) -> None:
+        notify(db, newest_n)
+        if not added.is_set():
+            added.set()
+            assert may_end.wait(30.0)
+
+    monkeypatch.setattr(pg, "notify", slow)
+    batches = [decode_batch("t", "RSU001", payload(10, item(n, violation(n))), T0_NS) for n in (1, 2)]
+    first, second = (ViolationWriter(engine, lambda: T0_NS) for _ in range(2))
+    with ThreadPoolExecutor(1) as threads:
+        doing = threads.submit(first.commit, batches[:1], [])
+        assert added.wait(30.0)
+        done = second.commit(batches[1:], [])
+        seen = Reader(engine).changes(0)
+        may_end.set()
+        doing.result(30.0)
+    assert (done.acknowledgements[0].stored, done.counts["settle.failed"]) == ((2,), 1)  # it waits no longer
+    assert seen == []
+    assert second.tend()
+    assert [change.key for change in Reader(engine).changes(0)] == [violation(n).id for n in (1, 2)]
+
+
 def test_a_transaction_that_postgresql_ends_for_another_one_is_tried_again(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,3 +319,23 @@ async def test_what_another_process_commits_wakes_the_feed_at_once_also_after_a_
     running.cancel()
     record_property("commit of another process until the feed is woken [ms]", round(1e3 * max(waits_s), 1))
     assert max(waits_s) < 1.0  # polling alone would need so long
+
+
+def test_the_statements_of_the_manual_make_a_restored_database_one_of_its_own(
+    postgresql: Callable[[], str],
+) -> None:
+    """As `deploy/README.md` says: RSUs are asked for what is newer, and the feed's numbers begin above."""
+    engine = open_database(postgresql())
+    before = centre_name(engine)
+    batch = decode_batch("t", "RSU001", payload(10, item(1, violation(1))), T0_NS)
+    ViolationWriter(engine, lambda: T0_NS).commit([batch], [])
+    _, _, rest = (ROOT / "deploy" / "README.md").read_text().partition("DELETE FROM setting")
+    with engine.begin() as db:
+        for statement in f"DELETE FROM setting{rest.partition('```')[0]}".split(";\n"):
+            db.exec_driver_sql(statement)
+    assert centre_name(engine) != before
+    assert ask_since_ns(engine, 10**18) == T0_NS - 3_600 * 10**9
+    batch = decode_batch("t", "RSU001", payload(10, item(2, violation(2))), T0_NS)
+    ViolationWriter(engine, lambda: T0_NS).commit([batch], [])
+    assert [change.n > 10**9 for change in Reader(engine).changes(0)] == [True]
+    engine.dispose()

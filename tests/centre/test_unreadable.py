@@ -31,7 +31,7 @@ class Fault:
 
     def __init__(self, centre: Running) -> None:
         self.on = False
-        sa.event.listen(centre.app.database._engine, "before_cursor_execute", self._refuse)
+        sa.event.listen(centre.app.database.engine, "before_cursor_execute", self._refuse)
 
     def _refuse(self, *_: Any) -> None:
         if self.on and threading.current_thread().name.startswith("centre.reader"):
