@@ -128,12 +128,7 @@ class Centre:
 
 
 def build_centre(
-    site: Site,
-    storage: Storage,
-    clock: Clock,
-    stop: asyncio.Event,
-    log: Logger,
-    main_id: str | None = None,
+    site: Site, storage: Storage, clock: Clock, stop: asyncio.Event, log: Logger, main_id: str | None = None
 ) -> Centre:
     """Return the centre of a site on an open database, which the centre closes.
 
@@ -157,11 +152,7 @@ def build_centre(
         violation_writer, log, lambda: feed.wake(), bounds, storage, damage.report, metrics.stored
     )
     database = Database(
-        engine,
-        Reader(engine),
-        lambda: writer.fault or writer.storage_fault,
-        log,
-        damage.report,
+        engine, Reader(engine), lambda: writer.fault or writer.storage_fault, log, damage.report
     )
     feed = EventFeed(lambda after, limit: _events(database, overview, shown, after, limit), database.bounds)
     presence = begin_presence(
