@@ -68,9 +68,7 @@ def test_a_name_has_its_unit_and_its_kind(name):
     assert name.endswith("_total") == (about.kind == "counter")
     assert about.kind != "histogram" or name.endswith("_seconds")
     assert about.help.endswith("."), "a sentence"
-    assert not {"part", "unit", "job", "instance"} & set(about.labels), (
-        "Prometheus sets them by target"
-    )
+    assert not {"part", "unit", "job", "instance"} & set(about.labels), "Prometheus sets them by target"
     assert not {"_ms", "_ns", "_mib", "_percent"} & {f"_{part}" for part in name.split("_")}
 
 
