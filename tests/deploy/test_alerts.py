@@ -133,8 +133,8 @@ CASES: list[tuple[str, dict[str, str], int, int]] = [
     ("PetroroadShownLate", latency("committed_to_shown", "slow"), 30, 0),
     ("PetroroadInboxFull", events("inbox.full", "0 0 5x60"), 4, 1),
     ("PetroroadInboxFull", events("inbox.full", "5x60"), 9, 0),
-    ("PetroroadUndecidable", closed("0+2x60", "0+1x60"), 30, 1),
-    ("PetroroadUndecidable", closed("0+1x60", "0+2x60"), 30, 0),
+    ("PetroroadUndecidable", closed("0+9x60", "0+1x60"), 30, 1),
+    ("PetroroadUndecidable", closed("0+2x60", "0+1x60"), 30, 0),
     ("PetroroadUndecidable", closed("0 0 3x60", "0x60"), 30, 0),  # three are chance
     ("PetroroadUnjudged", unjudged(400), 20, 1),
     ("PetroroadUnjudged", unjudged(200), 20, 0),
