@@ -14,7 +14,7 @@ from geofence.map_changes import MapChanges, map_changes
 from geofence.map_names import check_names
 from geofence.monitor import Monitor
 from geofence.permit_checks import permit_faults
-from roadside.lane_cells import cells_of
+from roadside.lane_cells import cells_of, points_of
 from roadside.pipeline_setup import Setup, monitor_of
 
 
@@ -44,7 +44,7 @@ def compiled_of(body: bytes, frame: SiteFrame, radars: Sequence[RadarPose]) -> C
     try:
         road = load_map(text, frame)
         check_names(road)
-        return Compiled(road, cells_of(road.lanes, radars))
+        return Compiled(road, cells_of(points_of(road.lanes), radars))
     except MapError:
         raise
     except Exception as error:  # the publication is retained: whatever escaped here would end each start anew

@@ -5,7 +5,7 @@ A module of its own: the pipeline may not import the loader of files, and a repl
 
 from edge.config import Site
 from edge.site_map import road_of
-from roadside.lane_cells import cells_of
+from roadside.lane_cells import cells_of, points_of
 from roadside.pipeline_setup import Setup
 
 
@@ -15,6 +15,7 @@ def setups(site: Site, *, expects_gateway: bool, esns: tuple[str, ...] | None = 
     expects_gateway : whether silence of the gateway means that nobody could report
     """
     road = road_of(site)
+    points = points_of(road.lanes)
     stretches = {rsu.esn: rsu.stretch_m for rsu in site.config.rsu}
     made = {}
     for rsu in site.config.rsu:
@@ -33,7 +34,7 @@ def setups(site: Site, *, expects_gateway: bool, esns: tuple[str, ...] | None = 
             road=road,
             frame=site.frame,
             expects_gateway=expects_gateway,
-            lanes=cells_of(road.lanes, site.radar_poses(rsu.esn)),
+            lanes=cells_of(points, site.radar_poses(rsu.esn)),
             journeys=site.config.journeys,
             permits=site.permits,
         )

@@ -108,6 +108,6 @@ def test_the_centres_database_is_read_as_it_was_written(tmp_path):
     ]
     assert all(0 < one.waited_ns < NS_A_SECOND for one in history.stored)
     assert history.episodes == [(first.id, (0, 2), 2)]
-    assert [name for _, name in history.feed] == [first.id]  # one change for both versions of a commit
+    assert [name for _, name in history.feed] == [first.id, first.id]
     assert (newest_change(path), n_stored(path)) == (history.feed[-1][0], 2)
     assert (newest_change(tmp_path / "none"), n_stored(tmp_path / "none")) == (None, 0)
