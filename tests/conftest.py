@@ -14,7 +14,8 @@ from hypothesis import settings
 from petroroad import numba_cache
 
 numba_cache.prepare()
-settings.register_profile("petroroad", deadline=None)  # a busy machine is no counter-example
+settings.register_profile("petroroad", deadline=None, max_examples=50)  # a busy machine is no counter-example
+settings.register_profile("long", deadline=None, max_examples=300)
 settings.load_profile("petroroad")
 
 # under `nohup` or as a script's job this process ignores SIGINT, and what it starts would inherit that
@@ -28,6 +29,12 @@ APT = {  # program: Debian's package
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the tests marked long too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try more examples of each property where there is time."""
+    if config.getoption("--long"):
+        settings.load_profile("long")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

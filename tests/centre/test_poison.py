@@ -269,7 +269,7 @@ def test_fields_that_this_version_does_not_know_are_not_shown_unchecked(centre: 
     assert len(centre.ids()) == 2
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(FIELDS), value=TREES, also=st.dictionaries(st.text(), TREES, max_size=3))
 def test_any_value_of_any_field_leaves_the_writer_alive(
     centre: Centre, name: str, value: Any, also: dict[str, Any]

@@ -40,7 +40,7 @@ async def test_another_host_or_origin_is_refused_on_every_route(
         paths = [route.path for route in app.routes]
         assert {"/", "/api/events", "/api/stream", "/api/tracks", "/healthz"} <= set(paths)
         for path in [*paths, "/no/such/route"]:
-            for method in ("GET", "HEAD", "POST", "OPTIONS"):
+            for method in ("GET", "HEAD", "POST", "OPTIONS") if headers in FOREIGN[:2] else ("GET",):
                 answer = await centre.http.request(method, path, headers=headers)
                 assert answer.status_code in (400, 403), (method, path)  # 400: uvicorn, no host at all
         guarded = build(centre.app, tmp_path / "static")

@@ -72,7 +72,7 @@ def sound_state(pipeline):
 # ---- a gateway's message
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(name=st.sampled_from(FIELDS), at=st.integers(0, N_FIXES - 1), value=st.sampled_from(POISON))
 def test_one_implausible_fix_of_many_costs_itself_only(setup, name, at, value):
     body = changed(down(), ("fixes", name, at), value)
@@ -182,7 +182,7 @@ def test_absurd_targets_cost_themselves_only(setup, data):
     assert len(found[1].tracker.at(T0_NS + 2 * NS)) >= 1
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_absurd_objects_cost_themselves_only(setup, data):
     names = ("x_m", "y_m", "vx_mps", "vy_mps", "length_m", "width_m")
