@@ -104,6 +104,7 @@ class MonitorState(msgspec.Struct, frozen=True, kw_only=True):
 
     judgements: tuple[CarriedJudgement, ...] = ()
     waiting: tuple[tuple[OpenEpisode, int], ...] = ()  # since a restart, each until a stamp
+    taken: dict[str, int] = {}  # ids of episodes that waited at neighbours: hop under which each was ours
     to_close: tuple[OpenEpisode, ...] = ()  # superseded by those of merged tracks
     unjudged_since: tuple[tuple[float, float, str, int], ...] = ()
     counts: dict[str, int] = {}

@@ -256,6 +256,8 @@ class Monitor:
         """
         ours, is_open = self._resume.find(episode.id)
         if ours is None:
+            if self._resume.has_ended(episode):  # the neighbour asked before it had our answer
+                return []
             if not is_here:
                 return None
             ours = msgspec.structs.replace(episode)
@@ -265,6 +267,7 @@ class Monitor:
         elif not (is_open or is_here):
             return None
         ours.hop = episode.hop + 1
+        self._resume.take(ours)
         return self._restate(now_ns, [ours])
 
     def start(self, now_ns: int, episodes: Sequence[bytes]) -> None:
@@ -294,6 +297,7 @@ class Monitor:
         for episode in other._book.all():
             self._book.attach(episode.track, episode)
         self._resume.restore(other._resume.carried())
+        self._resume.taken = other._resume.taken
         self._lineage.superseded = other._lineage.superseded
         self._coverage.restore(other._coverage.since())
         self.counts.clear()
@@ -338,6 +342,7 @@ class Monitor:
         return MonitorState(
             judgements=tuple(self.carry(None)),
             waiting=self._resume.carried(),
+            taken=dict(self._resume.taken),
             to_close=tuple(self._lineage.superseded),
             unjudged_since=self._coverage.since(),
             counts=dict(self.counts),
@@ -347,6 +352,7 @@ class Monitor:
         """Continue exactly where `state` was taken, under the same rules and map."""
         self._lineage.restore(state.judgements)
         self._resume.restore(state.waiting)
+        self._resume.taken = dict(state.taken)
         self._lineage.superseded = list(state.to_close)
         self._coverage.restore(state.unjudged_since)
         self.counts.clear()

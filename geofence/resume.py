@@ -16,6 +16,7 @@ from geofence.violation import Stamps
 
 RESUME_PLACE_M = 30.0  # how near an unidentified vehicle must be to where it could have got
 SPEED_SPREAD = 1.2
+TAKEN_MAX = 256  # episodes of neighbours, the newest: their questions come again for a second at most
 
 
 def terminal_of(episode: OpenEpisode) -> str | None:
@@ -38,6 +39,7 @@ class Resume:
         self._wait_ns = int(settings.resume_s * 1e9)
         self._frame, self._book = frame, book
         self._waiting: list[Waiting] = []
+        self.taken: dict[str, int] = {}  # episodes that waited at a neighbour: hop under which each is ours
 
     @property
     def is_waiting(self) -> bool:
@@ -48,6 +50,17 @@ class Resume:
         """Keep an episode until its vehicle is seen."""
         episode.version_ns = 0  # its next version comes with the next observation
         self._waiting.append(Waiting(episode, now_ns + self._wait_ns))
+
+    def take(self, episode: OpenEpisode) -> None:
+        """Remember an episode that waited at a neighbour, also once it has ended here."""
+        self.taken.pop(episode.id, None)
+        self.taken[episode.id] = episode.hop
+        while len(self.taken) > TAKEN_MAX:
+            del self.taken[next(iter(self.taken))]
+
+    def has_ended(self, episode: OpenEpisode) -> bool:
+        """Say whether an episode that nobody has here was ours after the neighbour had it."""
+        return self.taken.get(episode.id, -1) > episode.hop
 
     def carried(self) -> tuple[tuple[OpenEpisode, int], ...]:
         """Return the waiting episodes, each with the stamp until which it waits."""

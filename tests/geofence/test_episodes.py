@@ -379,3 +379,18 @@ def test_a_restored_state_gives_the_very_bytes():
     rest, same = whole.drive(14.0, all_of, from_s=9.0), again.drive(14.0, all_of, from_s=9.0)
     assert {v.rule for v in rest} >= {"lane_departure", "dark_vehicle"}
     assert [encode(v) for v in rest] == [encode(v) for v in same]
+
+
+def test_a_question_that_comes_again_continues_no_episode_that_has_ended_here():
+    """The neighbour asks each 200 ms until it has our answer: two ends of one version had other bytes."""
+    theirs, _ = waiting_episode()
+    world = World(esn="RSU-2")
+    start_ns = T0_NS + 9_000_000_000
+    assert world.monitor.take_over(start_ns, theirs, is_here=True)
+    (closed,) = world.monitor.close_changed(start_ns + 100_000_000, {theirs.rule_name})
+    assert (closed.violation.id, closed.violation.phase) == (theirs.id, "close")
+    world.monitor.restore(world.monitor.state())
+    assert world.monitor.take_over(start_ns + 200_000_000, theirs, is_here=True) == []
+    assert world.monitor.waiting() == []
+    later = msgspec.structs.replace(theirs, hop=theirs.hop + 2)  # it went back since
+    assert world.monitor.take_over(start_ns + 300_000_000, later, is_here=True)
