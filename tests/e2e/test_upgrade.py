@@ -15,9 +15,9 @@ from tests.support.upgrade_run import run
 pytestmark = [pytest.mark.e2e, pytest.mark.paced, pytest.mark.long]
 
 OLD = "d60558c551d338d8f972b2a586475bf8fe2937a1"  # of tests/data/wire-0.1.0a1
-# Apart from `altered`: a restarted RSU asks its neighbour for its episodes (`Handover.waiting`), and once
-# more while the answer is on its way. The neighbour, if it has closed one meanwhile, resumes and closes it a
-# second time, with other bytes; the centre keeps the first ones. Both are of one release then.
+# Apart from `altered`, which an RSU of the release before makes: one that restarts asks its neighbour for its
+# episodes (`Handover.waiting`), and once more while the answer is on its way. An old neighbour, if it has
+# closed one meanwhile, closes it a second time, with other bytes; the centre keeps the first ones.
 PROMISED = [name for name in FAULTS if name != "altered"]
 
 
