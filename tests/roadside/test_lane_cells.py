@@ -7,7 +7,7 @@ import numpy as np
 from fusion.config import RadarPose
 from fusion.lanes import lane_at
 from geofence.map.reading import Lane
-from roadside.lane_cells import cells_of
+from roadside.lane_cells import cells_of, points_of
 
 RADAR = RadarPose(
     sensor="R", east_m=50.0, north_m=0.0, height_m=6.0, boresight_rad=0.0, range_m_max=120.0, fov_rad=1.0,
@@ -28,7 +28,7 @@ def test_every_place_on_a_lane_has_its_direction():
         left=None, right=None, change_left=False, change_right=False, left_boundary=bend(3.5),
         right_boundary=bend(0.0),
     )  # fmt: skip
-    cells = cells_of([lane], [RADAR])
+    cells = cells_of(points_of([lane]), [RADAR])
     for angle in np.linspace(0.05, 0.95, 19):
         for offset_m in (0.4, 1.7, 3.1):
             r = 80.0 - offset_m
@@ -38,5 +38,5 @@ def test_every_place_on_a_lane_has_its_direction():
 
 
 def test_without_radars_or_lanes_there_are_no_cells():
-    assert cells_of([], [RADAR]).direction.size == 0
-    assert cells_of([], []).direction.size == 0
+    assert cells_of(points_of([]), [RADAR]).direction.size == 0
+    assert cells_of(points_of([]), []).direction.size == 0
