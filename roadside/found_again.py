@@ -61,13 +61,16 @@ class FoundAgain:
         self._last: dict[int, Last] = {}
         self._back: list[int] = []  # found in this tick, and a neighbour looks for them
 
-    def step(self, t_ns: int, tracks: TrackBatch, located: Located, new: Bools) -> list[Found]:
+    def step(
+        self, t_ns: int, tracks: TrackBatch, located: Located, new: Bools, held: Sequence[int] = ()
+    ) -> list[Found]:
         """Remember the nameless tracks of tick t_ns; return which of the new ones were lost before.
 
-        new : (n,) the track is shown for the first time
+        new : (n,) the track is shown for the first time.  held : ids of all tracks that have not ended: one
+        that is not shown at this tick is not lost, and may be shown again at the next
         """
         self._back = []
-        here = dict.fromkeys(tracks.track.tolist())
+        here = dict.fromkeys([*tracks.track.tolist(), *held])
         found: list[Found] = []
         follows = (tracks.terminal < 0) & (t_ns - tracks.radar_ns <= LOST_NS) & np.isfinite(located.s_m)
         for i in np.flatnonzero(follows & new).tolist():

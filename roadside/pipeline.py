@@ -186,7 +186,10 @@ class Pipeline(Configured):
         outputs = self._settle(t_ns, self.tracker.tick(t_ns))
         tracks = self.tracker.at(t_ns)
         located = self.monitor.locate(tracks, self.tracker.terminal_ids)
-        found_again = self.found_again.step(t_ns, tracks, located, self.ownership.unknown(tracks.track))
+        held = self.tracker.store.track
+        found_again = self.found_again.step(
+            t_ns, tracks, located, self.ownership.unknown(tracks.track), held[held != 0].tolist()
+        )
         if found_again:
             self.tracker.store.rename(found_again)
             self.monitor.merge(found_again)

@@ -143,3 +143,14 @@ def test_vehicles_of_a_lane_that_vary_their_speed_are_mostly_told_apart():
         wrong += sum(new - 89 != old for new, old in found)
     assert right > 0.9 * 180
     assert wrong <= 0.02 * 180
+
+
+def test_a_track_that_is_not_shown_for_a_moment_keeps_its_id_alone():
+    """Two vehicles had one id: one was not shown at the tick at which the other one came."""
+    for held, found in (([1, 9], []), ([9], [(9, 1)])):
+        table = FoundAgain()
+        for k in range(-3, 1):
+            assert step(table, T0_NS + k * TICK_NS, k == -3, CAR | {"s": 500.0 + 2.0 * k}) == []
+        tracks, places = seen(CAR | {"track": 9, "s": 502.0})
+        object.__setattr__(tracks, "radar_ns", tracks.radar_ns + TICK_NS)
+        assert table.step(T0_NS + TICK_NS, tracks, places, np.ones(1, dtype=bool), held) == found
