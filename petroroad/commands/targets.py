@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from core.errors import CommandError, UsageError
 from edge.config import Site, is_address, load_site
+from petroroad.commands.running import check_output
 
 
 class Target(NamedTuple):
@@ -17,7 +18,9 @@ class Target(NamedTuple):
     unit: str
 
 
-def targets(*, config: Path, broker: tuple[str, ...] = (), out: Path | None = None) -> None:
+def targets(
+    *, config: Path, broker: tuple[str, ...] = (), worker: tuple[str, ...] = (), out: Path | None = None
+) -> None:
     """Write the addresses of a site's `health` as a file for Prometheus' `file_sd_configs`.
 
     Parameters
@@ -26,13 +29,19 @@ def targets(*, config: Path, broker: tuple[str, ...] = (), out: Path | None = No
         The site file.
     broker
         HOST:PORT of the `--health` of a `petroroad broker`; it is in no site file.
+    worker
+        The same of a `petroroad centre worker`.
     out
         The file; stdout unless given. Prometheus notices that it has changed.
     """
-    for address in broker:
-        if not is_address(address):
-            raise UsageError(f"--broker {address}: must be HOST:PORT")
-    found = [*targets_of(load_site(config)), *(Target(address, "broker", "broker") for address in broker)]
+    if out is not None:
+        check_output(out, config)
+    found = list(targets_of(load_site(config)))
+    for part, addresses in (("broker", broker), ("worker", worker)):
+        for address in addresses:
+            if not is_address(address):
+                raise UsageError(f"--{part} {address}: must be HOST:PORT")
+            found.append(Target(address, part, part))
     text = json.dumps([_entry(target) for target in found], indent=1, ensure_ascii=False) + "\n"
     if out is None:
         print(text, end="")
