@@ -12,8 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from geofence.violation import Violation
-from tests.conftest import find_program
-from tests.support.page_feed import PATIENCE_MS, chromium, wait_for
+from tests.support.page_feed import PATIENCE_MS, wait_for
 from tests.support.stage import S, Stage, staged
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
@@ -22,20 +21,6 @@ LIST = "[data-testid=list]"
 ENDED = "[...document.querySelectorAll('#list .row2.ended')].map((row) => row.dataset.id)"
 LOADED = "['live', 'stale'].includes(document.documentElement.dataset.link)"
 LIVE = "document.documentElement.dataset.link === 'live'"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if find_program("chromium") is None:
-        pytest.skip("chromium is missing: sudo apt-get install chromium")
-    with chromium() as it:
-        yield it
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    with staged(tmp_path) as it:
-        yield it
 
 
 @pytest.fixture

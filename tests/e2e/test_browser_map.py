@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.conftest import find_program
-from tests.support.page_feed import MEET, PATIENCE_MS, TRIES, chromium, fed_centre, meets, wait_for
+from tests.support.page_feed import MEET, PATIENCE_MS, TRIES, fed_centre, meets, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
@@ -48,14 +47,6 @@ LAID_OUT = """window.still() && (() => {
   const el = document.querySelector("#whole");
   return el.querySelector(":scope > canvas").style.width === el.clientWidth + "px";
 })()"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if find_program("chromium") is None:
-        pytest.skip("chromium is missing: sudo apt-get install chromium")
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

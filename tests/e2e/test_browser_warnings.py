@@ -1,32 +1,16 @@
 """The banner names what must be looked after though all of it works, in both languages, in a real browser."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.conftest import find_program
-from tests.support.page_feed import PATIENCE_MS, chromium, wait_for
-from tests.support.stage import Stage, staged
+from tests.support.page_feed import PATIENCE_MS, wait_for
+from tests.support.stage import Stage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 LINES = "[...document.querySelectorAll('[data-testid=warning]')]"
 HEIGHT = "document.querySelector('[data-testid=banner]').offsetHeight"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if find_program("chromium") is None:
-        pytest.skip("chromium is missing: sudo apt-get install chromium")
-    with chromium() as it:
-        yield it
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    with staged(tmp_path) as it:
-        yield it
 
 
 @pytest.fixture

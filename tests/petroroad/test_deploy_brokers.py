@@ -1,7 +1,5 @@
 """The brokers' files in `deploy/` as shipped, but for folders and port: only right flows pass."""
 
-import asyncio
-import contextlib
 from pathlib import Path
 
 import pytest
@@ -10,7 +8,7 @@ from petroroad.cli import run
 from petroroad.demo.site import kept_port
 from petroroad.processes.broker import program
 from petroroad.processes.children import ChildSpec, start
-from tests.support.tls_links import linked, settings_of, skip_without
+from tests.support.tls_links import only_right_flows, skip_without
 from tests.support.tls_site import tls_site
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,28 +35,10 @@ async def shipped(tmp_path, kind, port, site):
 @pytest.mark.parametrize("kind", ["nats", "mosquitto"])
 async def test_the_shipped_files_admit_right_flows_only(tmp_path, kind):
     skip_without(kind)
-    received = []
     with kept_port() as port:
         site = tls_site(tmp_path, port, kind)
         child = await shipped(tmp_path, kind, port, site)
         try:
-            async with contextlib.AsyncExitStack() as stack:
-                options = {
-                    "subscriptions": [("v2x/v1/#", 1)],
-                    "on_message": lambda topic, payload, _retained: received.append((topic, payload)),
-                }
-                centre = await stack.enter_async_context(linked(settings_of(site, "centre", "C1"), **options))
-                rsu = await stack.enter_async_context(linked(settings_of(site, "rsu", "R1")))
-                for link in (centre, rsu):
-                    await asyncio.wait_for(link.up.wait(), 15.0)
-                rsu.publish("v2x/v1/rsu/R2/violation/up", b"forged")
-                rsu.publish("v2x/v1/rsu/R1/violation/ack", b"forged")
-                rsu.publish("v2x/v1/rsu/R1/violation/up", b"right")
-                async with asyncio.timeout(10.0):
-                    while ("v2x/v1/rsu/R1/violation/up", b"right") not in received:
-                        await asyncio.sleep(0.02)
-            assert [payload for _, payload in received] == [
-                b"right"
-            ]  # QoS 1 of one connection keeps its order
+            await only_right_flows(site)
         finally:
             await child.stop(2.0)

@@ -1,7 +1,6 @@
 """The cluster's files in `deploy/cluster` as shipped: three nodes with TLS, that admit right flows only."""
 
 import asyncio
-import contextlib
 import json
 import ssl
 
@@ -12,7 +11,7 @@ from edge.queues import inbox_of
 from petroroad.processes.children import start
 from petroroad.processes.cluster import node_spec
 from tests.support.cluster import FILES, cluster
-from tests.support.tls_links import linked, settings_of
+from tests.support.tls_links import only_right_flows
 
 pytestmark = [pytest.mark.anyio, pytest.mark.e2e]
 UP, ACK = "v2x/v1/rsu/R1/violation/up", "v2x/v1/rsu/R1/violation/ack"
@@ -37,23 +36,7 @@ async def connected(folder, ports, role, name):
 
 async def test_the_shipped_files_make_a_cluster_that_admits_right_flows_only(tmp_path):
     async with cluster(tmp_path, files=FILES) as (site, ports, _):
-        received = []
-        async with contextlib.AsyncExitStack() as stack:
-            options = {
-                "subscriptions": [("v2x/v1/#", 1)],
-                "on_message": lambda topic, payload, _retained: received.append((topic, payload)),
-            }
-            centre = await stack.enter_async_context(linked(settings_of(site, "centre", "C1"), **options))
-            rsu = await stack.enter_async_context(linked(settings_of(site, "rsu", "R1")))
-            for link in (centre, rsu):
-                await asyncio.wait_for(link.up.wait(), 20.0)
-            rsu.publish("v2x/v1/rsu/R2/violation/up", b"forged")
-            rsu.publish(ACK, b"forged")
-            rsu.publish(UP, b"right")
-            async with asyncio.timeout(10.0):
-                while (UP, b"right") not in received:
-                    await asyncio.sleep(0.02)
-        assert [payload for _, payload in received] == [b"right"]  # QoS 1 of one connection keeps its order
+        await only_right_flows(site)
         await _workers_only(tmp_path, ports)
         await _no_false_node(tmp_path, ports)
 

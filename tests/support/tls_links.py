@@ -62,3 +62,24 @@ async def refusal(settings):
         assert not link.up.is_set()
         assert link.counts[f"link.refused.{cause}"] >= 1
     return cause
+
+
+async def only_right_flows(site):
+    """Send forged and right messages through the site's broker; only the right one reaches the centre."""
+    up, received = "v2x/v1/rsu/R1/violation/up", []
+    async with contextlib.AsyncExitStack() as stack:
+        options = {
+            "subscriptions": [("v2x/v1/#", 1)],
+            "on_message": lambda topic, payload, _retained: received.append((topic, payload)),
+        }
+        centre = await stack.enter_async_context(linked(settings_of(site, "centre", "C1"), **options))
+        rsu = await stack.enter_async_context(linked(settings_of(site, "rsu", "R1")))
+        for link in (centre, rsu):
+            await asyncio.wait_for(link.up.wait(), 20.0)
+        rsu.publish("v2x/v1/rsu/R2/violation/up", b"forged")
+        rsu.publish("v2x/v1/rsu/R1/violation/ack", b"forged")
+        rsu.publish(up, b"right")
+        async with asyncio.timeout(10.0):
+            while (up, b"right") not in received:
+                await asyncio.sleep(0.02)
+    assert [payload for _, payload in received] == [b"right"]  # QoS 1 of one connection keeps its order
