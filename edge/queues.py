@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 
 from core.times import NS
 from edge import topics
+from edge.outbox.window import ITEMS_INFLIGHT_MAX, LIVE_INFLIGHT_MAX
 from edge.sections import NatsConfig
 
 CONSUMER = "workers"  # of each queue; all workers pull from it
 ACK_WAIT_S = 15.0  # a killed worker's messages come again; its RSUs have sent them to another before that
 DELIVERIES_MAX = 5
 ACK_PENDING_MAX = 20_000  # messages that wait in the workers' inboxes
-PER_RSU_MAX = (
-    512  # messages of one RSU, which so can't drive out another's: an outbox has 512 items in flight
-)
+# messages of one RSU, which so can't drive out another's: each item that its outbox has on its way may be one
+PER_RSU_MAX = ITEMS_INFLIGHT_MAX + LIVE_INFLIGHT_MAX
 
 
 class Queue(NamedTuple):
