@@ -26,8 +26,18 @@ class Queue(NamedTuple):
     subject: str
 
 
-VIOLATIONS = Queue("petroroad-violations", topics.violation_up("*").replace("/", "."))
-JOURNEYS = Queue("petroroad-journeys", topics.journey_up("*").replace("/", "."))
+def subject_of(topic: str) -> str:
+    """Return the subject of an MQTT topic or filter; names of ours have no dots."""
+    return topic.replace("/", ".").replace("+", "*").replace("#", ">")
+
+
+def topic_of(subject: str) -> str:
+    """Return the MQTT topic of a subject."""
+    return subject.replace(".", "/")
+
+
+VIOLATIONS = Queue("petroroad-violations", subject_of(topics.violation_up("+")))
+JOURNEYS = Queue("petroroad-journeys", subject_of(topics.journey_up("+")))
 QUEUES = (VIOLATIONS, JOURNEYS)
 
 
@@ -72,8 +82,3 @@ def subjects_of_worker(worker: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         publish += [f"$JS.API.CONSUMER.{verb}.{stream}.{CONSUMER}" for verb in ("DURABLE.CREATE", "MSG.NEXT")]
         publish.append(f"$JS.ACK.{stream}.{CONSUMER}.>")
     return tuple(publish), (f"{inbox_of(worker)}.>",)
-
-
-def topic_of(subject: str) -> str:
-    """Return the MQTT topic of a subject; names of ours have no dots."""
-    return subject.replace(".", "/")
