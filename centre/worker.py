@@ -169,14 +169,14 @@ class _Work:
 
     def _receive(self, topic: str, payload: bytes, settle: Settle) -> None:
         subscriptions = self.ingest.subscriptions
-        # the signature last: it costs most
-        if subscriptions.admits(topic, payload) and self._is_signed(topic, payload):
+
+        def admits() -> bool:
+            return subscriptions.admits(topic, payload)
+
+        if admits() if self.guard is None else self.guard.guard.accepts(topic, payload, admits):
             subscriptions.dispatch(topic, payload, settle=settle)
         else:
             settle()
-
-    def _is_signed(self, topic: str, payload: bytes) -> bool:
-        return self.guard is None or self.guard.guard.accepts(topic, payload)
 
     def _publish(self, topic: str, payload: bytes, _qos: int) -> bool:
         if not self.queue.connected:

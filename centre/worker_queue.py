@@ -74,7 +74,7 @@ class WorkerQueue:
             return False
         if len(self._sending) >= SENDING_MAX:
             return False
-        self._begin(self._client.publish(topic.replace("/", "."), payload))
+        self._begin(self._client.publish(queues.subject_of(topic), payload))
         return True
 
     def reconnect(self) -> None:

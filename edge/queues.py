@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 
 from core.times import NS
 from edge import topics
+from edge.outbox.window import ITEMS_INFLIGHT_MAX, LIVE_INFLIGHT_MAX
 from edge.sections import NatsConfig
 
 CONSUMER = "workers"  # of each queue; all workers pull from it
 ACK_WAIT_S = 15.0  # a killed worker's messages come again; its RSUs have sent them to another before that
 DELIVERIES_MAX = 5
 ACK_PENDING_MAX = 20_000  # messages that wait in the workers' inboxes
-PER_RSU_MAX = (
-    512  # messages of one RSU, which so can't drive out another's: an outbox has 512 items in flight
-)
+# messages of one RSU, which so can't drive out another's: each item that its outbox has on its way may be one
+PER_RSU_MAX = ITEMS_INFLIGHT_MAX + LIVE_INFLIGHT_MAX
 
 
 class Queue(NamedTuple):
@@ -26,8 +26,18 @@ class Queue(NamedTuple):
     subject: str
 
 
-VIOLATIONS = Queue("petroroad-violations", topics.violation_up("*").replace("/", "."))
-JOURNEYS = Queue("petroroad-journeys", topics.journey_up("*").replace("/", "."))
+def subject_of(topic: str) -> str:
+    """Return the subject of an MQTT topic or filter; names of ours have no dots."""
+    return topic.replace("/", ".").replace("+", "*").replace("#", ">")
+
+
+def topic_of(subject: str) -> str:
+    """Return the MQTT topic of a subject."""
+    return subject.replace(".", "/")
+
+
+VIOLATIONS = Queue("petroroad-violations", subject_of(topics.violation_up("+")))
+JOURNEYS = Queue("petroroad-journeys", subject_of(topics.journey_up("+")))
 QUEUES = (VIOLATIONS, JOURNEYS)
 
 
@@ -72,8 +82,3 @@ def subjects_of_worker(worker: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         publish += [f"$JS.API.CONSUMER.{verb}.{stream}.{CONSUMER}" for verb in ("DURABLE.CREATE", "MSG.NEXT")]
         publish.append(f"$JS.ACK.{stream}.{CONSUMER}.>")
     return tuple(publish), (f"{inbox_of(worker)}.>",)
-
-
-def topic_of(subject: str) -> str:
-    """Return the MQTT topic of a subject; names of ours have no dots."""
-    return subject.replace(".", "/")

@@ -1,10 +1,13 @@
 """Names of the MQTT topics of docs/design.md section 7: made and parsed. Pure."""
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 ROOT = "v2x/v1"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # no dots: NATS maps them to slashes
+CHARS_MAX = 200  # more than any topic of ours has: what others send does not fill the memory
+PARSED_MAX = 2_048  # topics whose parts are remembered
 
 
 class Topic(NamedTuple):
@@ -118,6 +121,11 @@ def parse(topic: str) -> Topic | None:
 
     `handover/{to}` has tail "handover", `handover/{from}/ack` has tail "handover/ack", both with `peer`.
     """
+    return _parsed(topic) if len(topic) <= CHARS_MAX else None
+
+
+@lru_cache(maxsize=PARSED_MAX)  # signature, gate and handler of each message ask for the same one
+def _parsed(topic: str) -> Topic | None:
     parts = topic.split("/")
     if len(parts) < 5 or "/".join(parts[:2]) != ROOT or not NAME.fullmatch(parts[3]):
         return None

@@ -12,7 +12,7 @@ from cyclopts import App
 
 from centre import commit_size, inbox, twins, unit_registry
 from core import times
-from edge import failover, mqtt_client, sections, service, takeover, topics, wire
+from edge import failover, mqtt_client, queues, sections, service, takeover, topics, wire
 from edge.ask import ViolationAsk
 from edge.centre_status import CentreSeen, CentreStatus, EpochKnown
 from edge.config_down import ConfigAnswer, ConfigDown
@@ -210,6 +210,7 @@ PLAIN = " ".join(DESIGN.split())
         f"detected within the last {window.LIVE_NS / 1e9:g} s, are sent first",
         f"{window.ITEMS_INFLIGHT_MAX} items may be on their way",
         f"and {window.LIVE_INFLIGHT_MAX} live ones more",
+        f"{queues.PER_RSU_MAX} messages of an RSU, so that none",
         f"for {window.ANSWERS:g} times the usual time of an answer",
         f"(at most {window.ANSWERS * window.ANSWER_S_MAX:g} s)",
         f"of the others one byte for {inbox.LIVE_TIMES} live ones",

@@ -72,8 +72,8 @@ class Outbox:
         self._asks = Asks()
         # get what a damaged file lacked, once the recordings have been read: open episodes, ended journeys
         self.on_episodes: Callable[[tuple[bytes, ...]], None] = lambda states: None
-        self.on_first_sent: Callable[[int, int], None] = lambda detected_ns, sent_ns: None
         self.on_journeys: Callable[[tuple[bytes, ...]], None] = lambda bodies: None
+        self.on_first_sent: Callable[[int, int], None] = lambda detected_ns, sent_ns: None
         self._wake, self._drained = asyncio.Event(), asyncio.Event()
         self._failure: BaseException | None = None
 

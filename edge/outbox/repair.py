@@ -92,7 +92,9 @@ class Repair:
         found = salvage(path)
         if self._salvaged is not None:  # a second try: the disk refused to move it
             found.rows = self._salvaged.rows | found.rows
+            found.last_seqs = self._salvaged.last_seqs | found.last_seqs
             found.episodes = self._salvaged.episodes | found.episodes
+            found.journeys = self._salvaged.journeys | found.journeys
         self._salvaged = found
 
     def begin(

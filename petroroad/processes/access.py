@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from edge.identity import Identity
-from edge.queues import subjects_of_worker
+from edge.queues import subject_of, subjects_of_worker
 from edge.rights import Rights
 
 DELIVERIES = "$MQTT/sub/#"  # by which nats-server delivers QoS 1; an MQTT client can't subscribe to it itself
@@ -59,5 +59,4 @@ def _listed(patterns: Iterable[str]) -> str:
     """Return MQTT filters as a list of NATS subjects; esn and ids have neither dots nor spaces."""
     # MQTT's a/# is a and all below it, the subject a.> is what is below
     both = (part for one in patterns for part in ((one.removesuffix("/#"), one) if "/#" in one else (one,)))
-    subjects = (part.replace("/", ".").replace("+", "*").replace("#", ">") for part in both)
-    return "[" + ", ".join(f'"{subject}"' for subject in subjects) + "]"
+    return "[" + ", ".join(f'"{subject_of(part)}"' for part in both) + "]"

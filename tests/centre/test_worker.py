@@ -1,14 +1,18 @@
 """What a worker refuses at its start, and what a site with workers needs."""
 
 import asyncio
+import time
+from types import SimpleNamespace
 
 import pytest
 
 from centre.process import standby_of
-from centre.worker import WorkerProcess
-from edge import log
+from centre.worker import WorkerProcess, _Work
+from edge import log, topics
 from edge.clock import Clock
 from edge.config import load_site
+from edge.signing.guard import Guard
+from edge.subscriptions import Subscription, Subscriptions
 from petroroad.cli import run
 from tests.support.tls_site import plain_site
 
@@ -67,3 +71,14 @@ def test_the_second_centre_stores_all_itself(tmp_path):
     standby = '[standby]\ndatabase = "sqlite:///standby.sqlite"\n'
     site = load_site(site_with(tmp_path, f'{POSTGRESQL}ingest = "workers"\n', SERVERS + standby))
     assert standby_of(site).config.centre.ingest == "self"
+
+
+@pytest.mark.parametrize(("signs", "n_read"), [(True, 0), (False, 1)])
+def test_what_nobody_signed_does_not_use_up_what_its_rsu_may_send(signs, n_read):
+    asked, read, settled = [], [], []
+    row = Subscription(topics.violation_up("+"), 1, read.append, admits=lambda it: asked.append(it) or True)
+    guard = SimpleNamespace(guard=Guard(None, {}, time.time_ns)) if signs else None
+    ingest = SimpleNamespace(subscriptions=Subscriptions([row], lambda: None))
+    work = SimpleNamespace(ingest=ingest, guard=guard)
+    _Work._receive(work, topics.violation_up("R1"), b"\x80", lambda: settled.append(1))
+    assert (len(asked), len(read), len(settled)) == (n_read, n_read, 1 - n_read)

@@ -17,7 +17,7 @@ from centre.violation_writer import ViolationWriter
 from centre.worker_queue import WorkerQueue
 from centre.writer import Writer
 from edge import log, topics, wire
-from edge.queues import PER_RSU_MAX, VIOLATIONS
+from edge.queues import PER_RSU_MAX, VIOLATIONS, subject_of
 from edge.sections import NatsConfig
 from petroroad.processes.broker import is_listening, program
 from petroroad.processes.children import ChildSpec, start
@@ -27,8 +27,8 @@ from tests.support.centre_samples import item, payload, violation
 pytestmark = pytest.mark.anyio
 TEST_S = 20.0
 ESNS = ("RSU001", "RSU002")
-UP = {esn: topics.violation_up(esn).replace("/", ".") for esn in ESNS}
-ACK = {esn: topics.violation_ack(esn).replace("/", ".") for esn in ESNS}
+UP = {esn: subject_of(topics.violation_up(esn)) for esn in ESNS}
+ACK = {esn: subject_of(topics.violation_ack(esn)) for esn in ESNS}
 
 
 class Server:

@@ -14,6 +14,7 @@ from edge.outbox.jobs import Done
 from edge.outbox.mending import Mended
 from edge.outbox.outbox import Outbox
 from edge.outbox.repair import Repair
+from edge.outbox.salvage import Salvaged
 from edge.outbox.store import Store
 from tests.support.outbox_end import Wire, patient, until
 from tests.support.outbox_killed import DONE, ESN, N_WAITING, WAITING, leave_behind, wall
@@ -215,6 +216,18 @@ def test_an_episode_that_is_open_in_this_run_goes_into_the_new_file_only():
     repair.put(Mended(episodes={"own": b"1", "lost": b"2"}, is_rebuild=True), store, changes, news)
     assert news.episodes == [b"2"]
     assert changes.episodes == {"own": b"1", "lost": b"2"}
+    store.close()
+
+
+def test_a_second_try_to_salvage_keeps_all_that_the_first_one_read(tmp_path, monkeypatch):
+    """The disk refused to move the damaged file, and reads less of it now."""
+    read = [Salvaged(last_seqs={3: 7}, episodes={"e": b"1"}, journeys={"j": b"2"}), Salvaged()]
+    monkeypatch.setattr("edge.outbox.repair.salvage", lambda path: read.pop(0))
+    repair, store = Repair(None, queue.SimpleQueue(), 0, lambda reason: None, set()), Store(None, 10)
+    for _ in range(2):
+        repair.salvage(tmp_path / "outbox.sqlite")
+    assert repair.begin(store, None, Changes()) == ((b"1",), (b"2",))
+    assert store.last_seqs[3] == 7
     store.close()
 
 

@@ -60,3 +60,10 @@ def test_handover_topics_are_inverse(giver, receiver):
 )
 def test_matches_as_mqtt_says(pattern, topic, want):
     assert topics.matches(pattern, topic) is want
+
+
+@given(giver=NAMES, receiver=NAMES)
+def test_no_topic_of_ours_is_too_long_and_a_longer_one_is_none(giver, receiver):
+    longest = topics.handover_ack(receiver, giver)
+    assert len(longest) <= topics.CHARS_MAX
+    assert topics.parse(topics.rsu(giver, "x" * topics.CHARS_MAX)) is None

@@ -45,7 +45,8 @@ class SessionRules:
 
     known: Container[str] = frozenset()  # terminals of the registry
     refuse_unknown: bool = False
-    registration: Registration = "open"  # who is handed a code
+    # who is handed a code: anyone, terminals that the registry lacks, those that it has, nobody
+    registration: Registration = "open"
     code_of: Callable[[str], str] = field(default_factory=drawn_codes)
 
 
