@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from centre import changes, postgresql
+from centre import changes, feed_numbers, postgresql
 from centre import statements as sql
 from centre.changes import Change
 from centre.faults import as_schema_error, cause_of
@@ -61,7 +61,7 @@ class Settler:
                     self._behind = self._shared
                     return
                 if not self._shared:
-                    _leave_out_numbers(db)
+                    feed_numbers.continue_after(db, feed_numbers.newest_given(db) + NUMBERS_LEFT_OUT)
         except Exception as error:
             fault = as_schema_error(error)
             if fault is not error:
@@ -187,7 +187,7 @@ def _first_that_works(ways: Sequence[Callable[..., Turn]], counts: Counter[str],
 class _Unsynchronised:
     """Lets SQLite commit one transaction without waiting for the disk; nothing else changes.
 
-    What a loss of power takes of it is settled again, and its numbers are left out (`_leave_out_numbers`).
+    What a loss of power takes of it is settled again, and its numbers are left out (`begin`).
     PostgreSQL waits: its sequence may give the numbers again while pages are open.
     """
 
@@ -226,11 +226,3 @@ def _not_held(db: sa.Connection, noted: Sequence[Noted]) -> list[Noted]:
         else:
             held.update(names)
     return free
-
-
-def _leave_out_numbers(db: sa.Connection) -> None:
-    known = db.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'feed'").scalar() or 0
-    db.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = 'feed'")
-    db.exec_driver_sql(
-        "INSERT INTO sqlite_sequence (name, seq) VALUES ('feed', ?)", (known + NUMBERS_LEFT_OUT,)
-    )
