@@ -99,7 +99,7 @@ def _copy_table(source: sqlite3.Connection, db: sa.Connection, table: sa.Table) 
     if not names:
         return 0
     values = f"SELECT {', '.join(f':{name}' for name in names)}"
-    if table is EPISODE:  # none whose newest version could not be read: the page would show an empty row
+    if table is EPISODE:  # only one whose shown version was salvaged: the page would show an empty row
         values += f" WHERE EXISTS ({SHOWN})"
     insert = f"INSERT OR IGNORE INTO {table.name} ({', '.join(names)}) {values}"
     target = db.connection.driver_connection
