@@ -31,6 +31,11 @@ class Change(msgspec.Struct, array_like=True):
         self.versions += other.versions
         self.shown += other.shown
 
+    @property
+    def n_rows(self) -> int:
+        """How many rows of the feed announce this."""
+        return len(self.shown) if self.kind == "violation" else 1
+
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Change]).decode

@@ -170,9 +170,8 @@ def set_aside(path: Path, kind: str, keep: frozenset[FileId] = frozenset()) -> l
     """Rename the files of a database, but delete those that are in `keep`; return the new names."""
     target = _free_name(beside(path, f".{kind}-{stamp_text(time.time())}"))
     found: list[Path] = []
-    for suffix in reversed(
-        SUFFIXES
-    ):  # the logs first: SQLite would read one that is left into the next database
+    # the logs first: SQLite would read one that is left into the next database
+    for suffix in reversed(SUFFIXES):
         source = beside(path, suffix)
         if not source.exists():
             continue

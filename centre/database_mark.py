@@ -12,11 +12,12 @@ from pathlib import Path
 import msgspec
 import sqlalchemy as sa
 
+from centre import changes, feed_numbers
 from centre import statements as sql
 from centre.database_file import MODE, beside
 from centre.salvage import ASK_MARGIN_NS, FEED_BEYOND, raise_feed
 from centre.settings import ASK_SINCE, forget, set_value, value
-from centre.store import ASK, FEED, TRANSPORT
+from centre.store import ASK, FEED, TRANSPORT, UNSETTLED
 
 SUFFIX = ".mark"
 FEED_GAP = 10**9  # beyond the newest known number, where pages may have seen higher ones
@@ -56,7 +57,19 @@ def went_back(path: Path, db: sa.Connection) -> bool:
     if value(db, "centre") is None:
         return False
     mark = read(path)
-    return mark is None or mark.inode != path.stat().st_ino or mark.feed_n > newest(db)
+    return mark is None or mark.inode != path.stat().st_ino or mark.feed_n > _reached(db)
+
+
+def _reached(db: sa.Connection) -> int:
+    """Return the number that the feed has once all that is committed here is announced.
+
+    A loss of power takes rows of the feed that the mark knows (`settling`), but never what they announce.
+    """
+    n_due = 0
+    for body in db.scalars(sa.select(UNSETTLED.c.changes)):
+        with contextlib.suppress(msgspec.MsgspecError):  # one that can't be read is never announced
+            n_due += sum(change.n_rows for change in changes.decode(body))
+    return feed_numbers.newest_given(db) + n_due
 
 
 def renew(db: sa.Connection, seen_n: int | None) -> None:

@@ -31,7 +31,6 @@ CONNECTION: dict[str, int] = {
 }  # fmt: skip
 UNSAFE = ("fsync", "full_page_writes")  # settings without which the server loses commits
 TRANSIENT = ("40001", "40P01")  # serialization failure, deadlock: the same transaction may succeed at once
-LOCK_TIMEOUT = "55P03"
 
 
 def is_postgresql(engine: sa.Engine | sa.Connection) -> bool:
@@ -90,7 +89,7 @@ def try_lock(db: sa.Connection, names: Iterable[str]) -> bool:
 
 
 def lock_feed(db: sa.Connection) -> None:
-    """Lock the feed until the end of the transaction; LOCK_TIMEOUT where another one keeps it."""
+    """Lock the feed until the end of the transaction; an OperationalError where another one keeps it."""
     db.exec_driver_sql(FEED_WAIT)
     db.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (FEED_LOCK,))
 

@@ -125,7 +125,8 @@ def _empty() -> bytes:
     try:
         centre_name(engine)
         with engine.begin() as db:
-            set_value(db, ASK_SINCE, str(NOTHING_TO_ASK))  # nobody is asked for what could not be stored
+            # an empty database lets all RSUs be asked for what they keep: not this one, which can't store it
+            set_value(db, ASK_SINCE, str(NOTHING_TO_ASK))
             connection = db.connection.driver_connection
         assert isinstance(connection, sqlite3.Connection), "it was made by sqlite3"
         return connection.serialize()

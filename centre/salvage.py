@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from centre import database_file as files
+from centre import feed_numbers
 from centre.rebuild import rebuild_episodes
 from centre.settings import ASK_SINCE, set_value
 from centre.store import (
@@ -72,11 +73,9 @@ def salvage(path: Path, oldest_ns: int, ask_margin_ns: int = ASK_MARGIN_NS) -> C
 
 def raise_feed(db: sa.Connection, last_n: int | None) -> None:
     """Let the feed's numbers begin above all that a page can have seen; None: those are unknown."""
-    known = db.scalar(sa.select(sa.func.max(FEED.c.n))) or 0
-    begun = db.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'feed'").scalar() or 0
-    number = max(known, begun, FEED_BEYOND if last_n is None else last_n)
-    db.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = 'feed'")
-    db.exec_driver_sql("INSERT INTO sqlite_sequence (name, seq) VALUES ('feed', ?)", (number,))
+    feed_numbers.continue_after(
+        db, max(feed_numbers.newest_given(db), FEED_BEYOND if last_n is None else last_n)
+    )
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -100,7 +99,7 @@ def _copy_table(source: sqlite3.Connection, db: sa.Connection, table: sa.Table) 
     if not names:
         return 0
     values = f"SELECT {', '.join(f':{name}' for name in names)}"
-    if table is EPISODE:  # none whose newest version could not be read: the page would show an empty row
+    if table is EPISODE:  # only one whose shown version was salvaged: the page would show an empty row
         values += f" WHERE EXISTS ({SHOWN})"
     insert = f"INSERT OR IGNORE INTO {table.name} ({', '.join(names)}) {values}"
     target = db.connection.driver_connection

@@ -8,14 +8,16 @@ the next one that settles. Each version is announced, as the version that the ep
 rows that note one episode are settled in their order, so never an older one after a newer. Blocking.
 """
 
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from centre import changes, postgresql
+from centre import changes, feed_numbers, postgresql
 from centre import statements as sql
 from centre.changes import Change
 from centre.faults import as_schema_error, cause_of
@@ -25,7 +27,9 @@ from centre.store import FEED, UNSETTLED
 
 ROWS_MAX = 64  # transactions that are settled at once
 OWN_TIMES_MAX = 1_000  # of our own commits; one beyond gets the time at which it is settled
-# SQLite: a loss of power may take one settling, whose numbers pages know already. None is used again.
+# SQLite commits a settling without a wait for the disk (`_Unsynchronised`). After a loss of power its rows of
+# the feed may be gone, though pages have their numbers as cursors. A new row under such a number would be
+# hidden from those pages: so many numbers are left out instead.
 NUMBERS_LEFT_OUT = 10_000
 _oldest = sa.select(UNSETTLED.c.n, UNSETTLED.c.changes).order_by(UNSETTLED.c.n)
 _delete = sa.delete(UNSETTLED).where(UNSETTLED.c.n == sa.bindparam("k_n"))
@@ -51,22 +55,11 @@ class Settler:
         self._shared = postgresql.is_postgresql(engine)
         self._committed_ns: dict[int, int] = {}  # of our own commits, by the number of their row
         self._behind = True  # there may be rows
+        self._is_first = True  # no turn of this process has begun
         self.newest_n = 0  # number of the feed that is known here
 
     def begin(self, counts: Counter[str]) -> None:
         """Settle what an earlier process left. Raises SchemaError where the tables don't fit."""
-        try:
-            with self._engine.begin() as db:
-                if db.scalar(sa.select(sa.func.max(UNSETTLED.c.n))) is None:
-                    self._behind = self._shared
-                    return
-                if not self._shared:
-                    _leave_out_numbers(db)
-        except Exception as error:
-            fault = as_schema_error(error)
-            if fault is not error:
-                raise fault from error
-            return  # the storage fails: the next turn tries again
         self.settle(counts)
 
     def note(self, n: int, committed_ns: int) -> None:
@@ -84,6 +77,7 @@ class Settler:
         """Settle all rows; return whether there was one. What fails is counted, and tried again next time."""
         n_settled, turn = 0, Turn(0, is_last=False)
         try:
+            self._leave_out_numbers()
             while not turn.is_last:
                 turn = self._turn(counts)
                 n_settled += turn.n_settled
@@ -98,6 +92,19 @@ class Settler:
                     n_settled += self._settle_apart(counts)
         return n_settled > 0
 
+    def _leave_out_numbers(self) -> None:
+        """Before the first turn: give no number again that a loss of power may have taken from the feed.
+
+        Synchronised, unlike the turn: else the next loss of power would take this, too.
+        """
+        if not self._is_first:
+            return
+        if not self._shared:
+            with self._engine.begin() as db:
+                if db.scalar(sa.select(UNSETTLED.c.n).limit(1)) is not None:
+                    feed_numbers.continue_after(db, feed_numbers.newest_given(db) + NUMBERS_LEFT_OUT)
+        self._is_first = False
+
     def _settle_apart(self, counts: Counter[str]) -> int:
         """Settle row by row, since one of them can't be: that one without its times, or not at all."""
         n_settled = 0
@@ -107,18 +114,18 @@ class Settler:
                 numbers = db.scalars(sa.select(UNSETTLED.c.n).order_by(UNSETTLED.c.n).limit(ROWS_MAX)).all()
             for number in numbers:
                 n_settled += _first_that_works(ways, counts, number).n_settled
-        except Exception:  # the storage: the next turn tries again
+        except SQLAlchemyError:  # the storage: the next turn tries again
             counts["settle.failed"] += 1
         return n_settled
 
-    def _drop(self, counts: Counter[str], n: int) -> "Turn":
+    def _drop(self, counts: Counter[str], n: int) -> Turn:
         """Delete a row that can't be settled: what it notes is in the list, and not in the feed."""
         with self._engine.begin() as db:
             db.execute(_delete, {"k_n": n})
         counts["settle.refused"] += 1
         return Turn(1)
 
-    def _turn(self, counts: Counter[str], only: int | None = None, *, has_times: bool = True) -> "Turn":
+    def _turn(self, counts: Counter[str], only: int | None = None, *, has_times: bool = True) -> Turn:
         """Settle the oldest rows, or one, in one transaction."""
         tally: Counter[str] = Counter()
         query = _oldest.limit(ROWS_MAX) if only is None else _oldest.where(UNSETTLED.c.n == only)
@@ -205,11 +212,12 @@ class _Unsynchronised:
             return
         driver = self._db.connection.driver_connection
         assert driver is not None, "it is connected"
+        statement = f"PRAGMA synchronous={level}"
         try:
-            driver.execute(f"PRAGMA synchronous={level}")
-        except Exception:
+            driver.execute(statement)  # by the driver: SQLAlchemy would begin a transaction, which refuses it
+        except sqlite3.Error as error:
             self._db.invalidate()  # never to be used again: its commits would not wait for the disk
-            raise
+            raise OperationalError(statement, None, error) from error  # as `cause_of` knows it: no item's
 
 
 def _not_held(db: sa.Connection, noted: Sequence[Noted]) -> list[Noted]:
@@ -226,11 +234,3 @@ def _not_held(db: sa.Connection, noted: Sequence[Noted]) -> list[Noted]:
         else:
             held.update(names)
     return free
-
-
-def _leave_out_numbers(db: sa.Connection) -> None:
-    known = db.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'feed'").scalar() or 0
-    db.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = 'feed'")
-    db.exec_driver_sql(
-        "INSERT INTO sqlite_sequence (name, seq) VALUES ('feed', ?)", (known + NUMBERS_LEFT_OUT,)
-    )

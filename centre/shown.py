@@ -15,7 +15,7 @@ import msgspec
 from edge.latency import ViolationLatency, kind_of
 
 CHANGES_MAX = 1_000  # changes that may still be reported
-VERSIONS_MAX = 4_000  # episodes whose newest announced version is remembered
+VERSIONS_MAX = 4_000  # episodes in `Shown._versions`; one that was forgotten may count as new again
 REPORT_BYTES_MAX = 2_000
 NUMBERS_MAX = 64  # of one report
 

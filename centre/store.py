@@ -90,7 +90,7 @@ FEED = sa.Table(
     sqlite_autoincrement=True,
 )  # fmt: skip
 
-# One row per transaction whose changes the feed does not announce yet: it is deleted when it does.
+# One row per transaction whose changes have no rows of the feed yet; who adds those deletes it (`settling`).
 UNSETTLED = sa.Table(
     "unsettled", META,
     sa.Column("n", _NUMBER, primary_key=True, autoincrement=True),
@@ -193,10 +193,8 @@ def open_database(url: str | sa.URL) -> sa.Engine:
             _check_version(db)
             migrations.upgrade(db)
             META.create_all(db)
-            for index in (
-                *EPISODE.indexes,
-                *QUARANTINE.indexes,
-            ):  # a database of an earlier version has the table, not each index
+            # a database of an earlier version has these tables, but not each index
+            for index in (*EPISODE.indexes, *QUARANTINE.indexes):
                 index.create(db, checkfirst=True)
             _complete_columns(db)
             _write_version(db)

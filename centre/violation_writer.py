@@ -27,7 +27,7 @@ from centre.store import QUARANTINE
 from centre.violation_rows import store_alone, store_together
 
 TRIES = 5  # of a transaction that PostgreSQL ends for the sake of another one
-TRY_AGAIN_S = 0.02
+TRY_AGAIN_S = 0.02  # after the first failed try; twice as long after the second, and so on
 
 
 class ViolationWriter:
@@ -81,19 +81,20 @@ class ViolationWriter:
         journeys: Sequence[ReceivedJourney],
         asks: Sequence[StoreAsk],
     ) -> CommitResult:
-        """Commit; again at once where PostgreSQL ended the transaction for the sake of another one."""
-        for left in reversed(range(TRIES)):
+        """Commit; again after a while where PostgreSQL ended the transaction for another one's sake."""
+        n_failed = 0
+        while True:
             try:
                 result = self._commit_in_parts(batches, statuses, journeys, asks)
             except Exception as error:
-                if not left or postgresql.sqlstate_of(error) not in postgresql.TRANSIENT:
+                n_failed += 1
+                if n_failed == TRIES or postgresql.sqlstate_of(error) not in postgresql.TRANSIENT:
                     raise as_schema_error(error) from error
-                time.sleep(TRY_AGAIN_S * (TRIES - left))
+                time.sleep(n_failed * TRY_AGAIN_S)
                 continue
-            if left < TRIES - 1:
-                result.counts["commit.retried"] += TRIES - 1 - left
+            if n_failed:
+                result.counts["commit.retried"] += n_failed
             return result
-        raise AssertionError("the last try returns or raises")
 
     def _commit_in_parts(
         self,

@@ -9,6 +9,7 @@ import pytest
 from centre.database_file import SUFFIXES, beside
 from centre.database_mark import SUFFIX, newest, read
 from centre.settings import NOTHING_TO_ASK, ask_since_ns
+from centre.settling import Settler
 from centre.storage import Storage
 from centre.store import ASK, centre_name
 from tests.centre.test_storage import OLDEST_NS, T0_NS, opened, store
@@ -70,6 +71,30 @@ def test_an_older_copy_in_its_place_is_noticed(
     store(storage, 41, 42)
     with storage.engine.begin() as db:
         assert newest(db) > seen.feed_n, "no page has seen the number"
+    storage.close()
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_a_loss_of_power_that_takes_a_settling_makes_no_older_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asks: bool
+) -> None:
+    """The transaction is on the disk, its rows of the feed are not; the mark was written after both."""
+    path = tmp_path / "centre.sqlite"
+    storage = opened(path)
+    name = centre_name(storage.engine)
+    store(storage, 1, 20)
+    with storage.engine.begin() as db:
+        before = newest(db)
+    with monkeypatch.context() as lost:
+        lost.setattr(Settler, "settle", lambda _self, _counts: False)
+        store(storage, 21, 40)
+    storage.mark(before + 20 + asks)  # one more, and a whole transaction is missing
+    storage.close()
+    storage = opened(path)
+    assert (centre_name(storage.engine) != name) == asks
+    store(storage, 41, 42)
+    with storage.engine.begin() as db:
+        assert newest(db) > before + 20 + asks, "no page has seen the number"
     storage.close()
 
 

@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 
 from centre.commands import StatusChange
 from centre.reader import EpisodeFilter
-from centre.settling import Settler
 from centre.store import QUARANTINE, TRANSPORT, VERSION, centre_name, open_database
-from centre.violation_writer import ViolationWriter
 from geofence.violation import Violation
 from tests.support.centre_database import Centre
 from tests.support.centre_samples import MS, T0_NS, episode_id, item, payload, violation
@@ -141,74 +139,6 @@ def test_latency_is_of_the_first_warning_that_an_observation_decided(centre: Cen
     (row,) = centre.shown()
     assert row["latency_ms"] == (done.committed_ns - arrived_ns) / 1e6
     assert row["grade_max"] == "violation"
-
-
-def test_a_time_that_could_not_be_written_is_written_later(
-    centre: Centre, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is committed is answered and in the list all the same; the feed announces it with its time."""
-    with monkeypatch.context() as full:
-        full.setattr(Settler, "_write_times", _raise(sa.exc.OperationalError("", {}, Exception("disk full"))))
-        first = centre.commit(payload(10, item(1, violation(1))))
-        second = centre.commit(payload(10, item(2, violation(2))))
-        assert not centre.violation_writer.tend()
-    assert [done.acknowledgements[0].stored for done in (first, second)] == [(1,), (2,)]
-    assert first.counts["settle.failed"] == second.counts["settle.failed"] == 1
-    assert [row["committed_ns"] for row in centre.shown()] == [None, None]
-    assert centre.reader.changes(0) == []
-    assert centre.violation_writer.tend()
-    assert not centre.violation_writer.tend()
-    assert [change.key for change in centre.reader.changes(0)] == [episode_id(1), episode_id(2)]
-    stamped = {row["id"]: (row["committed_ns"], row["first_committed_ns"]) for row in centre.shown()}
-    assert stamped == {
-        episode_id(n): (str(done.committed_ns), str(done.committed_ns))
-        for n, done in ((1, first), (2, second))
-    }
-    assert len(centre.reader.latencies()) == 2
-
-
-def test_a_time_that_can_never_be_written_keeps_nothing_from_the_feed(
-    centre: Centre, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write = Settler._write_times
-
-    def refuse_the_second(self: Settler, db: sa.Connection, noted: Any) -> None:
-        if any(change.key == episode_id(2) for _, found in noted for change in found):
-            raise sa.exc.DataError("", {}, Exception("out of range"))
-        write(self, db, noted)
-
-    with monkeypatch.context() as full:
-        full.setattr(Settler, "_announce", _raise(sa.exc.OperationalError("", {}, Exception("disk full"))))
-        for n in (1, 2, 3):
-            centre.send(n, violation(n))
-    monkeypatch.setattr(Settler, "_write_times", refuse_the_second)
-    assert centre.violation_writer.tend()
-    assert [change.key for change in centre.reader.changes(0)] == [episode_id(n) for n in (1, 2, 3)]
-    assert [row["committed_ns"] is None for row in centre.shown()] == [False, True, False]
-    assert not centre.violation_writer.tend()
-
-
-def test_the_next_start_announces_what_a_killed_one_had_committed(
-    centre: Centre, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    centre.send(1, violation(1))
-    with monkeypatch.context() as killed:
-        killed.setattr(Settler, "settle", lambda _self, _counts: False)
-        centre.send(2, violation(2))
-    (seen,) = centre.reader.changes(0)
-    ViolationWriter(centre.engine, lambda: T0_NS + 900 * MS)
-    (came,) = centre.reader.changes(seen.n)
-    assert (came.key, came.data and came.data["committed_ns"]) == (episode_id(2), str(T0_NS + 900 * MS))
-    if centre.engine.dialect.name == "sqlite":
-        # a loss of power may have taken rows of the feed, with numbers that pages know: none is given again
-        assert came.n > seen.n + 1_000
-
-
-def _raise(error: Exception) -> Any:
-    def fail(*_: object) -> None:
-        raise error
-
-    return fail
 
 
 def test_a_gap_shows_even_if_nothing_follows(centre: Centre) -> None:

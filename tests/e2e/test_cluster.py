@@ -25,7 +25,7 @@ from petroroad.processes.ports import kept_port
 from tests.support.centre_samples import violation
 from tests.support.cluster import cluster
 from tests.support.delivery import rsu_end
-from tests.support.postgresql import postgresql
+from tests.support.ledger_databases import started
 
 pytestmark = [pytest.mark.anyio, pytest.mark.e2e, pytest.mark.paced]
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,7 +106,11 @@ class Stage:
 @contextlib.asynccontextmanager
 async def running(folder):
     with contextlib.ExitStack() as held:
-        address = held.enter_context(postgresql())
+        server = started(fsync=True)
+        if server is None:
+            pytest.skip("postgresql is missing: sudo apt-get install postgresql")
+        held.callback(server.close)
+        address = server.empty()
         http, *health = [f"127.0.0.1:{held.enter_context(kept_port())}" for _ in range(3)]
         centre = f'database = "{address}"\nhttp = "{http}"\ningest = "workers"\n'
         async with cluster(folder, centre=centre) as (site, ports, nodes):

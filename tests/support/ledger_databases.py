@@ -1,4 +1,4 @@
-"""Databases for the tests of the ledger: a PostgreSQL server of one session, and SQLite files."""
+"""Databases for tests: a PostgreSQL server that is theirs alone."""
 
 import os
 import shutil
@@ -15,7 +15,9 @@ from tests.conftest import find_program
 class PostgresqlServer:
     """A server that only this session reaches, through a socket in its own folder."""
 
-    def __init__(self, initdb: str) -> None:
+    def __init__(self, initdb: str, *, fsync: bool) -> None:
+        """fsync : whether a commit waits for the disk; a centre warns of a server where none does"""
+        self._fsync = "on" if fsync else "off"
         self._programs = Path(initdb).parent
         # a socket's path has 107 bytes at most, and another user has to reach it
         self.folder = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
@@ -37,7 +39,7 @@ class PostgresqlServer:
         return f"postgresql+psycopg://petroroad@/{name}?host={self.folder}"
 
     def start(self) -> None:
-        options = f"-c listen_addresses='' -c fsync=off -k {self.folder}"
+        options = f"-c listen_addresses='' -c fsync={self._fsync} -k {self.folder}"
         self._run("pg_ctl", "-w", "-l", str(self.folder / "log"), "-o", options, "start")
 
     def stop(self) -> None:
@@ -71,7 +73,7 @@ class PostgresqlServer:
         shutil.rmtree(self.folder)
 
 
-def started() -> PostgresqlServer | None:
+def started(*, fsync: bool = False) -> PostgresqlServer | None:
     """Return a running server; None where PostgreSQL is not installed."""
     initdb = find_program("initdb")
-    return None if initdb is None else PostgresqlServer(initdb)
+    return None if initdb is None else PostgresqlServer(initdb, fsync=fsync)
