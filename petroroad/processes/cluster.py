@@ -1,6 +1,6 @@
 """A cluster of nats-server on this machine's loopback, of the very files that `deploy/cluster` ships.
 
-For tests and `petroroad chaos`: each node is a process, with TLS and the rights of the site's parts.
+For tests and benchmarks: each node is a process, with TLS and the rights of the site's parts.
 """
 
 import asyncio
