@@ -26,6 +26,7 @@ from typing import Literal, NamedTuple
 import uvloop
 
 from benchmarks import delivery
+from benchmarks.brokers import KINDS
 from benchmarks.delivery_site import running
 from benchmarks.harness import is_quick, print_line
 from edge import topics
@@ -49,7 +50,6 @@ ESN, CENTRE = "RSU-23", "centre"
 GATEWAY = "GW1"
 Security = Literal["plain", "tls", "signed"]
 CASES: tuple[Security, ...] = ("plain", "tls", "signed")
-KINDS: tuple[Kind, ...] = ("nats", "mosquitto")
 HEAD = b"\x81\xa1b\xc5"  # a map of one binary, which can be signed; its length is never looked at
 AT = len(HEAD)
 
