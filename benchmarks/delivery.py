@@ -18,12 +18,14 @@ import sqlite3
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
 import uvloop
 
+from benchmarks.brokers import KINDS, kinds_asked, worse_of
 from benchmarks.delivery_faults import FAULTS, fault_waits, staged
 from benchmarks.delivery_site import HOST, Site, running, through, violation
 from benchmarks.delivery_unit import LIVE_FIRST, Unit
@@ -43,7 +45,6 @@ from petroroad.processes.broker import Kind
 
 ESNS = ("EAST", "WEST")
 FLOOD = "FLOOD"
-KINDS: tuple[Kind, ...] = ("nats", "mosquitto")
 EPOCH = 10
 IN_FLIGHT = 64  # batches of the flood: 2048 items, as many as four RSUs have in flight
 HIGH_IS_GOOD = ("delivery.ingest_per_s", "drain.per_s")
@@ -186,19 +187,16 @@ def shown(lines: list[Line]) -> list[Line]:
     return lines
 
 
-def worst_of(lines: list[Line]) -> list[Line]:
+def worst_of_both(lines: list[Line]) -> list[Line]:
     """Return under its bare name the worse one of each figure that was measured with both brokers."""
-    found: dict[str, list[Line]] = {}
-    for line in lines:
-        head, _, kind = line.name.rpartition(".")
-        if kind in KINDS and line.value is not None:
-            found.setdefault(head, []).append(line)
-    pick = {name: min if name in HIGH_IS_GOOD else max for name in found}
-    return [
-        pick[name](mine, key=lambda line: line.value or 0.0)._replace(name=name)
-        for name, mine in found.items()
-        if len(mine) == len(KINDS)
+    heads = [
+        line.name.removesuffix(f".{kind}")
+        for kind in KINDS
+        for line in lines
+        if line.name.endswith(f".{kind}")
     ]
+    both = [name for name, n in Counter(heads).items() if n == len(KINDS)]
+    return [worse_of(lines, name, min if name in HIGH_IS_GOOD else max) for name in both]
 
 
 def table(lines: list[Line]) -> str:
@@ -209,16 +207,15 @@ def table(lines: list[Line]) -> str:
 
 def main() -> int:
     """Print one JSON line per figure, and without `--quick` a table."""
-    kinds: list[Kind] = [kind for kind in KINDS if kind in sys.argv[1:]] or list(KINDS)
     lines = []
     with tempfile.TemporaryDirectory(prefix="petroroad-delivery-") as name:
         rate = uvloop.run(ledger_per_s(3_000 if is_quick() else 20_000, Path(name)))
         lines += shown([Line("delivery.ledger_per_s", rate, "violations/s")])
-        for kind in kinds:
+        for kind in kinds_asked():
             folder = Path(name) / kind
             folder.mkdir()
             lines += uvloop.run(measure(kind, folder))
-    lines += shown(worst_of(lines))
+    lines += shown(worst_of_both(lines))
     if not is_quick():
         sys.stdout.write(table(lines) + "\n")
     return 0

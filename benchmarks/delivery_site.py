@@ -28,15 +28,15 @@ ROWS = 30  # of evidence: some 3 kB a violation
 READY_S = 60.0
 
 
-def violation(esn: str, number: int, now_ns: int) -> bytes:
-    """Return the bytes of a made-up violation; equal arguments but the time give the same id."""
+def violation(esn: str, number: int, now_ns: int, version: int = 1) -> bytes:
+    """Return the bytes of a made-up violation; RSU and number give its id."""
     columns: dict[str, list[Any]] = {
         name: [round(0.01 * i, 3) for i in range(ROWS)]
         for name in ("s_m", "d_m", "sigma_d_m", "excess_m", "speed_mps", "p_violation")
     }
     columns |= {"stamp_ns": [now_ns] * ROWS, "lon_deg": [ORIGIN[0]] * ROWS, "lat_deg": [ORIGIN[1]] * ROWS}
     found = Violation(
-        id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{esn}/{number}")), version=1, hop=0, phase="open",
+        id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{esn}/{number}")), version=version, hop=0, phase="open",
         grade="warning", rule="lane_departure", vehicle=None, identity_p=None, track=number, esn=esn,
         start_ns=now_ns, confirmed_ns=None, end_ns=None, lon_deg=ORIGIN[0], lat_deg=ORIGIN[1], lane=None,
         zone=None, s_m=100.0, d_m=1.5, sigma_d_m=0.2, p_violation=0.9, speed_mps=16.0, limit_mps=None,

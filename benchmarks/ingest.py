@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -88,10 +89,13 @@ class Rsu:
             while rest and len(sent) < in_flight and self.link.publish(topic, bodies[rest[0]]):
                 sent.append(rest.popleft())
             n_acked = len(self.acked)
-            await self.until(lambda n_acked=n_acked: len(self.acked) > n_acked, RESEND_S)  # type: ignore[misc]
+            await self.until(partial(self._has_more_than, n_acked), RESEND_S)
             if len(self.acked) == n_acked:  # nothing for so long: what was sent is lost
                 rest.extendleft(reversed(sent))
                 sent.clear()
+
+    def _has_more_than(self, n_acked: int) -> bool:
+        return len(self.acked) > n_acked
 
     async def wait_s(self, seq: int) -> float:
         """Send one until it is acknowledged; return the time [s]."""

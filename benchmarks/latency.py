@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import uvloop
 
+from benchmarks.brokers import kinds_asked, worse_of
 from benchmarks.harness import Line, is_quick
 from benchmarks.latency_commit import SHARES, lines_of, ways_of
 from benchmarks.latency_load import VEHICLES, Load
@@ -42,7 +43,6 @@ PERIOD_NS = 100_000_000
 SAMPLES_MIN = 100
 READY_S = 120.0  # ten RSUs start at once
 HOST = "127.0.0.1"
-KINDS: tuple[Kind, ...] = ("nats", "mosquitto")
 
 
 async def send_scans(rsus: list[Addresses], seconds: float) -> None:
@@ -145,9 +145,8 @@ def worst_of(lines: list[Line], n_rsus: int) -> list[Line]:
     unit = f"ms, {VEHICLES} vehicles over {n_rsus} RSU{'s' if n_rsus > 1 else ''}, the worse broker"
     found = []
     for name in (*(f"latency.commit.{share}" for share, _ in SHARES), "rsu.cpu", "rsu.rss"):
-        mine = [line for line in lines if line.name in {f"{name}.{kind}" for kind in KINDS}]
-        worst = max(mine, key=lambda line: line.value or 0.0)
-        found.append(worst._replace(name=name, unit=unit if name.startswith("latency") else worst.unit))
+        worst = worse_of(lines, name)
+        found.append(worst._replace(unit=unit if name.startswith("latency") else worst.unit))
     return found
 
 
@@ -158,7 +157,7 @@ def main() -> int:
     if "--rsus" in arguments:
         n_rsus = int(arguments[arguments.index("--rsus") + 1])
     lines: list[Line] = []
-    for kind in [kind for kind in KINDS if kind in arguments] or KINDS:
+    for kind in kinds_asked():
         with tempfile.TemporaryDirectory(prefix="petroroad-latency-") as folder:
             for line in uvloop.run(measure(kind, seconds, n_rsus, Path(folder))):
                 line.show()

@@ -1,27 +1,22 @@
 """Violations that the centre's ledger commits each second: decoded batches into a SQLite file, no broker.
 
 `python -m benchmarks.ledger [N] [VERSIONS]`: N violations of eight RSUs, VERSIONS of each episode, in batches
-of 32 and in transactions of the writer's own size, two of which are synchronised to the disk for each.
+of 32 and in transactions of the writer's own size, each of which is synchronised to the disk.
 """
 
 import sys
 import tempfile
 import time
-import uuid
 from pathlib import Path
 
-import msgspec
-
+from benchmarks.delivery_site import violation
 from benchmarks.harness import print_line
-from benchmarks.ingest import batch as ingest_batch
 from centre.batch_decoder import Batch, decode_batch
 from centre.commit_size import CommitSize
 from centre.store import open_database
 from centre.violation_writer import ViolationWriter
 from edge import topics
 from edge.wire import ITEMS_MAX, ViolationBatch, ViolationItem, encode
-from geofence.violation import decode as decode_violation
-from geofence.violation import encode as encode_violation
 
 RSUS = 8
 
@@ -30,25 +25,14 @@ def batches(n: int, n_versions: int) -> list[Batch]:
     """Return n violations as decoded batches, the RSUs in turn."""
     made: list[Batch] = []
     for place in range(0, n, ITEMS_MAX):
-        esn = f"RSU{place // ITEMS_MAX % RSUS}"
-        sample = msgspec.msgpack.decode(ingest_batch(esn, 1), type=ViolationBatch).items[0]
-        assert sample.violation is not None, "a batch of one violation"
-        found = decode_violation(sample.violation)
+        esn, now_ns = f"RSU{place // ITEMS_MAX % RSUS}", time.time_ns()
         items = []
         for number in range(place, min(place + ITEMS_MAX, n)):
             episode, version = divmod(number, n_versions)
-            body = encode_violation(
-                msgspec.structs.replace(
-                    found, id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{esn}/{episode}")), version=version + 1
-                )
-            )
-            items.append(
-                ViolationItem(
-                    seq=number + 1, detected_ns=sample.detected_ns, sent_ns=sample.sent_ns, violation=body
-                )
-            )
+            body = violation(esn, episode, now_ns, version + 1)
+            items.append(ViolationItem(seq=number + 1, detected_ns=now_ns, sent_ns=now_ns, violation=body))
         payload = encode(ViolationBatch(epoch=10, items=tuple(items)))
-        read = decode_batch(topics.violation_up(esn), esn, payload, time.time_ns())
+        read = decode_batch(topics.violation_up(esn), esn, payload, now_ns)
         assert isinstance(read, Batch), "made by our own encoder"
         made.append(read)
     return made

@@ -1,15 +1,15 @@
-"""What the system says of a process: its CPU time and its memory (proc(5))."""
+"""What the system says of a process: its CPU time and its memory."""
 
 import asyncio
-import os
 import time
-from pathlib import Path
+
+import psutil
 
 
 def cpu_s(pid: int) -> float:
     """Return the CPU time of a process so far, of all its threads."""
-    after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+    used = psutil.Process(pid).cpu_times()
+    return float(used.user + used.system)
 
 
 async def cpu_share(pid: int, after_s: float, seconds: float) -> float:
@@ -22,5 +22,4 @@ async def cpu_share(pid: int, after_s: float, seconds: float) -> float:
 
 def rss_mib(pid: int) -> float:
     """Return the memory of a process."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return float(psutil.Process(pid).memory_info().rss / 2**20)

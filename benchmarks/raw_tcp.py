@@ -25,13 +25,15 @@ class RawTcp:
     def __init__(self, folder: Path) -> None:
         spawn = multiprocessing.get_context("spawn")
         near, far = spawn.Pipe()
-        self._end, self._found = spawn.Event(), near
+        self._end = spawn.Event()
         self._receiver = spawn.Process(target=_receive, args=(folder, far), daemon=True)
         self._receiver.start()
+        far.close()  # so that the receiver's end is an end here, too
         port = int(near.recv())
         self._results, results = spawn.Pipe()
         self._sender = spawn.Process(target=_send, args=(folder, port, self._end, results), daemon=True)
         self._sender.start()
+        results.close()
 
     def end(self) -> list[float]:
         """End both; return each latency from the due time to the receiver's commit [ms]."""

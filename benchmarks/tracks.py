@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import uvloop
 
+from benchmarks.brokers import kinds_asked, worse_of
 from benchmarks.delivery_site import HOST, running
 from benchmarks.harness import Line, is_quick
 from benchmarks.processes import cpu_share
@@ -39,7 +40,6 @@ RSUS, TRACKS, PAGES, PERIOD_NS = 100, 100, 4, 100_000_000
 NAMED, LANES = 10, 60  # tracks of an RSU with a name; lanes of its map
 WHOLE_EVERY = 50  # snapshots: names and lanes are in each such one
 QUICK_S, WHOLE_S, WARM_UP_S = 10.0, 60.0, 2.0
-KINDS: tuple[Kind, ...] = ("nats", "mosquitto")
 ESNS = tuple(f"T-{place:03d}" for place in range(RSUS))
 
 
@@ -123,6 +123,7 @@ async def measure(kind: Kind, folder: Path, seconds: float) -> list[Line]:
                 near, far = spawn.Pipe()
                 pages = spawn.Process(target=read, args=(page_port, WARM_UP_S + seconds, far), daemon=True)
                 pages.start()
+                far.close()  # so that the pages' end is an end here, too
                 share, broker_share = await asyncio.gather(
                     cpu_share(site.centre.process.pid, WARM_UP_S, seconds),
                     cpu_share(site.broker.process.pid, WARM_UP_S, seconds),
@@ -143,13 +144,11 @@ async def measure(kind: Kind, folder: Path, seconds: float) -> list[Line]:
 def main() -> int:
     """Print one JSON line per figure; the bare names are the worse one of both brokers."""
     found: list[Line] = []
-    for kind in [kind for kind in KINDS if kind in sys.argv[1:]] or KINDS:
+    for kind in kinds_asked():
         with tempfile.TemporaryDirectory(prefix="petroroad-tracks-") as name:
             found += uvloop.run(measure(kind, Path(name), QUICK_S if is_quick() else WHOLE_S))
-    for name in ("tracks.age_p99_ms", "tracks.core_share"):
-        mine = [line for line in found if line.name in {f"{name}.{kind}" for kind in KINDS}]
-        found.append(max(mine, key=lambda line: line.value or 0.0)._replace(name=name))
-    for line in found:
+    worst = [worse_of(found, name) for name in ("tracks.age_p99_ms", "tracks.core_share")]
+    for line in found + worst:
         line.show()
     return 0
 

@@ -14,6 +14,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,7 @@ from nats.errors import TimeoutError as NatsTimeoutError
 
 from benchmarks.harness import print_line
 from benchmarks.ledger import batches
+from centre.commit_size import ITEMS_FIRST
 from centre.store import open_database
 from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
@@ -36,6 +38,7 @@ from edge.link import Link, link_settings
 from edge.queues import VIOLATIONS, inbox_of, stream_config
 from edge.signing.site_guard import site_guard
 from edge.tls import Holder, credentials
+from petroroad.chaos.waiting import until
 from petroroad.demo.site import FILES, SHIPPED
 from petroroad.pki import authority as pki
 from petroroad.pki.whole_site import issue_all
@@ -44,7 +47,7 @@ from petroroad.processes.cluster import HOST, Ports, keep_ports, start_cluster, 
 from petroroad.toml_text import dumps
 
 N_VIOLATIONS, N_STATUSES, N_SNAPSHOTS, N_TRACKS = 6_000, 3_000, 3_000, 40
-COMMIT_BATCHES = 3  # of 32 items: the writer's own limit
+COMMIT_BATCHES = ITEMS_FIRST // wire.ITEMS_MAX
 N_RSUS, N_MESSAGES, RATE_HZ, IDLE_S = 16, 1_500, 150.0, 10.0
 READY_S, REPEATS = 60.0, 1_000
 
@@ -68,7 +71,7 @@ def cpu_s(processes: list[psutil.Process]) -> float:
 
 
 def ledger(address: str, name: str) -> None:
-    """Commit violations, all of them opens, in transactions of the writer's size."""
+    """Commit violations, all of them opens, in transactions of the size with which the writer begins."""
     engine = open_database(address)
     server: list[psutil.Process] = []
     if name == "postgresql":
@@ -197,8 +200,9 @@ async def _measured(site: Site, nodes: list[psutil.Process]) -> None:
         begun_s, from_s = cpu_s(nodes), time.monotonic()
         for i in range(N_MESSAGES):
             link, rsu = links[i % N_RSUS], site.config.rsu[i % N_RSUS]
-            while not link.publish(topics.rsu(rsu.esn, tail), bytes(size), qos=qos):  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
+            send = partial(link.publish, topics.rsu(rsu.esn, tail), bytes(size), qos=qos)
+            if not await until(send, READY_S):  # too much in flight
+                raise TimeoutError(f"the cluster takes no {tail} within {READY_S:.0f} s")
             await asyncio.sleep(max(0.0, from_s + i / RATE_HZ - time.monotonic()))
         await asyncio.sleep(1.0)
         took_s = time.monotonic() - from_s

@@ -13,13 +13,14 @@ from petroroad.processes.broker import BrokerMissingError, program
 
 FREE_BYTES_MIN = 2 * 2**30
 FSYNC_MS_MAX = 20.0
+Level = Literal["ok", "warn", "fail"]
 
 
 class Check(NamedTuple):
     """One answer."""
 
     name: str
-    level: Literal["ok", "warn", "fail"]
+    level: Level
     detail: str
 
 
@@ -50,7 +51,7 @@ def disk(folder: Path) -> list[Check]:
                 file.flush()
                 os.fsync(file.fileno())
         fsync_ms = (time.monotonic() - begun_s) * 200.0
-        level: Literal["ok", "warn"] = "ok" if fsync_ms <= FSYNC_MS_MAX else "warn"
+        level: Level = "ok" if fsync_ms <= FSYNC_MS_MAX else "warn"
         checks.append(Check("disk.fsync", level, f"{fsync_ms:.1f} ms"))
     except OSError as error:
         checks.append(Check("disk.fsync", "fail", str(error)))

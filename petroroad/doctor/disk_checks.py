@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError
 from centre.database_file import path_of
 from edge.config import Site
 from edge.recording.retention import FLOOR_SHARE
-from petroroad.doctor.checks import FREE_BYTES_MIN, Check
+from petroroad.doctor.checks import FREE_BYTES_MIN, Check, Level
 
 INODE_SHARE_MIN = 0.02  # free: an outbox, a log and recordings need a few hundred
 SPAN_S_MIN = 3_600.0  # of recordings, from which their growth is told
@@ -57,8 +57,8 @@ def _folder(name: str, folder: Path) -> Check:
     if disk.f_files and disk.f_favail < INODE_SHARE_MIN * disk.f_files:
         warns.append(f"only {disk.f_favail} inodes are free: delete small files")
     text = f"{free / GIB:.1f} GiB free at {there}"
-    level = "fail" if fails else "warn" if warns else "ok"
-    return Check(name, level, "; ".join([text, *fails, *warns]))  # type: ignore[arg-type]
+    level: Level = "fail" if fails else "warn" if warns else "ok"
+    return Check(name, level, "; ".join([text, *fails, *warns]))
 
 
 def recordings_check(site: Site, folder: Path, files: Sequence[Path]) -> Check:

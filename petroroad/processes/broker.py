@@ -93,16 +93,7 @@ async def start_broker(
 ) -> Child:
     """Start the broker, await that it accepts connections; else as broker_spec, ChildError, NotReadyError."""
     child = await start(broker_spec(kind, run_dir, host, port, tls, login))
-    try:
-        async with asyncio.timeout(READY_S):
-            while not await is_listening(host, port):
-                if not child.running:
-                    raise await child.died()
-                await asyncio.sleep(POLL_S)
-    except TimeoutError:
-        await child.stop(1.0)
-        text = f"the broker does not listen on {host}:{port}; the end of its log:\n{tail(child.spec.log)}"
-        raise NotReadyError(text) from None
+    await until_listening(child, host, port)
     if kind == "nats":
         await _prepare(child, Path(child.spec.argv[-1]).parent)
     return child
@@ -138,6 +129,20 @@ def program(kind: Kind) -> str:
     if found is None:  # Debian keeps daemons where a user's PATH does not look
         raise BrokerMissingError("mosquitto is not installed: sudo apt-get install mosquitto")
     return found
+
+
+async def until_listening(child: Child, host: str, port: int) -> None:
+    """Return once it accepts connections; raises ChildError if it ends, NotReadyError after ending it."""
+    try:
+        async with asyncio.timeout(READY_S):
+            while not await is_listening(host, port):
+                if not child.running:
+                    raise await child.died()
+                await asyncio.sleep(POLL_S)
+    except TimeoutError:
+        await child.stop(1.0)
+        head = f"{child.spec.name} does not listen on {host}:{port}; the end of its log"
+        raise NotReadyError(f"{head}:\n{tail(child.spec.log)}") from None
 
 
 async def is_listening(host: str, port: int) -> bool:

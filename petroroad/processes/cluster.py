@@ -1,6 +1,6 @@
 """A cluster of nats-server on this machine's loopback, of the very files that `deploy/cluster` ships.
 
-For tests and `petroroad chaos`: each node is a process, with TLS and the rights of the site's parts.
+For tests and benchmarks: each node is a process, with TLS and the rights of the site's parts.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from edge.config import Site
 from edge.rights import rights_of
 from petroroad.pki import authority as pki
 from petroroad.processes.access import nats_pins, nats_users
-from petroroad.processes.broker import POLL_S, READY_S, is_listening, program
+from petroroad.processes.broker import program, until_listening
 from petroroad.processes.broker_security import accepted_keys, operators_of, workers_of
-from petroroad.processes.children import Child, ChildSpec, NotReadyError, start, tail
+from petroroad.processes.children import Child, ChildSpec, start
 from petroroad.processes.ports import kept_port
 
 SHIPPED = Path(__file__).resolve().parents[2] / "deploy" / "cluster"
@@ -92,16 +92,7 @@ async def start_node(folder: Path, n: int, ports: tuple[Ports, ...]) -> Child:
     A node alone serves none: its MQTT streams need two of three. So all are started at once.
     """
     child = await start(node_spec(folder, n, ports))
-    try:
-        async with asyncio.timeout(READY_S):
-            while not await is_listening("127.0.0.1", ports[n - 1].mqtt):
-                if not child.running:
-                    raise await child.died()
-                await asyncio.sleep(POLL_S)
-    except TimeoutError:
-        await child.stop(1.0)
-        log = child.spec.log
-        raise NotReadyError(f"{child.spec.name} does not listen; the end of {log}:\n{tail(log)}") from None
+    await until_listening(child, "127.0.0.1", ports[n - 1].mqtt)
     return child
 
 

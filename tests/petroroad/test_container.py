@@ -84,6 +84,11 @@ def test_the_image_runs_the_program_without_privileges_and_reports_its_health():
         assert setting in run_stage
 
 
+@pytest.mark.parametrize("name", PARTS)
+def test_each_part_has_the_secrets_that_the_site_file_names(name):
+    assert PARTS[name]["env_file"] == [{"path": "site/environment", "required": False}], "or it exits with 2"
+
+
 def test_no_secret_is_in_the_files():
     for path in FOLDER.rglob("*"):
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
