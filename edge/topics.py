@@ -1,7 +1,7 @@
 """Names of the MQTT topics of docs/design.md section 7: made and parsed. Pure."""
 
+import functools
 import re
-from functools import lru_cache
 from typing import NamedTuple
 
 ROOT = "v2x/v1"
@@ -124,7 +124,7 @@ def parse(topic: str) -> Topic | None:
     return _parsed(topic) if len(topic) <= CHARS_MAX else None
 
 
-@lru_cache(maxsize=PARSED_MAX)  # signature, gate and handler of each message ask for the same one
+@functools.lru_cache(maxsize=PARSED_MAX)  # signature, gate and handler of each message ask for the same one
 def _parsed(topic: str) -> Topic | None:
     parts = topic.split("/")
     if len(parts) < 5 or "/".join(parts[:2]) != ROOT or not NAME.fullmatch(parts[3]):
