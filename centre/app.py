@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from structlog.typing import FilteringBoundLogger as Logger
@@ -19,7 +21,7 @@ from centre.ingest import Ingest
 from centre.metrics import EXPECTED, Metrics
 from centre.overview import Overview
 from centre.presence import CentrePresence, begin_presence
-from centre.reader import Reader
+from centre.reader import Change, Reader
 from centre.settings import ask_since_ns
 from centre.shown import Shown
 from centre.site_view import SiteView, view_of
@@ -37,6 +39,8 @@ from geofence.plausible import bounds_of
 
 SUMMARY_S = 1.0
 TEND_S = 1.0  # between two looks at the database's file
+Present = dict[str, Callable[[str], Awaitable[dict[str, Any] | None]]]  # by kind: the data of a key
+
 SUMMARIES_PER_TABLE = 2  # the table of all RSUs is sent with each second summary
 
 
@@ -79,6 +83,7 @@ class Centre:
     asker: Asker
     listener: FeedListener | None  # where other processes may write the database too
     shown: Shown
+    present: Present  # what the feed announces besides violations and units, by kind
 
     async def start(self) -> None:
         """Restore the units' states from the database; raises UnreadableError."""
@@ -154,7 +159,10 @@ def build_centre(
     database = Database(
         engine, Reader(engine), lambda: writer.fault or writer.storage_fault, log, damage.report
     )
-    feed = EventFeed(lambda after, limit: _events(database, overview, shown, after, limit), database.bounds)
+    present: Present = {}
+    feed = EventFeed(
+        lambda after, limit: _events(database, overview, shown, present, after, limit), database.bounds
+    )
     presence = begin_presence(
         engine, centre=site.config.centre.id, acks=site.config.centre.acks, now_ns=clock.now_ns,
         ready=lambda: database.fault is None,
@@ -185,7 +193,7 @@ def build_centre(
     return Centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
-        asker=asker, shown=shown, listener=listener,
+        asker=asker, shown=shown, listener=listener, present=present,
         health=Health(
             overview.ready, lambda: overview.counts()["centre"],
             lambda: metrics.samples() | overview.gauges() | _work(ingest, feed, tracks),
@@ -210,18 +218,27 @@ def oldest_kept_ns(site: Site, now_ns: int) -> int:
 
 
 async def _events(
-    database: Database, overview: Overview, shown: Shown, after: int, limit: int
+    database: Database, overview: Overview, shown: Shown, present: Present, after: int, limit: int
 ) -> list[Event]:
     """Return the committed changes after a cursor as server-sent events; a unit's row is the present one."""
-    events = []
-    for change in await database.read(database.reader.changes, after, limit):
-        if change.kind == "violation" and change.data is None:
-            events.append(Event(change.n, b"id: %d\n\n" % change.n))  # moves the cursor, shows nothing
-            continue
-        if change.kind != "violation" and postgresql.is_postgresql(database.engine):
+    found = await database.read(database.reader.changes, after, limit)
+    return [await _event(change, database, overview, shown, present) for change in found]
+
+
+async def _event(
+    change: Change, database: Database, overview: Overview, shown: Shown, present: Present
+) -> Event:
+    data: dict[str, Any] | None
+    if change.kind in present:
+        data = await present[change.kind](change.key)
+    elif change.kind == "violation":
+        data = change.data
+        if data is not None:
+            shown.announce(change.n, data)
+    else:
+        if postgresql.is_postgresql(database.engine):
             await overview.read_unit(change.kind, change.key)
-        if change.kind == "violation" and change.data is not None:
-            shown.announce(change.n, change.data)
-        data = change.data if change.kind == "violation" else overview.unit(change.kind, change.key)
-        events.append(Event(change.n, lines_of(change.kind, msgspec.json.encode(data), change.n)))
-    return events
+        data = overview.unit(change.kind, change.key)
+    if data is None:
+        return Event(change.n, b"id: %d\n\n" % change.n)  # moves the cursor, shows nothing
+    return Event(change.n, lines_of(change.kind, msgspec.json.encode(data), change.n))

@@ -1,14 +1,17 @@
 """The guard in front of every route until people can log in: loopback only, and security headers."""
 
 from collections.abc import Mapping
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from centre.accounts.actor import SCOPE_KEY, Actor
 from core.errors import ConfigError
 from edge.config import address_of, is_address
 
+HERE = Actor("local", "administrator")  # until people can log in: whoever sits at this machine
 PORTS = {"http": 80, "https": 443}  # where a URL names none
 LOOPBACK_HOSTS = frozenset(("127.0.0.1", "::1", "localhost"))
 POLICY = (
@@ -57,6 +60,8 @@ class Guard:
         if not _is_local(dict(scope["headers"])):
             await _refuse(scope["type"] == ScopeType.WEBSOCKET, send)
             return
+
+        cast(dict[str, Any], scope)[SCOPE_KEY] = HERE
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -11,15 +11,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from centre import migrations, postgresql
+from centre.audit import tables as _audit  # noqa: F401  its tables belong to the database
 from centre.database_file import MODE, path_of, restrict
 from centre.faults import SchemaError, as_schema_error
+from centre.meta import META, NUMBER
 
 VERSION_KEY = "schema_version"  # in SETTING; a petroroad without Alembic reads it to refuse a newer database
 SQLITE_WAIT_S = 5  # for a lock of another process
 LOG_BYTES_KEPT = 4_194_304  # of the write-ahead log after a checkpoint: a long reader lets it grow
 
-META = sa.MetaData()
-_NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite counts only a column of its own name
 
 # One row per transport key that ever arrived: what an RSU's batch is compared with.
 TRANSPORT = sa.Table(
@@ -56,7 +56,7 @@ VERSION = sa.Table(
 # One row per episode: the version that is shown, and figures over all its versions.
 EPISODE = sa.Table(
     "episode", META,
-    sa.Column("n", _NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("n", NUMBER, primary_key=True, autoincrement=True),
     sa.Column("id", sa.String(36), nullable=False, unique=True),
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("hop", sa.BigInteger, nullable=False),
@@ -82,7 +82,7 @@ sa.Index("ix_episode_section", EPISODE.c.grade_max, EPISODE.c.open)  # the page 
 # Rows are added in the order of their numbers, also where several processes write (`settling`).
 FEED = sa.Table(
     "feed", META,
-    sa.Column("n", _NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("n", NUMBER, primary_key=True, autoincrement=True),
     sa.Column("kind", sa.String(16), nullable=False),  # violation, rsu, gateway
     sa.Column("key", sa.String(64), nullable=False),  # the violation's id, the esn, the gateway's id
     sa.Column("version", sa.BigInteger),
@@ -93,14 +93,14 @@ FEED = sa.Table(
 # One row per transaction whose changes have no rows of the feed yet; who adds those deletes it (`settling`).
 UNSETTLED = sa.Table(
     "unsettled", META,
-    sa.Column("n", _NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("n", NUMBER, primary_key=True, autoincrement=True),
     sa.Column("changes", sa.LargeBinary, nullable=False),  # of `changes`
     sqlite_autoincrement=True,
 )  # fmt: skip
 
 QUARANTINE = sa.Table(
     "quarantine", META,
-    sa.Column("n", _NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("n", NUMBER, primary_key=True, autoincrement=True),
     sa.Column("received_ns", sa.BigInteger, nullable=False),
     sa.Column("topic", sa.String(200), nullable=False),
     sa.Column("esn", sa.String(64), nullable=False),
@@ -137,7 +137,7 @@ EPOCH = sa.Table(
 # RSU did not know of it. `base` is what was known of that one then; the joined one's row shows both together.
 JOURNEY = sa.Table(
     "journey", META,
-    sa.Column("n", _NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("n", NUMBER, primary_key=True, autoincrement=True),
     sa.Column("id", sa.String(36), nullable=False, unique=True),
     sa.Column("terminal", sa.String(64), nullable=False),
     sa.Column("open", sa.Boolean, nullable=False),

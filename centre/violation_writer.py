@@ -6,8 +6,9 @@ Several processes may write one PostgreSQL database.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -15,6 +16,7 @@ from centre import changes, postgresql
 from centre import statements as sql
 from centre.attempts import Attempt, alone, together
 from centre.batch_decoder import Batch, UnreadableBatch
+from centre.changes import Change
 from centre.commands import CommitResult, ReceivedJourney, StatusChange, StoreAsk
 from centre.faults import as_schema_error, cause_of
 from centre.journey_rows import store_journey
@@ -26,6 +28,7 @@ from centre.status_rows import store_ask, store_status
 from centre.store import QUARANTINE
 from centre.violation_rows import store_alone, store_together
 
+Result = TypeVar("Result")
 TRIES = 5  # of a transaction that PostgreSQL ends for the sake of another one
 TRY_AGAIN_S = 0.02  # after the first failed try; twice as long after the second, and so on
 
@@ -66,6 +69,29 @@ class ViolationWriter:
             self._settler.settle(result.counts)
         return result
 
+    def run(
+        self, work: Callable[[sa.Connection, list[Change]], Result], names: Collection[str] = ()
+    ) -> Result:
+        """Run `work(db, found)` in one transaction and return its result; an exception undoes all of it.
+
+        It adds to `found` what the feed has to announce. `names`: of what it reads and changes, for the locks
+        between several processes. It runs again where PostgreSQL ended the transaction for another's sake.
+        """
+
+        def once() -> tuple[Result, int | None]:
+            found: list[Change] = []
+            with self._engine.begin() as db:
+                if postgresql.is_postgresql(db):
+                    postgresql.lock(db, names)
+                result = work(db, found)
+                return result, _note(db, found)
+
+        result, unsettled_n = self._tried(once, self.counts)
+        if unsettled_n is not None:
+            self._settler.note(unsettled_n, self._now_ns())
+            self._settler.settle(self.counts)
+        return result
+
     def tend(self) -> bool:
         """Announce what is committed and not yet announced; return whether there was something.
 
@@ -81,11 +107,17 @@ class ViolationWriter:
         journeys: Sequence[ReceivedJourney],
         asks: Sequence[StoreAsk],
     ) -> CommitResult:
-        """Commit; again after a while where PostgreSQL ended the transaction for another one's sake."""
+        retried: Counter[str] = Counter()
+        result = self._tried(partial(self._commit_in_parts, batches, statuses, journeys, asks), retried)
+        result.counts.update(retried)
+        return result
+
+    def _tried(self, transaction: Callable[[], Result], counts: Counter[str]) -> Result:
+        """Run a transaction; again after a while where PostgreSQL ended it for another one's sake."""
         n_failed = 0
         while True:
             try:
-                result = self._commit_in_parts(batches, statuses, journeys, asks)
+                result = transaction()
             except Exception as error:
                 n_failed += 1
                 if n_failed == TRIES or postgresql.sqlstate_of(error) not in postgresql.TRANSIENT:
@@ -93,7 +125,7 @@ class ViolationWriter:
                 time.sleep(n_failed * TRY_AGAIN_S)
                 continue
             if n_failed:
-                result.counts["commit.retried"] += n_failed
+                counts["commit.retried"] += n_failed
             return result
 
     def _commit_in_parts(
@@ -140,9 +172,16 @@ class ViolationWriter:
             for ask in asks:
                 attempt(db, result, partial(store_ask, ask=ask))
             trim_table(db, result.counts, QUARANTINE)
-            if result.changes:
-                body = changes.encode(changes.joined(result.changes))
-                added = db.execute(sql.ADD_UNSETTLED, {"changes": body}).inserted_primary_key
-                assert added is not None, "the row has a number"
-                result.unsettled_n = added[0]
+            result.unsettled_n = _note(db, result.changes)
         return result
+
+
+def _note(db: sa.Connection, found: Sequence[Change]) -> int | None:
+    """Note what a transaction changed, in it; return the number of that row."""
+    if not found:
+        return None
+    body = changes.encode(changes.joined(found))
+    added = db.execute(sql.ADD_UNSETTLED, {"changes": body}).inserted_primary_key
+    assert added is not None, "the row has a number"
+    n: int = added[0]
+    return n

@@ -5,11 +5,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
+import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.batch_decoder import ANYWHERE, Batch, UnreadableBatch, decode_batch
+from centre.changes import Change
 from centre.commands import (
     Command,
     CommitResult,
@@ -29,6 +33,7 @@ from centre.storage import MovedError, Storage
 from centre.violation_writer import ViolationWriter
 from geofence.plausible import Bounds
 
+Result = TypeVar("Result")
 QUARANTINE_ITEMS = 4  # keeping unreadable bytes costs as much as so many items
 IDLE_S = 0.5  # without a commit: the database's file is tended
 
@@ -77,8 +82,36 @@ class Writer:
         Raises SchemaError where the tables don't fit: every later try fails too.
         """
         begun_s = time.perf_counter()
+        outcome = await self._in_thread(partial(self._write, commands))
+        self.counts.update(outcome.committed.counts)
+        if outcome.committed.counts["quarantine.kept"]:
+            self._log.warning("quarantined", n=outcome.committed.counts["quarantine.kept"])
+        self._on_stored(outcome.committed, time.perf_counter() - begun_s)
+        self._on_commit()
+        return outcome
+
+    async def run(self, work: Callable[[sa.Connection, list[Change]], Result], *names: str) -> Result:
+        """Run `ViolationWriter.run` of this work: a transaction of its own, announced in the feed.
+
+        Raises what `work` raises, and what `execute` does.
+        """
+
+        def write() -> Result:
+            if self._storage is not None:
+                self._storage.admit_writes()
+            result = self._violation_writer.run(work, names)
+            if self._storage is not None:
+                self._storage.secure()
+                self._storage.mark(self._violation_writer.feed_n)
+            return result
+
+        result = await self._in_thread(write)
+        self._on_commit()
+        return result
+
+    async def _in_thread(self, write: Callable[[], Result]) -> Result:
         try:
-            outcome = await asyncio.get_running_loop().run_in_executor(self._thread, self._write, commands)
+            result = await asyncio.get_running_loop().run_in_executor(self._thread, write)
         except (SQLAlchemyError, MovedError) as error:
             self.counts["commit.failed"] += 1
             self.fault = str(getattr(error, "orig", error))
@@ -87,12 +120,7 @@ class Writer:
                 self._on_damage(self.fault)
             raise NotWrittenError(self.fault) from error
         self.fault, self._committed_s = None, time.monotonic()
-        self.counts.update(outcome.committed.counts)
-        if outcome.committed.counts["quarantine.kept"]:
-            self._log.warning("quarantined", n=outcome.committed.counts["quarantine.kept"])
-        self._on_stored(outcome.committed, time.perf_counter() - begun_s)
-        self._on_commit()
-        return outcome
+        return result
 
     async def tend(self) -> None:
         """Each second: announce what is left of commits, and look after the database's file.

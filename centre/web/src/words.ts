@@ -1,8 +1,19 @@
 /** Every word of the page, Chinese and English; nothing else in the page holds text for people. */
 
+import { ACCOUNTS_WORDS } from "./words/accounts.ts";
+import { DESK_WORDS } from "./words/desk.ts";
+import { REPLAY_WORDS } from "./words/replay.ts";
+import { SEARCH_WORDS } from "./words/search.ts";
+import { EVIDENCE_WORDS } from "./words/evidence.ts";
+
 export type Lang = "zh" | "en";
 
 export const WORDS = {
+  ...ACCOUNTS_WORDS,
+  ...DESK_WORDS,
+  ...REPLAY_WORDS,
+  ...SEARCH_WORDS,
+  ...EVIDENCE_WORDS,
   link: ["连接", "Link"], live: ["实时", "Live"], lost: ["中断", "Lost"], late: ["迟到", "Late"], loading: ["读取中", "Loading"],
   openN: ["未结束", "Open"], trucks: ["在途危化车", "Hazmat trucks"], others: ["其他车辆", "Other vehicles"],
   rsuOnline: ["RSU 在线", "RSU online"], judgeable: ["可判定里程", "Judgeable length"],
