@@ -1,4 +1,4 @@
-"""`petroroad centre user` and `petroroad centre audit`: accounts and the log of acts, beside a running centre."""
+"""`petroroad centre user` and `petroroad centre audit`: accounts and acts, also while a centre runs."""
 
 import getpass
 import json

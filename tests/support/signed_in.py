@@ -11,7 +11,7 @@ from centre.accounts import passwords
 from centre.accounts.actor import Actor, Role
 from centre.store import exclusive
 
-PASSWORD = "correct horse battery"  # noqa: S105
+PASSWORD = "correct horse battery"
 DIGEST = passwords.digest(PASSWORD)
 NAMES: dict[str, Role] = {
     "ada": "administrator", "sun": "supervisor", "ola": "operator", "vera": "viewer", "aud": "auditor",
