@@ -11,11 +11,14 @@ from litestar.params import FromPath, QueryParameter
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 from centre import page
+from centre.access import routes as access_routes
+from centre.access.rules import authorize, check_routes
 from centre.app import Centre
+from centre.audit import routes as audit_routes
 from centre.desk import routes as desk
 from centre.faults import NotWrittenError, UnreadableError
 from centre.reader import PAGE_ROWS_MAX, EpisodeFilter, JourneyFilter
-from centre.security import Guard
+from centre.security import Door, Guard
 from centre.streams import Streams
 from geofence.violation import Grade
 
@@ -28,29 +31,35 @@ Handler = ControllerRouterHandler
 Handlers = list[Handler]
 
 
-def build(centre: Centre, directory: Path = PAGE) -> ASGIApp:
+LOCAL = Door()
+
+
+def build(centre: Centre, directory: Path = PAGE, door: Door = LOCAL) -> ASGIApp:
     """Return the web interface of one centre behind its guard.
 
-    directory : the built page
+    directory : the built page.  door : where it is served
     """
-    return Guard(routes(centre, directory))
+    return Guard(routes(centre, directory, door), centre.access, door)
 
 
-def routes(centre: Centre, directory: Path = PAGE) -> Litestar:
+def routes(centre: Centre, directory: Path = PAGE, door: Door = LOCAL) -> Litestar:
     """Return the app with every route, HTTP and WebSocket, without the guard."""
+    cookies = access_routes.Cookies(door.cookie(centre.access), door.tls)
 
     async def log_failure(error: Exception, scope: Scope) -> None:
         # the others are the client's mistakes, or faults of the database, which its own parts log
         if not isinstance(error, (HTTPException, UnreadableError, NotWrittenError)):
             centre.log.error("request.failed", reason=scope["path"][:100], exc_info=error)
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[
             *_stored(centre),
             *_momentary(centre),
             *_health(centre),
             *_streams(centre),
             *desk.handlers(centre.desk),
+            *access_routes.handlers(centre.access, cookies),
+            *audit_routes.handlers(centre.database.engine, centre.database.read),
             *page.handlers(directory),
         ],
         openapi_config=None,
@@ -58,7 +67,10 @@ def routes(centre: Centre, directory: Path = PAGE) -> Litestar:
         logging_config=None,
         after_exception=[log_failure],
         exception_handlers={UnreadableError: _unavailable, NotWrittenError: _unavailable},
+        guards=[authorize],
     )
+    check_routes(app)
+    return app
 
 
 def _unavailable(
@@ -149,7 +161,7 @@ def _momentary(centre: Centre) -> Handlers:
 def _health(centre: Centre) -> Handlers:
     """Return the handlers for supervisors of processes and for Prometheus."""
 
-    @get(["/healthz", "/readyz", "/metrics"], sync_to_thread=False)
+    @get(["/healthz", "/readyz", "/metrics"], sync_to_thread=False, opt={"public": True})
     def health(request: Request[Any, Any, Any]) -> Json:
         status, kind, body = centre.health.answer(request.url.path)
         return Response(body, status_code=status, media_type=kind.decode())

@@ -10,6 +10,7 @@ import msgspec
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre import postgresql
+from centre.access.service import Access, Facts, Limits
 from centre.asker import Asker
 from centre.broker import BrokerLink
 from centre.checking import Check
@@ -36,7 +37,7 @@ from centre.unit_registry import UnitRegistry
 from centre.violation_writer import ViolationWriter
 from centre.writer import Writer
 from edge.clock import Clock
-from edge.config import Site
+from edge.config import Site, address_of, is_loopback
 from edge.exposition import Values
 from edge.metrics import Health
 from edge.sections import RetentionConfig
@@ -90,10 +91,12 @@ class Centre:
     shown: Shown
     present: Present  # what the feed announces besides violations and units, by kind
     desk: Desk
+    access: Access
 
     async def start(self) -> None:
         """Restore the units' states from the database; raises UnreadableError."""
         await self.overview.restore()
+        await self.access.start()
         await self.feed.start()
 
     async def run(self) -> None:
@@ -105,6 +108,7 @@ class Centre:
             tasks.create_task(self._publish_state(), name="centre.publish_state")
             tasks.create_task(self._look_after_storage(), name="centre.storage")
             tasks.create_task(self.asker.run(), name="centre.asker")
+            tasks.create_task(self.access.run(), name="centre.access")
             if self.storage.refused is not None:
                 tasks.create_task(self.storage.until_healed(), name="centre.healed")
                 return  # what can't be read can't be mended either
@@ -122,6 +126,7 @@ class Centre:
 
     def close(self) -> None:
         """End the threads after the work that they have accepted, then close the database."""
+        self.access.close()
         self.writer.close()
         self.database.close()
         self.storage.close()
@@ -140,11 +145,13 @@ class Centre:
 
 
 def build_centre(
-    site: Site, storage: Storage, clock: Clock, stop: asyncio.Event, log: Logger, main_id: str | None = None
-) -> Centre:
+    site: Site, storage: Storage, clock: Clock, stop: asyncio.Event, log: Logger, main_id: str | None = None,
+    *, is_demo: bool = False,
+) -> Centre:  # fmt: skip
     """Return the centre of a site on an open database, which the centre closes.
 
     main_id : the site's first centre, where this is the second; None: this one
+    is_demo : whoever sits here is the demo's user
     """
     engine, damage = storage.engine, Damage()
     view = view_of(site)
@@ -169,6 +176,7 @@ def build_centre(
     database = Database(
         engine, Reader(engine), lambda: writer.fault or writer.storage_fault, log, damage.report
     )
+    access = Access(engine, database.read, writer.run, log, _access_facts(site, clock, is_demo=is_demo))
     present: Present = {}
     feed = EventFeed(
         lambda after, limit: _events(database, overview, shown, present, after, limit), database.bounds
@@ -195,7 +203,7 @@ def build_centre(
         database=database, broker=broker, peers=ingest.peers,
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
-            asker.counts, shown.counts, metrics.latency.counts, intake.counts,
+            asker.counts, shown.counts, metrics.latency.counts, intake.counts, access.counts,
             *(() if listener is None else (listener.counts,)),
         ),
         storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
@@ -210,13 +218,20 @@ def build_centre(
     return Centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
-        asker=asker, shown=shown, listener=listener, present=present, desk=desk,
+        asker=asker, shown=shown, listener=listener, present=present, desk=desk, access=access,
         health=Health(
             overview.ready, lambda: overview.counts()["centre"],
             lambda: metrics.samples() | overview.gauges() | _work(ingest, feed, tracks),
             histograms=metrics.histograms, expected=EXPECTED,
         ),
     )  # fmt: skip
+
+
+def _access_facts(site: Site, clock: Clock, *, is_demo: bool) -> Facts:
+    config = site.config.centre
+    limits = Limits(idle_s=config.idle_min * 60.0, lasts_s=config.session_h * 3_600.0)
+    is_local = is_loopback(address_of(config.http)[0])
+    return Facts(clock.now_ns, f"petroroad-{config.id}", limits, is_demo=is_demo, is_local=is_local)
 
 
 def _work(ingest: Ingest, feed: EventFeed, tracks: TrackHub) -> dict[str, float | Values]:

@@ -11,6 +11,9 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
+from centre.accounts.actor import SCOPE_KEY
+
+SIGN_IN = "signin.html"  # in the place of the page for whoever has to sign in first
 HASHED = "assets/"  # Vite names these files after their content
 FOR_EVER = "public, max-age=31536000, immutable"
 ASK_AGAIN = "no-cache"
@@ -60,13 +63,14 @@ def handlers(directory: Path) -> list[ControllerRouterHandler]:
     """Return the handlers of the built page, or of the one that says how to build it."""
     files = load(directory)
 
-    @route("/", http_method=METHODS, sync_to_thread=False)
+    @route("/", http_method=METHODS, sync_to_thread=False, opt={"public": True})
     def index(request: Request[Any, Any, Any]) -> Response[bytes]:
         if not files:
             return Response(NO_PAGE.encode(), media_type="text/html; charset=utf-8")
-        return _answer(files["index.html"], request)
+        may_look = SCOPE_KEY in request.scope
+        return _answer(files["index.html" if may_look or SIGN_IN not in files else SIGN_IN], request)
 
-    @route("/{path:path}", http_method=METHODS, sync_to_thread=False)
+    @route("/{path:path}", http_method=METHODS, sync_to_thread=False, opt={"public": True})
     def file(path: FromPath[Path], request: Request[Any, Any, Any]) -> Response[bytes]:
         found = files.get(path.as_posix().removeprefix("/"))
         if found is None:
@@ -77,7 +81,7 @@ def handlers(directory: Path) -> list[ControllerRouterHandler]:
 
 
 def _answer(found: File, request: Request[Any, Any, Any]) -> Response[bytes]:
-    headers = {"etag": found.etag, "cache-control": found.cache, "vary": "accept-encoding"}
+    headers = {"etag": found.etag, "cache-control": found.cache, "vary": "accept-encoding, cookie"}
     if found.etag in request.headers.get("if-none-match", ""):
         return Response(b"", status_code=304, headers=headers, media_type=found.kind)
     body = found.plain

@@ -6,6 +6,7 @@ import socket
 import sqlite3
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -13,19 +14,20 @@ from sqlalchemy.exc import SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre import secrets
+from centre.access.page_tls import REFRESH_S
 from centre.api import build
 from centre.app import Centre, build_centre, oldest_kept_ns
 from centre.database_file import path_of
 from centre.faults import DamagedError, SchemaError, UnreadableError
 from centre.ingest import TRACKS
 from centre.refused_disk import HealedError
-from centre.security import loopback
+from centre.security import Door, door_of
 from centre.server import bind, serve
 from centre.storage import SpentError, TakenError, hold, mend, open_storage
 from core.collecting import only_new_collected
 from core.errors import ConfigError
 from edge.clock import Clock
-from edge.config import Site
+from edge.config import Site, address_of
 from edge.service import Reporting, Service, Shell
 from edge.subscriptions import MAIN
 from edge.tls import Holder
@@ -40,6 +42,7 @@ class CentreProcess:
     log: Logger
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     main_id: str | None = None  # of the site's first centre, where this is the second
+    is_demo: bool = False  # whoever sits here is the demo's user
 
     @property
     def section(self) -> str:
@@ -63,8 +66,9 @@ class CentreProcess:
 
     async def _serve(self) -> DamagedError | HealedError | None:
         """Serve until stopped; return what ended it before, None for a clean end."""
-        config, where = self.site.config, self.site.where
-        host, port = loopback(config.centre.http, where)
+        config = self.site.config
+        door = door_of(self.site, self.section)
+        host, port = address_of(config.centre.http)
         clients = {MAIN: config.centre.id, TRACKS: f"{config.centre.id}-tracks"}
         shell = Shell("centre", self.site, self.clock, self.log, clients, Holder("centre", config.centre.id))
         listener = self._bind(f"{self.section}.http", host, port)
@@ -78,7 +82,9 @@ class CentreProcess:
         try:
             await self._start(centre)
             # an exception in a callback comes from the web server: it costs one connection only
-            await shell.run(_CentreService(centre, shell, listener, self._no_database), ends_on_bug=False)
+            await shell.run(
+                _CentreService(centre, shell, listener, door, self._no_database), ends_on_bug=False
+            )
             self.log.info("stopped")
         except* (DamagedError, HealedError) as errors:
             ended = _first(errors)
@@ -94,6 +100,12 @@ class CentreProcess:
             if centre.damage.fault is not None:
                 raise DamagedError(centre.damage.fault) from error
             raise self._no_database("can't be read", error) from error
+        if not centre.access.facts.is_local and not centre.access.has_accounts:
+            rule = (
+                "beyond this machine people sign in, and there is no account: petroroad centre user add NAME "
+                f"--role administrator --config {self.site.where}"
+            )
+            raise ConfigError(self.site.where, f"{self.section}.http", rule, self.site.config.centre.http)
 
     def _no_database(self, wrong: str, error: BaseException) -> ConfigError:
         url = self.site.config.centre.database
@@ -104,7 +116,9 @@ class CentreProcess:
         try:
             storage = open_storage(self.site.config.centre.database, self.log, self._oldest_ns())
             try:
-                return build_centre(self.site, storage, self.clock, self.stop, self.log, self.main_id)
+                return build_centre(
+                    self.site, storage, self.clock, self.stop, self.log, self.main_id, is_demo=self.is_demo
+                )
             except BaseException:
                 storage.close()
                 raise
@@ -147,9 +161,15 @@ class _CentreService(Service):
     )  # fmt: skip
 
     def __init__(
-        self, centre: Centre, shell: Shell, listener: socket.socket, no_database: Callable[..., ConfigError]
+        self,
+        centre: Centre,
+        shell: Shell,
+        listener: socket.socket,
+        door: Door,
+        no_database: Callable[..., ConfigError],
     ) -> None:
         self.centre, self.shell, self.listener, self.no_database = centre, shell, listener, no_database
+        self.door = door
         self.subscriptions, self.health = centre.ingest.subscriptions, centre.health
 
     @property
@@ -168,7 +188,20 @@ class _CentreService(Service):
         return self.centre.overview.counts()["centre"]
 
     def background(self) -> dict[str, Coroutine[Any, Any, None]]:
-        return {"centre": self._run_centre()}
+        return {"centre": self._run_centre(), "page_tls": self._follow_certificate()}
+
+    async def _follow_certificate(self) -> None:
+        """Serve the page's new certificate once its files are replaced."""
+        tls = self.door.certificate
+        while tls is not None:
+            tls.note_fault()
+            for reason, n in tls.counts.items():
+                self.centre.access.counts[reason] = n
+            await asyncio.sleep(REFRESH_S)
+            if await asyncio.to_thread(tls.refresh):
+                self.shell.log.info("page_tls.reloaded", days_left=round(tls.days_left(datetime.now(UTC))))
+            elif tls.problem is not None:
+                self.shell.log.warning("page_tls.reload_failed", error=tls.problem)
 
     async def _run_centre(self) -> None:
         try:
@@ -180,7 +213,9 @@ class _CentreService(Service):
         """Serve the page until stopped."""
         self.shell.log_start("serving", http=self.shell.site.config.centre.http)
         with only_new_collected():
-            await serve(build(self.centre), self.listener, self.centre.stop)
+            tls = self.door.certificate
+            app = build(self.centre, door=self.door)
+            await serve(app, self.listener, self.centre.stop, None if tls is None else tls.context)
 
 
 def _first(group: BaseExceptionGroup[DamagedError | HealedError]) -> DamagedError | HealedError:
@@ -198,6 +233,7 @@ def standby_of(site: Site) -> Site:
         raise ConfigError(site.where, "standby", "is missing: the site has one centre")
     centre = msgspec.structs.replace(
         config.centre, id=standby.id, database=standby.database, http=standby.http, health=standby.health,
+        hosts=standby.hosts, certificate=standby.certificate, key=standby.key,
         ingest="self",
     )  # fmt: skip
     return replace(site, config=msgspec.structs.replace(config, centre=centre))

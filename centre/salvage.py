@@ -17,14 +17,17 @@ import sqlalchemy as sa
 
 from centre import database_file as files
 from centre import feed_numbers
+from centre.meta import META
 from centre.rebuild import rebuild_episodes
 from centre.settings import ASK_SINCE, set_value
 from centre.store import (
+    ASK,
     EPISODE,
     EPOCH,
     FEED,
     JOURNEY,
     QUARANTINE,
+    SETTING,
     STATUS,
     TRANSPORT,
     UNSETTLED,
@@ -39,6 +42,8 @@ ASK_MARGIN_NS = 3_600 * 10**9  # an RSU's outbox may have held older ones back f
 FEED_BEYOND = 1 << 44
 SHOWN = "SELECT 1 FROM violation_version WHERE id = :id AND version = :version AND esn = :esn"
 Row = tuple[Any, ...]
+TRAFFIC = (VERSION, TRANSPORT, EPISODE, FEED, UNSETTLED, QUARANTINE, STATUS, EPOCH, JOURNEY)
+MADE_ANEW = (SETTING, ASK)
 
 
 def salvage(path: Path, oldest_ns: int, ask_margin_ns: int = ASK_MARGIN_NS) -> Counter[str]:
@@ -55,7 +60,8 @@ def salvage(path: Path, oldest_ns: int, ask_margin_ns: int = ASK_MARGIN_NS) -> C
     counts: Counter[str] = Counter()
     try:
         with contextlib.closing(_opened(path)) as source, engine.begin() as db:
-            for table in (VERSION, TRANSPORT, EPISODE, FEED, UNSETTLED, QUARANTINE, STATUS, EPOCH, JOURNEY):
+            others = [table for table in META.sorted_tables if table not in (*TRAFFIC, *MADE_ANEW)]
+            for table in (*TRAFFIC, *others):  # accounts, acts of people: whatever part has tables
                 counts[table.name] = _copy_table(source, db, table)
             counts["key.dropped"] = _drop_unkept_keys(db)
             counts["key.added"] = _add_keys(db)
@@ -101,7 +107,7 @@ def _copy_table(source: sqlite3.Connection, db: sa.Connection, table: sa.Table) 
     values = f"SELECT {', '.join(f':{name}' for name in names)}"
     if table is EPISODE:  # only one whose shown version was salvaged: the page would show an empty row
         values += f" WHERE EXISTS ({SHOWN})"
-    insert = f"INSERT OR IGNORE INTO {table.name} ({', '.join(names)}) {values}"
+    insert = f"INSERT OR IGNORE INTO {table.name} ({', '.join(map(_quoted, names))}) {values}"
     target = db.connection.driver_connection
     assert target is not None, "the transaction has begun"
     n = 0
@@ -110,6 +116,10 @@ def _copy_table(source: sqlite3.Connection, db: sa.Connection, table: sa.Table) 
         if _fits(table, found):
             n += target.execute(insert, found).rowcount
     return n
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
 
 
 def _fits(table: sa.Table, values: dict[str, Any]) -> bool:
@@ -133,7 +143,7 @@ def _fits(table: sa.Table, values: dict[str, Any]) -> bool:
 
 def _readable(source: sqlite3.Connection, table: str, names: Sequence[str]) -> Iterator[Row]:
     """Yield the rows in the order of their numbers, without those that can't be read."""
-    query = f"SELECT rowid, {', '.join(names)} FROM {table} WHERE rowid > ? ORDER BY rowid"  # noqa: S608
+    query = f"SELECT rowid, {', '.join(map(_quoted, names))} FROM {table} WHERE rowid > ? ORDER BY rowid"  # noqa: S608
     last: int | None = -1
     while last is not None:
         try:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator
 
 import uvicorn
@@ -28,13 +29,20 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def serve(app: ASGIApp, listener: socket.socket, stop: asyncio.Event) -> None:
-    """Serve until `stop` is set, then end within about a second."""
+async def serve(
+    app: ASGIApp, listener: socket.socket, stop: asyncio.Event, tls: ssl.SSLContext | None = None
+) -> None:
+    """Serve until `stop` is set, then end within about a second.
+
+    tls : of the page's certificate; None: without TLS
+    """
     config = uvicorn.Config(
         app,
         log_config=None,
         log_level="warning",
         access_log=False,
+        proxy_headers=False,  # a client could say any address, and with it escape the waits of sign-ins
+        ssl_context_factory=None if tls is None else lambda _config, _usual: tls,
         lifespan="off",
         server_header=False,
         ws="websockets-sansio",

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from centre import desk_tables as _desk  # noqa: F401
 from centre import migrations, postgresql
+from centre.accounts import tables as _accounts  # noqa: F401  its tables belong to the database
 from centre.audit import tables as _audit  # noqa: F401  its tables belong to the database
 from centre.database_file import MODE, path_of, restrict
 from centre.faults import SchemaError, as_schema_error

@@ -37,10 +37,12 @@ class ViolationWriter:
     """Commits batches and statuses, one transaction for each call; not thread-safe."""
 
     def __init__(self, engine: sa.Engine, now_ns: Callable[[], int]) -> None:
-        self._engine = engine
+        # SQLite locks at the begin: a command (`centre user`) may write the file too, and a transaction that
+        # has read before that one's commit could never write any more
+        self._engine = engine.execution_options(exclusive=True)
         self._now_ns = now_ns
         self.limits = RowLimits()
-        self._settler = Settler(engine, now_ns)
+        self._settler = Settler(self._engine, now_ns)
         self.counts: Counter[str] = Counter()  # of `tend`
         self._settler.begin(self.counts)
 

@@ -151,6 +151,11 @@ class CentreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     health: Address | None = None  # None: the page's own address answers
     ingest: Literal["self", "workers"] = "self"  # who stores violations and journeys
     acks: Annotated[int, Meta(ge=1, le=2)] = 1  # centres that must hold a violation before its RSU deletes it
+    hosts: tuple[str, ...] = ()  # names by which browsers reach the page, beside its certificate's
+    certificate: str | None = None  # of the page, PEM; None: the one of `petroroad pki issue page ID-page`
+    key: str | None = None
+    idle_min: Annotated[float, Meta(ge=1.0, le=44_640.0)] = 60.0  # a session without use ends
+    session_h: Annotated[float, Meta(ge=0.1, le=744.0)] = 13.0  # a session ends: a shift and its hand-over
 
 
 class NatsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -169,6 +174,9 @@ class StandbyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     database: str = "sqlite:///standby.sqlite"
     http: Address = "127.0.0.1:8081"
     health: Address | None = None
+    hosts: tuple[str, ...] = ()
+    certificate: str | None = None
+    key: str | None = None
 
 
 DeskWord = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}$")]

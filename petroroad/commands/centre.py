@@ -1,6 +1,7 @@
 """`petroroad centre`: the supervision centre and its page in one process; backup and restore."""
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from centre import backup as backups
 from centre import secrets
+from centre.access.page_tls import page_tls
 from centre.database_file import path_of
 from centre.faults import SchemaError
 from centre.process import CentreProcess, standby_of
@@ -22,8 +24,12 @@ from edge import log
 from edge.clock import Clock
 from edge.config import Site, is_address, load_site
 from edge.topics import NAME
+from petroroad.commands import accounts
+from petroroad.demo import DEMO_VARIABLE
 
 app = App(name="centre", help="The supervision centre and its page.")
+app.command(accounts.user)
+app.command(accounts.audit)
 Source = Annotated[Path, Parameter(name="--from")]
 
 
@@ -46,13 +52,15 @@ def centre(
 
     async def run() -> None:
         service = CentreProcess(site, Clock.from_env(), log.setup(part="centre"), main_id=main_id)
+        service.is_demo = bool(os.environ.get(DEMO_VARIABLE))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, service.stop.set)
         await service.run()
 
     if sys.stderr.isatty():
-        sys.stderr.write(f"the page: http://{site.config.centre.http}/\n")
+        scheme = "http" if page_tls(site) is None else "https"
+        sys.stderr.write(f"the page: {scheme}://{site.config.centre.http}/\n")
     uvloop.run(run())
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.errors import CommandError, UsageError
-from edge.config import Site, is_address, load_site
+from edge.config import Site, address_of, is_address, is_loopback, load_site
 from petroroad.commands.running import check_output
 
 
@@ -63,7 +63,11 @@ def targets_of(site: Site) -> Iterator[Target]:
     if config.gateway is not None and config.gateway.health is not None:
         yield Target(config.gateway.health, "gateway", config.gateway.id)
     for centre in (config.centre, config.standby):
-        if centre is not None:
+        if centre is None:
+            continue
+        if centre.health is not None or is_loopback(
+            address_of(centre.http)[0]
+        ):  # elsewhere nobody may read it
             yield Target(centre.health or centre.http, "centre", centre.id)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edge.clock import Clock
 from edge.config import address_of, load_site
+from petroroad.demo import DEMO_VARIABLE
 from petroroad.demo.site import DemoSite
 from petroroad.pki.whole_site import BROKER_NAME
 from petroroad.processes.broker import start_broker
@@ -101,7 +102,8 @@ class Parts:
 
     def _spec(self, name: str, *arguments: str) -> ChildSpec:
         argv = (sys.executable, "-m", "petroroad", *arguments)
-        return ChildSpec(name=name, argv=argv, log=self.run_dir.log(name), env=self.clock.to_env())
+        env = self.clock.to_env() | ({DEMO_VARIABLE: "1"} if name == "centre" else {})
+        return ChildSpec(name=name, argv=argv, log=self.run_dir.log(name), env=env)
 
     async def _start(self, name: str, *arguments: str) -> Child:
         child = await start(self._spec(name, *arguments))

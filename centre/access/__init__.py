@@ -1,0 +1,1 @@
+"""Who may come in: accounts and sessions in the database, the guard, the routes of signing in."""
