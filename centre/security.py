@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from centre.accounts.actor import SCOPE_KEY, Actor
+from centre.answers.problem import refuse
 from core.errors import ConfigError
 from edge.config import address_of, is_address
 
@@ -16,7 +16,7 @@ PORTS = {"http": 80, "https": 443}  # where a URL names none
 LOOPBACK_HOSTS = frozenset(("127.0.0.1", "::1", "localhost"))
 POLICY = (
     "default-src 'self'; script-src 'self'; worker-src 'self' blob:; child-src blob:; "
-    "img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
+    "img-src 'self' data: blob:; style-src 'self'; connect-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'; object-src 'none'"
 )
 HEADERS = (
@@ -26,6 +26,7 @@ HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+NO_STORE = (*HEADERS, (b"cache-control", b"no-store"))
 
 
 def loopback(address: str, where: str) -> tuple[str, int]:
@@ -55,10 +56,10 @@ class Guard:
             await self._app(scope, receive, send)
             return
         if any(not char.isprintable() for char in scope["path"]):  # no file and no id has such a name
-            await _refuse(scope["type"] == ScopeType.WEBSOCKET, send, 404, b"no such path")
+            await refuse(scope, send, 404, "no such path", NO_STORE)
             return
         if not _is_local(dict(scope["headers"])):
-            await _refuse(scope["type"] == ScopeType.WEBSOCKET, send)
+            await refuse(scope, send, 403, "another host or origin", NO_STORE)
             return
 
         cast(dict[str, Any], scope)[SCOPE_KEY] = HERE
@@ -95,14 +96,3 @@ def _place(url: bytes) -> tuple[str | None, int] | None:
         return parts.hostname, parts.port or PORTS.get(parts.scheme, 0)
     except ValueError:
         return None
-
-
-async def _refuse(
-    websocket: bool, send: Send, status: int = 403, reason: bytes = b"another host or origin"
-) -> None:
-    if websocket:
-        await send({"type": "websocket.close", "code": 1008, "reason": reason.decode()})
-        return
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), *HEADERS]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": reason, "more_body": False})
