@@ -4,15 +4,18 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from litestar import Litestar, Request, Response, asgi, get
+from litestar import HttpMethod, Litestar, Request, Response, asgi, get
 from litestar.enums import ScopeType
-from litestar.exceptions import HTTPException, NotFoundException
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.params import FromPath, QueryParameter
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 from centre import page
 from centre.access import routes as access_routes
 from centre.access.rules import authorize, check_routes
+from centre.answers import description, problem
+from centre.answers.delivery import Delivery, accepts_gzip
+from centre.answers.query import refuse_unknown
 from centre.app import Centre
 from centre.audit import routes as audit_routes
 from centre.desk import routes as desk
@@ -24,8 +27,14 @@ from geofence.violation import Grade
 
 PAGE = Path(__file__).parent / "static"
 
+ALLOW = {"allow": "GET, OPTIONS"}  # of the streams
+MAP = {"cached": True, "media_types": ("application/geo+json",)}  # for the description, as `answer`
+HEALTH = {"statuses": (503,)}
+METRICS = {"media_types": ("text/plain",)}
+
 Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_ROWS_MAX)]
 Name = Annotated[str | None, QueryParameter(max_length=64)]
+Before = Annotated[int | None, QueryParameter(ge=0, le=2**53)]
 Json = Response[bytes]
 Handler = ControllerRouterHandler
 Handlers = list[Handler]
@@ -39,7 +48,7 @@ def build(centre: Centre, directory: Path = PAGE, door: Door = LOCAL) -> ASGIApp
 
     directory : the built page.  door : where it is served
     """
-    return Guard(routes(centre, directory, door), centre.access, door)
+    return Guard(Delivery(routes(centre, directory, door)), centre.access, door)
 
 
 def routes(centre: Centre, directory: Path = PAGE, door: Door = LOCAL) -> Litestar:
@@ -60,39 +69,32 @@ def routes(centre: Centre, directory: Path = PAGE, door: Door = LOCAL) -> Litest
             *desk.handlers(centre.desk),
             *access_routes.handlers(centre.access, cookies),
             *audit_routes.handlers(centre.database.engine, centre.database.read),
+            *description.handlers(),
             *page.handlers(directory),
         ],
-        openapi_config=None,
+        openapi_config=None,  # answers.openapi describes the streams and the problems too
         debug=False,
         logging_config=None,
         after_exception=[log_failure],
-        exception_handlers={UnreadableError: _unavailable, NotWrittenError: _unavailable},
         guards=[authorize],
+        before_request=refuse_unknown,
+        exception_handlers=problem.handlers(),
     )
     check_routes(app)
     return app
 
 
-def _unavailable(
-    _request: Request[Any, Any, Any], error: UnreadableError | NotWrittenError
-) -> Response[dict[str, Any]]:
-    """Answer 503 and name a time to try again: the database fails now, and may work later."""
-    verb = "read" if isinstance(error, UnreadableError) else "written"
-    detail = f"the database can't be {verb}: {error}"
-    return Response({"status_code": 503, "detail": detail}, status_code=503, headers={"retry-after": "1"})
-
-
 def _stored(centre: Centre) -> Handlers:
     """Return the handlers that read the database."""
 
-    @get("/api/violations")
+    @get("/api/violations", opt={"answer": "EpisodePage"})
     async def violations(
         shown: Annotated[Literal["open", "closed", "all"], QueryParameter(name="state")] = "all",
         grade: Annotated[list[Grade] | None, QueryParameter()] = None,
         rule: Name = None,
         esn: Name = None,
         kind: Annotated[Literal["alarm", "record"] | None, QueryParameter()] = None,
-        before: Annotated[int | None, QueryParameter(ge=0, le=2**53)] = None,
+        before: Before = None,
         limit: Limit = 100,
     ) -> dict[str, Any]:
         grades = tuple(grade or ())
@@ -101,29 +103,30 @@ def _stored(centre: Centre) -> Handlers:
         )
         return await centre.database.read(centre.database.reader.episodes, wanted)
 
-    @get("/api/violations/{violation_id:str}")
+    @get("/api/violations/{violation_id:str}", opt={"answer": "EpisodeDetail"})
     async def violation(violation_id: FromPath[str]) -> dict[str, Any]:
         found = await centre.database.read(centre.database.reader.violation, violation_id)
         if found is None:
             raise NotFoundException("no violation of this id")
         return found
 
-    @get("/api/journeys")
+    @get("/api/journeys", opt={"answer": "JourneyPage"})
     async def journeys(
         shown: Annotated[Literal["open", "closed", "all"], QueryParameter(name="state")] = "open",
         terminal: Name = None,
-        before: Annotated[int | None, QueryParameter(ge=0, le=2**53)] = None,
+        before: Before = None,
         limit: Limit = 100,
     ) -> dict[str, Any]:
         wanted = JourneyFilter(state=shown, terminal=terminal, before=before, limit=limit)
         offline = centre.overview.offline()
         return await centre.database.read(centre.database.reader.journeys, wanted, offline)
 
-    @get("/api/quarantine")
-    async def quarantine(limit: Limit = 100) -> dict[str, Any]:
-        return {"items": await centre.database.read(centre.database.reader.quarantined, limit)}
+    @get("/api/quarantine", opt={"answer": "QuarantinePage"})
+    async def quarantine(before: Before = None, limit: Limit = 100) -> dict[str, Any]:
+        """What was not stored, and why; newest first"""
+        return await centre.database.read(centre.database.reader.quarantined, limit, before)
 
-    @get("/api/summary")
+    @get("/api/summary", opt={"answer": "Summary"})
     async def summary() -> dict[str, Any]:
         return await centre.overview.summary()
 
@@ -133,25 +136,24 @@ def _stored(centre: Centre) -> Handlers:
 def _momentary(centre: Centre) -> Handlers:
     """Return the handlers that read the memory: the site, the units' states, the counters."""
 
-    @get("/api/site", sync_to_thread=False)
+    @get("/api/site", opt={"answer": "SiteBody", "cached": True}, sync_to_thread=False)
     def site() -> Json:
-        return Response(centre.site.description, media_type="application/json")
+        headers = {"etag": centre.site.description_etag, "cache-control": "no-cache"}
+        return Response(centre.site.description, media_type="application/json", headers=headers)
 
-    @get("/api/map", sync_to_thread=False)
+    @get("/api/map", opt=MAP, sync_to_thread=False)
     def road_map(request: Request[Any, Any, Any]) -> Json:
         headers = {"etag": centre.site.map_etag, "vary": "accept-encoding", "cache-control": "no-cache"}
-        if request.headers.get("if-none-match") == centre.site.map_etag:
-            return Response(b"", status_code=304, headers=headers, media_type="application/geo+json")
         body = centre.site.map_plain
-        if "gzip" in request.headers.get("accept-encoding", ""):
+        if accepts_gzip(request.headers.get("accept-encoding", "")):
             headers["content-encoding"], body = "gzip", centre.site.map_gzip
         return Response(body, headers=headers, media_type="application/geo+json")
 
-    @get("/api/rsus", sync_to_thread=False)
+    @get("/api/rsus", opt={"answer": "RsuTable"}, sync_to_thread=False)
     def rsus() -> dict[str, Any]:
         return centre.overview.rsu_table()
 
-    @get("/api/counts", sync_to_thread=False)
+    @get("/api/counts", opt={"answer": "Counts"}, sync_to_thread=False)
     def counts() -> dict[str, dict[str, Any]]:
         return centre.overview.counts()
 
@@ -161,12 +163,21 @@ def _momentary(centre: Centre) -> Handlers:
 def _health(centre: Centre) -> Handlers:
     """Return the handlers for supervisors of processes and for Prometheus."""
 
-    @get(["/healthz", "/readyz", "/metrics"], sync_to_thread=False, opt={"public": True})
-    def health(request: Request[Any, Any, Any]) -> Json:
-        status, kind, body = centre.health.answer(request.url.path)
-        return Response(body, status_code=status, media_type=kind.decode())
+    def answer(path: str) -> Json:
+        status, kind, body = centre.health.answer(path)
+        return Response(body, status_code=status, headers={"content-type": kind.decode()})
 
-    return [health]
+    @get(["/healthz", "/readyz"], opt=HEALTH | {"public": True}, sync_to_thread=False)
+    def health(request: Request[Any, Any, Any]) -> Json:
+        """Whether it lives, whether it can work"""
+        return answer(request.url.path)
+
+    @get("/metrics", opt=METRICS | {"public": True}, sync_to_thread=False)
+    def metrics() -> Json:
+        """Figures for Prometheus"""
+        return answer("/metrics")
+
+    return [health, metrics]
 
 
 def _streams(centre: Centre) -> Handlers:
@@ -184,6 +195,13 @@ def _stream(path: str, kind: ScopeType, serve: Callable[[Scope, Receive, Send], 
 
     @asgi(path, copy_scope=False)
     async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.HTTP and scope["method"] != HttpMethod.GET:
+            if scope["method"] != HttpMethod.OPTIONS:
+                raise MethodNotAllowedException(headers=ALLOW)
+            await Response(None, status_code=204, headers=ALLOW).to_asgi_response(None, Request(scope))(
+                scope, receive, send
+            )
+            return
         if scope["type"] != kind:
             raise NotFoundException("no such route")
         await serve(scope, receive, send)

@@ -6,19 +6,22 @@ import mimetypes
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from litestar import HttpMethod, Request, Response, route
+from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from centre.accounts.actor import SCOPE_KEY
+from centre.answers.delivery import accepts_gzip
 
 SIGN_IN = "signin.html"  # in the place of the page for whoever has to sign in first
+
 HASHED = "assets/"  # Vite names these files after their content
 FOR_EVER = "public, max-age=31536000, immutable"
 ASK_AGAIN = "no-cache"
 PACKED_BYTES_MIN = 1_000
-METHODS = [HttpMethod.GET, HttpMethod.HEAD]
+# ?lang=, ?theme= and others are for the page's own script; the description is of the interface below it
+PAGE = {"any_query": True, "undescribed": True, "public": True}
 NO_PAGE = """<!doctype html><meta charset="utf-8"><title>petroroad</title>
 <h1>The page is not built</h1><p>Run <code>make page</code> in the clone, install again where it was
 installed, and start again. The data is at <a href="/api/summary">/api/summary</a>.</p>
@@ -63,14 +66,14 @@ def handlers(directory: Path) -> list[ControllerRouterHandler]:
     """Return the handlers of the built page, or of the one that says how to build it."""
     files = load(directory)
 
-    @route("/", http_method=METHODS, sync_to_thread=False, opt={"public": True})
+    @get("/", opt=PAGE, sync_to_thread=False)
     def index(request: Request[Any, Any, Any]) -> Response[bytes]:
         if not files:
-            return Response(NO_PAGE.encode(), media_type="text/html; charset=utf-8")
+            return Response(NO_PAGE.encode(), media_type="text/html")
         may_look = SCOPE_KEY in request.scope
         return _answer(files["index.html" if may_look or SIGN_IN not in files else SIGN_IN], request)
 
-    @route("/{path:path}", http_method=METHODS, sync_to_thread=False, opt={"public": True})
+    @get("/{path:path}", opt=PAGE, sync_to_thread=False)
     def file(path: FromPath[Path], request: Request[Any, Any, Any]) -> Response[bytes]:
         found = files.get(path.as_posix().removeprefix("/"))
         if found is None:
@@ -82,9 +85,7 @@ def handlers(directory: Path) -> list[ControllerRouterHandler]:
 
 def _answer(found: File, request: Request[Any, Any, Any]) -> Response[bytes]:
     headers = {"etag": found.etag, "cache-control": found.cache, "vary": "accept-encoding, cookie"}
-    if found.etag in request.headers.get("if-none-match", ""):
-        return Response(b"", status_code=304, headers=headers, media_type=found.kind)
     body = found.plain
-    if found.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+    if found.packed is not None and accepts_gzip(request.headers.get("accept-encoding", "")):
         headers["content-encoding"], body = "gzip", found.packed
     return Response(body, headers=headers, media_type=found.kind)

@@ -283,15 +283,21 @@ class Reader:
         with self._engine.begin() as db:
             return {row.esn: (row.times, row.asked_ns) for row in db.execute(query).all()}
 
-    def quarantined(self, limit: int) -> list[dict[str, Any]]:
-        """Return `items` of `/api/quarantine`, newest first."""
+    def quarantined(self, limit: int, before: int | None = None) -> dict[str, Any]:
+        """Return the page of `/api/quarantine`, newest first."""
         columns = [
             QUARANTINE.c[name] for name in ("n", "received_ns", "topic", "esn", "epoch", "seq", "reason")
         ]
         query = sa.select(*columns, QUARANTINE.c.size_bytes.label("bytes")).order_by(QUARANTINE.c.n.desc())
+        if before is not None:
+            query = query.where(QUARANTINE.c.n < before)
         with self._engine.begin() as db:
-            rows = db.execute(query.limit(limit)).mappings().all()
-        return [json_safe(dict(row)) for row in rows]
+            rows = db.execute(query.limit(limit + 1)).mappings().all()
+        shown = rows[:limit]
+        return {
+            "next": shown[-1]["n"] if len(rows) > len(shown) else None,
+            "items": [json_safe(dict(row)) for row in shown],
+        }
 
     def statuses(self) -> list[Any]:
         """Return all rows of STATUS."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
-import msgspec
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,6 +15,7 @@ from centre.access.service import Access, Visit
 from centre.access.sessions import ENDED
 from centre.accounts.actor import SCOPE_KEY
 from centre.accounts.tables import DESK_CHARS_MAX
+from centre.answers.problem import refuse
 from core.errors import ConfigError
 from edge.config import Site, address_of, is_address, is_loopback
 
@@ -23,7 +23,7 @@ PORTS = {"http": 80, "https": 443}  # where a URL names none
 LOOPBACK_HOSTS = frozenset(("127.0.0.1", "::1", "localhost"))
 POLICY = (
     "default-src 'self'; script-src 'self'; worker-src 'self' blob:; child-src blob:; "
-    "img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
+    "img-src 'self' data: blob:; style-src 'self'; connect-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'; object-src 'none'"
 )
 HEALTH = frozenset(("/healthz", "/readyz", "/metrics"))  # beyond the loopback at `[centre] health` alone
@@ -36,6 +36,7 @@ HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+NO_STORE = (*HEADERS, (b"cache-control", b"no-store"))
 
 
 class Door(NamedTuple):
@@ -107,14 +108,14 @@ class Guard:
             await self._app(scope, receive, send)
             return
         if any(not char.isprintable() for char in scope["path"]):  # no file and no id has such a name
-            await self._refuse(scope, send, 404, "no such path")
+            await refuse(scope, send, 404, "no such path", NO_STORE)
             return
         headers = dict(scope["headers"])
         if not self._is_ours(scope, headers):
-            await self._refuse(scope, send, 403, "another host or origin")
+            await refuse(scope, send, 403, "another host or origin", NO_STORE)
             return
         if scope["path"] in HEALTH and not self._door.open_health:
-            await self._refuse(scope, send, 403, "health and metrics are served at [centre] health")
+            await refuse(scope, send, 403, "health and metrics are served at [centre] health", NO_STORE)
             return
         stored = cast(dict[str, Any], scope)
         token = token_of(headers, self._door.cookie(self._access))
@@ -144,15 +145,6 @@ class Guard:
             and self._door.is_for(origin[1])
             and origin[2] == own[2]
         )
-
-    async def _refuse(self, scope: Scope, send: Send, status: int, detail: str) -> None:
-        if scope["type"] == ScopeType.WEBSOCKET:
-            await send({"type": "websocket.close", "code": 1008, "reason": detail})
-            return
-        headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), *HEADERS]
-        body = msgspec.json.encode({"status_code": status, "detail": detail})
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 class _Stream:

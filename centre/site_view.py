@@ -27,6 +27,7 @@ class SiteView(NamedTuple):
     """The site's description and map in the bytes that are sent; made once at the start."""
 
     description: bytes  # JSON of `/api/site`
+    description_etag: str
     map_plain: bytes
     map_gzip: bytes
     map_etag: str
@@ -39,7 +40,8 @@ def view_of(site: Site) -> SiteView:
     described = describe(site)
     plain = page_map(site).encode()
     return SiteView(
-        description=msgspec.json.encode(described),
+        description=(encoded := msgspec.json.encode(described)),
+        description_etag=f'"{hashlib.sha256(encoded).hexdigest()[:32]}"',
         map_plain=plain,
         map_gzip=gzip.compress(plain, mtime=0),
         map_etag=f'"{hashlib.sha256(plain).hexdigest()[:32]}"',

@@ -7,8 +7,12 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from typing import Any
 from urllib.parse import parse_qs
 
+from litestar.exceptions import ClientException
 from litestar.types import Message, Receive, Scope, Send
 
+from centre.answers.delivery import HEAD_KEY
+from centre.answers.problem import refuse
+from centre.answers.query import refuse_names
 from centre.app import Centre
 
 SEND_TIMEOUT_S = 10.0  # a client that reads nothing for so long is cut; it connects again and resumes
@@ -16,6 +20,7 @@ END_S = 1.0  # for sending the close frame: a client that reads nothing would bl
 CLIENTS_MAX = 64  # of the event streams, SSE and WebSocket together
 STREAMS_OF_CLIENT_MAX = 16  # of either kind of stream: one program must leave some to the others
 Client = tuple[str, bytes]  # its address and its program's name
+BUSY = ((b"retry-after", b"10"),)
 ENDED = "the centre stops, or the client was too slow"
 
 
@@ -30,16 +35,14 @@ class Streams:
     async def events(self, scope: Scope, receive: Receive, send: Send) -> None:
         """GET /api/events."""
         client = _client(scope)
-        if self._is_full(client):
-            await _plain(send, 503, "too many listeners")
-            return
-        try:
-            after = _cursor(scope)
-        except ValueError:
-            await _plain(send, 400, "Last-Event-ID and after are whole numbers")
+        allowed, after = await self._begin(scope, send, client)
+        if not allowed:
             return
         headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
+        if HEAD_KEY in scope:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
         writing = self._write_events(after, send, _body)
         with _counted(self._event_clients, client):
             if await self._until_gone(writing, receive, "http.disconnect"):
@@ -54,13 +57,8 @@ class Streams:
         """
         await receive()  # websocket.connect
         client = _client(scope)
-        if self._is_full(client):
-            await _close(send, 1013, "too many listeners")
-            return
-        try:
-            after = _cursor(scope)
-        except ValueError:
-            await _close(send, 1008, "after is a whole number")
+        allowed, after = await self._begin(scope, send, client)
+        if not allowed:
             return
         await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
         writing = self._write_events(after, send, _text)
@@ -75,11 +73,13 @@ class Streams:
         client = _client(scope)
         if self._track_clients[client] >= STREAMS_OF_CLIENT_MAX:
             self._centre.tracks.counts["track.viewers_refused"] += 1
-            await _close(send, 1013, "too many viewers of one client")
+            await refuse(scope, send, 503, "too many viewers of one client", BUSY)
+            return
+        if await _has_unknown(scope, send, ()):
             return
         viewer = self._centre.tracks.join()
         if viewer is None:
-            await _close(send, 1013, "too many viewers")
+            await refuse(scope, send, 503, "too many viewers", BUSY)
             return
         await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
 
@@ -101,6 +101,22 @@ class Streams:
         async for lines in self._centre.feed.follow(after):
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await send(message(lines))
+
+    async def _begin(self, scope: Scope, send: Send, client: Client) -> tuple[bool, int | None]:
+        """Return whether a client may listen, else it has been refused with a problem; and its cursor."""
+        if self._is_full(client):
+            await refuse(scope, send, 503, "too many listeners", BUSY)
+            return False, None
+        if await _has_unknown(scope, send, ("after",)):
+            return False, None
+        try:
+            return True, _cursor(scope)
+        except ValueError:
+            detail = "Last-Event-ID and after are whole numbers"
+            await refuse(
+                scope, send, 400, detail, errors=[{"name": "after", "in": "query", "reason": detail}]
+            )
+            return False, None
 
     def _is_full(self, client: Client) -> bool:
         own, total = self._event_clients[client], self._event_clients.total()
@@ -199,7 +215,13 @@ def _cursor(scope: Scope) -> int | None:
     return int(text)
 
 
-async def _plain(send: Send, status: int, text: str) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": text.encode(), "more_body": False})
+async def _has_unknown(scope: Scope, send: Send, known: tuple[str, ...]) -> bool:
+    """Return whether a query has a parameter that the stream does not know; then it has been refused."""
+    given = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    try:
+        refuse_names(sorted(set(given) - set(known)), known)
+    except ClientException as error:
+        members = error.extra if isinstance(error.extra, dict) else {}
+        await refuse(scope, send, 400, error.detail, **members)
+        return True
+    return False

@@ -64,7 +64,7 @@ class Centre:
     def reads(self) -> None:
         """Read all that the web interface does, as JSON without a NaN in it."""
         shown = [
-            self.reader.episodes(EpisodeFilter(limit=500)), self.reader.quarantined(500),
+            self.reader.episodes(EpisodeFilter(limit=500)), self.reader.quarantined(500)["items"],
             self.reader.figures(NOW_NS), [change.data for change in self.reader.changes(0)],
             *map(self.reader.violation, self.ids()),
         ]  # fmt: skip
@@ -130,7 +130,7 @@ def test_a_nan_is_quarantined_and_shown_to_the_operator(centre: Centre) -> None:
     assert done.acknowledgements[0].stored == (1, 2, 3)
     assert done.counts["item.implausible"] == 1
     assert centre.ids() == sorted([episode_id(1), episode_id(3)])
-    (kept,) = centre.reader.quarantined(10)
+    (kept,) = centre.reader.quarantined(10)["items"]
     assert kept["reason"] == "implausible: p_violation: out of range 0 to 1 (is nan)"
     assert (kept["epoch"], kept["seq"]) == (10, 2)
 
@@ -164,7 +164,7 @@ def test_any_error_of_one_item_quarantines_it_alone(
     assert {change.key for change in done.changes} == {episode_id(1), episode_id(3)}
     assert done.counts["violation.stored"] == 2
     assert done.counts["item.unstorable"] == 1
-    reasons = [row["reason"] for row in either.reader.quarantined(10)]
+    reasons = [row["reason"] for row in either.reader.quarantined(10)["items"]]
     assert any(reason.startswith(f"unstorable: {type(error).__name__}") for reason in reasons)
     monkeypatch.undo()
     again = either.violation_writer.commit(
@@ -233,7 +233,7 @@ def test_a_broken_item_sent_again_is_the_same_item(centre: Centre) -> None:
 def test_a_withheld_violation_is_shown_to_the_operator(centre: Centre) -> None:
     done = centre.commit(f"{WITHHELD}overspeed: speed_mps: out of range", "no room on disk\u202e")
     assert done.acknowledgements[0].stored == (1, 2)
-    (kept,) = centre.reader.quarantined(10)
+    (kept,) = centre.reader.quarantined(10)["items"]
     assert kept["reason"] == "void: implausible overspeed: speed_mps: out of range"
 
 

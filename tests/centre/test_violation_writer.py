@@ -70,7 +70,7 @@ def test_what_can_never_be_stored_is_kept_aside_and_acknowledged(
     centre.send(1, violation(1))
     assert centre.send(2, body) == ((2,), ())
     assert centre.send(2, body) == ((2,), ())  # the repeat is known by its key
-    (kept,) = centre.reader.quarantined(10)
+    (kept,) = centre.reader.quarantined(10)["items"]
     assert reason in kept["reason"]
     assert (kept["esn"], kept["epoch"], kept["seq"]) == ("RSU001", 10, 2)
     assert len(centre.shown()) == 1
@@ -278,7 +278,7 @@ def test_feed_and_quarantine_are_bounded_and_count_what_they_dropped(
         dropped += centre.commit(payload(10, item(seq, violation(seq)))).counts
         dropped += centre.commit(payload(11, item(seq, b"\xc1" + bytes([seq])))).counts
     assert centre.reader.bounds() == (5, 3)
-    assert [row["seq"] for row in centre.reader.quarantined(10)] == [5, 4]
+    assert [row["seq"] for row in centre.reader.quarantined(10)["items"]] == [5, 4]
     assert (dropped["feed.dropped"], dropped["quarantine.dropped"]) == (2, 3)
     assert len(centre.shown()) == 5  # what is shown is never dropped
 

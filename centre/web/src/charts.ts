@@ -90,7 +90,7 @@ function lateralChart(f: Frame, data: History, detail: EpisodeDetail): string {
   );
   out += poly(known.map((s): Point => [f.x(s.tMs), y(edge(s))]), "tail");
   out += poly(
-    known.map((s): Point => [f.x(s.tMs), y(side * s.y)]), "ln", 'stroke-dasharray="4 3" stroke-width="1.2" style="stroke:var(--tx2)"',
+    known.map((s): Point => [f.x(s.tMs), y(side * s.y)]), "ln", 'stroke-dasharray="4 3" stroke-width="1.2" data-ink="2"',
   );
   out = `<g ${clip}>${out}</g>` + line(f.left, y(half), f.right, y(half), "sl", 'stroke-width="2"')
     + line(f.left, y(0), f.right, y(0), "axl");
@@ -212,7 +212,7 @@ function instants(f: Frame, data: History, detail: EpisodeDetail): string {
     const at = ms(decided.stamps.measured_ns);
     if (at >= data.fromMs && at <= data.toMs) {
       const left = f.x(at) > f.left + 130;
-      out += line(f.x(at), f.top, f.x(at), bottom, "", 'style="stroke:var(--c)" stroke-width="2"')
+      out += line(f.x(at), f.top, f.x(at), bottom, "", 'data-ink="grade" stroke-width="2"')
         + text(f.x(at) + (left ? -5 : 5), f.top + f.upperH - 6, `${t("decided")} ${clock(at, 1)}`, `lab b${left ? " e" : ""}`);
     }
   }
@@ -235,7 +235,7 @@ function latencyBar(f: Frame, detail: EpisodeDetail, h: number): string {
   const parts = found.parts.map(
     (p) => `${t(p.word)} <tspan class="b">${p.ms < 10 ? p.ms.toFixed(1) : p.ms.toFixed(0)}</tspan>`
   ).join("\u3000");
-  const slow = found.totalMs > LATENCY_LIMIT_MS ? ' style="fill:var(--w)"' : "";
+  const slow = found.totalMs > LATENCY_LIMIT_MS ? ' data-ink="late"' : "";
   return out + text(getLang() === "en" ? 66 : f.left, y - 6, parts)
     + line(x(LATENCY_LIMIT_MS), y - 3, x(LATENCY_LIMIT_MS), y + 12, "sl", 'stroke-width="2"')
     + text(f.w - 8, y + 9, `${t("limit")} ${LATENCY_LIMIT_MS} ms`, "e")
