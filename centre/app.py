@@ -35,6 +35,7 @@ from centre.storage import Storage
 from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
 from centre.violation_writer import ViolationWriter
+from centre.workers.watch import WorkerWatch
 from centre.writer import Writer
 from edge.clock import Clock
 from edge.config import Site, address_of, is_loopback
@@ -164,7 +165,7 @@ def build_centre(
         configs=site.config.rsu, rsus=rsus, gateways=gateways, peers=lambda: ingest.peers,
         now_ns=clock.now_ns, database=storage.path,
     )  # fmt: skip
-    tracks.on_snapshot, shown = metrics.received_snapshot, Shown(metrics.latency, clock.now_ns)
+    tracks.on_snapshot, shown = metrics.received_snapshot, Shown(metrics.stored.latency, clock.now_ns)
     violation_writer = ViolationWriter(engine, clock.now_ns)
     bounds = bounds_of(site.config.site.origin, view.range_m, view.map_version)
 
@@ -172,7 +173,7 @@ def build_centre(
         feed.wake()
         desk.wake()
 
-    writer = Writer(violation_writer, log, wake, bounds, storage, damage.report, metrics.stored)
+    writer = Writer(violation_writer, log, wake, bounds, storage, damage.report, metrics.stored.stored)
     database = Database(
         engine, Reader(engine), lambda: writer.fault or writer.storage_fault, log, damage.report
     )
@@ -203,12 +204,13 @@ def build_centre(
         database=database, broker=broker, peers=ingest.peers,
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
-            asker.counts, shown.counts, metrics.latency.counts, intake.counts, access.counts,
+            asker.counts, shown.counts, metrics.stored.latency.counts, intake.counts, access.counts,
             *(() if listener is None else (listener.counts,)),
         ),
         storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
         other_centre=main_id or (None if site.config.standby is None else site.config.standby.id),
         shared=listener is not None,
+        workers=WorkerWatch(expected=site.config.centre.ingest == "workers", started_ns=started_ns),
     )  # fmt: skip
     desk = Desk(
         intake=intake, database=database, writer=writer, now_ns=clock.now_ns, log=log, policy=policy,

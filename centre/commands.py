@@ -1,13 +1,14 @@
 """The commands that the database's writer accepts, and its answer."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from centre.changes import Change
 from centre.inbox import QueuedBatch
 from centre.row_limits import RowLimits
 from edge.latency import Delivered
+from edge.subscriptions import nothing
 from geofence.journeys.journey import Journey
 
 EPOCHS_MAX = 1_000  # of one RSU, the newest: each start of an RSU is an epoch, so this lasts for years
@@ -67,11 +68,15 @@ class StoreStatuses:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedJourney:
-    """One version of a journey, checked, with its bytes as received."""
+    """One version of a journey, checked, with its bytes as received.
+
+    settle : called once it is stored, or a newer version waits, or nobody will store it
+    """
 
     journey: Journey
     body: bytes
     received_ns: int
+    settle: Callable[[], None] = nothing
 
 
 @dataclass(frozen=True, slots=True)

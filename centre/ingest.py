@@ -139,8 +139,7 @@ class Ingest:
     def _receive_journeys(self, message: Incoming) -> None:
         """Queue versions of journeys; acknowledge at once those that can't be true, or they'd come again."""
         esn = message.topic.name
-        ack = self._journeys.receive(esn, message.payload, self._now_ns())
-        message.settle()  # the RSU keeps them until they are acknowledged to it
+        ack = self._journeys.receive(esn, message.payload, self._now_ns(), message.settle)
         if ack is not None:
             self._publish(topics.journey_ack(esn), wire.encode(ack), 1)
         self._wake.set()
@@ -234,6 +233,8 @@ class Ingest:
                 self._rsus.prove_epoch(ack.esn, ack.epoch)
         for ack in acks if len(acks) <= SINGLE_ACKS_MAX else _joined_by_epoch(acks):
             self._acknowledge(ack)
+        for received in journeys:
+            received.settle()
         refused = outcome.committed.refused_journeys
         kept = [received for received in journeys if received.journey.id not in refused]
         for esn, found in acks_of(kept).items():  # where the link refuses one, the RSU sends again

@@ -11,6 +11,7 @@ import msgspec
 
 from centre.commands import ReceivedJourney
 from edge.journey_messages import JourneyAck, JourneyKey, decode_journeys
+from edge.subscriptions import nothing
 from edge.wire import Count, Name
 from geofence.journeys.journey import decoded
 
@@ -38,6 +39,18 @@ class _Queue:
     n_bytes: int = 0
 
 
+class _Message:
+    """Settles a message once none of its versions waits."""
+
+    def __init__(self, settle: Callable[[], None]) -> None:
+        self.n_waiting, self._settle = 1, settle
+
+    def settle_one(self) -> None:
+        self.n_waiting -= 1
+        if self.n_waiting == 0:
+            self._settle()
+
+
 NOTHING = _Queue()  # of an RSU without a queue; never changed
 
 
@@ -52,13 +65,20 @@ class JourneyInbox:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def receive(self, esn: str, payload: bytes, now_ns: int) -> JourneyAck | None:
-        """Queue the versions of a message; return the acknowledgement of those that nobody can store."""
+    def receive(
+        self, esn: str, payload: bytes, now_ns: int, settle: Callable[[], None] = nothing
+    ) -> JourneyAck | None:
+        """Queue the versions of a message; return the acknowledgement of those that nobody can store.
+
+        settle : called once none of its versions waits any more
+        """
         try:
             bodies = decode_journeys(payload).journeys
         except (msgspec.MsgspecError, ValueError):
             self._counts["journeys.unreadable"] += 1
+            settle()
             return None
+        message = _Message(settle)
         refused = []
         for body in bodies:
             journey = decoded(body)
@@ -66,10 +86,14 @@ class JourneyInbox:
                 self._counts["journey.refused"] += 1
                 refused += _key_of(body)
                 continue
-            self._remove(esn, journey.id)
-            if not self._add(esn, ReceivedJourney(journey, body, now_ns)):
+            older = self._remove(esn, journey.id)
+            if older is not None:
+                older.settle()
+            if not self._add(esn, ReceivedJourney(journey, body, now_ns, message.settle_one)):
                 self._counts["journey.full"] += 1
                 break
+            message.n_waiting += 1
+        message.settle_one()  # the message itself has waited until all of it was read
         return JourneyAck(stored=tuple(refused)) if refused else None
 
     def pop(self) -> list[ReceivedJourney]:
@@ -89,6 +113,8 @@ class JourneyInbox:
             queue = self._waiting.get(received.journey.esn)
             if queue is None or received.journey.id not in queue.versions:
                 self._put(received.journey.esn, received)
+            else:
+                received.settle()
 
     def _add(self, esn: str, received: ReceivedJourney) -> bool:
         """Queue a version where there is room; return whether there was."""

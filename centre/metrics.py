@@ -1,11 +1,11 @@
 """What a centre shows to Prometheus beside its counters: units, delivery, its work (docs/operation.md)."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from centre.commands import CommitResult
 from centre.peers import Peers
+from centre.stored_metrics import StoredMetrics, ahead_ns
 from centre.unit_registry import UnitRegistry
 from core.intervals import union_m
 from core.times import NS
@@ -14,10 +14,8 @@ from edge.exposition import Values
 from edge.figures import OTHER
 from edge.histograms import Histograms
 from edge.host import disks
-from edge.latency import ViolationLatency
 from edge.metric_names import DEGRADED
 from edge.sections import RsuConfig
-from geofence.violation import GRADES
 
 # shown as 0 before they happen: alerts look at their increase
 EXPECTED = (
@@ -44,32 +42,21 @@ class Metrics:
         self._sensors = {config.esn: tuple(radar.id for radar in config.radar) for config in configs}
         self._rsus, self._gateways, self._peers, self._now_ns = rsus, gateways, peers, now_ns
         self._database = database
-        self.latency = ViolationLatency()
-        self._commits, self._snapshots = Histograms("commit_seconds"), Histograms("snapshot_age_seconds")
-        self._closed: Counter[tuple[str, str]] = Counter()
-        for esn in self._stretches:
-            self._closed.update(dict.fromkeys(((esn, grade) for grade in GRADES), 0))
+        self.stored = StoredMetrics(self._stretches, partial(ahead_ns, rsus))
+        self._snapshots = Histograms("snapshot_age_seconds")
 
     @property
     def histograms(self) -> tuple[Histograms, ...]:
-        return self.latency.histograms, self._commits, self._snapshots
-
-    def stored(self, result: CommitResult, took_s: float) -> None:
-        """Observe what one transaction has stored.  took_s : with the way to the writer's thread and back"""
-        self._commits.observe((), took_s)
-        for found in result.delivered:
-            self.latency.committed(found, result.committed_ns, self._ahead_ns(found.esn))
-            if found.closed_as is not None:
-                self._closed[found.esn, found.closed_as] += 1
+        return *self.stored.histograms, self._snapshots
 
     def received_snapshot(self, esn: str, stamp_ns: int, now_ns: int) -> None:
         """Observe how old an RSU's snapshot of vehicles is."""
-        self._snapshots.observe((esn,), max(0, now_ns + self._ahead_ns(esn) - stamp_ns) / NS)
+        self._snapshots.observe((esn,), max(0, now_ns + ahead_ns(self._rsus, esn) - stamp_ns) / NS)
 
     def samples(self) -> dict[str, float | Values]:
         """Return the present values."""
         found: dict[str, float | Values] = {
-            "episodes_closed_total": {(esn, grade): float(n) for (esn, grade), n in self._closed.items()},
+            **self.stored.samples(),
             "centre_up": {(str(row["centre"]),): row["state"] == "online" for row in self._peers().rows()},
         }
         if self._database is not None:
@@ -77,12 +64,6 @@ class Metrics:
             found["disk_free_bytes"] = {(place,): free for place, free, _ in rooms}
             found["disk_size_bytes"] = {(place,): size for place, _, size in rooms}
         return found | self._units() | self._of_rsus()
-
-    def _ahead_ns(self, esn: str) -> int:
-        """Return how far an RSU's clock is ahead of ours, by its status; 0 where it does not know."""
-        unit = self._rsus.rows().get(esn)
-        offset_ms = None if unit is None or unit.status is None else unit.status.clock_offset_ms
-        return 0 if offset_ms is None else int(offset_ms * 1e6)
 
     def _units(self) -> dict[str, Values]:
         now_ns = self._now_ns()

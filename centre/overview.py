@@ -17,6 +17,8 @@ from centre.views import figures, units
 from centre.views.figures import Sample
 from centre.views.safe_json import json_safe
 from centre.views.warnings import Reported, warnings
+from centre.workers.store import beats
+from centre.workers.watch import WorkerWatch
 from core.intervals import union_m
 from edge.ask import LOST
 from edge.exposition import Values
@@ -45,12 +47,14 @@ class Overview:
         strangers: Mapping[str, int] = MappingProxyType({}),
         other_centre: str | None = None,
         shared: bool = False,
+        workers: WorkerWatch,
     ) -> None:
         """`own_counts`: the counters of the centre's other parts; `asked(esn)`: `Asker.figures`.
 
         `strangers`: of `gate.Gate`.  `other_centre`: id of the site's second centre, or of the first.
-        `shared`: other processes may write the database too.
+        `shared`: other processes may write the database too.  `workers`: those that do so for a site
         """
+        self._workers = workers
         self._other_centre, self._shared = other_centre, shared
         self._asked, self._strangers = asked, strangers
         self._lost: Mapping[str, int] = {}  # by RSU
@@ -94,6 +98,8 @@ class Overview:
                 self._rsus.prove_epoch(esn, epoch)
             for (esn, epoch), last_seq in (await read(reader.last_seqs)).items():
                 self._rsus.restore_last_seq(esn, epoch, last_seq)
+        if self._workers.expected:
+            self._workers.receive(await read(beats, self._database.engine), self._now_ns())
         self._gaps = await read(reader.gaps)
         self._lost, self._voids = await read(reader.voids, LOST), await read(reader.voids, "")
         self._latencies = await read(reader.latencies, self._now_ns() - LATENCY_WINDOW_S * 10**9)
@@ -148,6 +154,7 @@ class Overview:
             "notices": self._storage.notices(),
             "warnings": json_safe(self._warnings()),
             "centres": json_safe(self._peers.rows()),
+            "workers": self._workers.rows(now_ns),
             "twins": sum(self._rsus.n_returns(esn, now_ns) > 0 for esn in self._rsus.rows()),
             "missing": sum(missing for _, missing in self._gaps.values()),
             "asked": sum(asked["asked"] for asked in asked_of),
@@ -168,6 +175,7 @@ class Overview:
             asked_of=[row["esn"] for row in rsus if row["asked"]],
             centres=self._peers.rows(),
             expected=self._other_centre,
+            workers=self._workers.fault(self._now_ns()),
         )
 
     def counts(self) -> dict[str, dict[str, Any]]:
@@ -186,8 +194,15 @@ class Overview:
     def ready(self) -> tuple[bool, dict[str, Any]]:
         """Return whether the broker is connected and the database works, and the state of each."""
         linked, fault = self._broker.connected, self._database.fault
-        state = {"broker": linked, "database": fault or "open", "notices": self._storage.notices()}
-        return linked and fault is None, state
+        state: dict[str, Any] = {
+            "broker": linked, "database": fault or "open", "notices": self._storage.notices(),
+        }  # fmt: skip
+        if not self._workers.expected:
+            return linked and fault is None, state
+        now_ns = self._now_ns()
+        rows = self._workers.rows(now_ns)
+        state["workers"] = [row["worker"] for row in rows if row["state"] == "online"]
+        return linked and fault is None and not self._workers.absent(now_ns), state
 
     def gauges(self) -> dict[str, float | Values]:
         """Return how many units of each kind are in each state, and figures of the database's files."""
@@ -197,6 +212,8 @@ class Overview:
             for kind in kinds
             for state, n in kind.count_states(now_ns).items()
         }
+        if self._workers.expected:
+            states["workers_online"] = float(self._workers.n_online(now_ns))
         esns = self.configs
         by_rsu: dict[str, Values] = {
             "rsu_missing_items": {(esn,): self._gaps.get(esn, (0, 0))[1] for esn in esns},

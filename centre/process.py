@@ -13,10 +13,10 @@ import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
-from centre import secrets
 from centre.access.page_tls import REFRESH_S
 from centre.api import build
 from centre.app import Centre, build_centre, oldest_kept_ns
+from centre.database_faults import no_database, opening
 from centre.database_file import path_of
 from centre.faults import DamagedError, SchemaError, UnreadableError
 from centre.ingest import TRACKS
@@ -108,26 +108,25 @@ class CentreProcess:
             raise ConfigError(self.site.where, f"{self.section}.http", rule, self.site.config.centre.http)
 
     def _no_database(self, wrong: str, error: BaseException) -> ConfigError:
-        url = self.site.config.centre.database
-        rule = f"{wrong}: {secrets.without(url, str(error).splitlines()[0])}"
-        return ConfigError(self.site.where, f"{self.section}.database", rule, secrets.as_written(self.site))
+        return no_database(self.site, wrong, error, self.section)
 
     def _open_centre(self) -> Centre:
         try:
-            storage = open_storage(self.site.config.centre.database, self.log, self._oldest_ns())
-            try:
-                return build_centre(
-                    self.site, storage, self.clock, self.stop, self.log, self.main_id, is_demo=self.is_demo
-                )
-            except BaseException:
-                storage.close()
-                raise
-        except SchemaError as error:
-            raise self._no_database("does not fit", error) from error
-        except ImportError as error:  # there is no driver for the address
-            raise self._no_database(f"can't be opened: {secrets.DRIVER}", error) from error
-        except (SQLAlchemyError, OSError, ValueError, sqlite3.Error) as error:
-            raise self._no_database("can't be opened", error) from None  # it may quote the password
+            with opening(self.site, self.section):
+                storage = open_storage(self.site.config.centre.database, self.log, self._oldest_ns())
+                try:
+                    return build_centre(
+                        self.site,
+                        storage,
+                        self.clock,
+                        self.stop,
+                        self.log,
+                        self.main_id,
+                        is_demo=self.is_demo,
+                    )
+                except BaseException:
+                    storage.close()
+                    raise
         except (TakenError, SpentError) as error:
             raise self._no_database("can't be used", error) from error
 

@@ -23,6 +23,12 @@ def store_status(db: sa.Connection, result: CommitResult, change: StatusChange) 
         result.changes.append(Change(change.kind, change.id))
 
 
+def rsu_statuses(db: sa.Connection) -> list[tuple[str, int, bytes]]:
+    """Return name, since when, and bytes of each RSU's last stored status."""
+    query = sa.select(STATUS.c.id, STATUS.c.since_ns, STATUS.c.body).where(STATUS.c.kind == "rsu")
+    return [(row.id, row.since_ns, row.body) for row in db.execute(query).all()]
+
+
 def store_ask(db: sa.Connection, _result: CommitResult, *, ask: StoreAsk) -> None:
     """Store that an RSU was asked, in place of when it was asked last."""
     db.execute(sa.delete(ASK).where(ASK.c.esn == ask.esn))

@@ -18,6 +18,8 @@ AnyStatus = wire.Status | wire.GatewayStatus
 STALE_NS = 6_000_000_000  # three heartbeats; after so long a lower (epoch, connection) is believed
 DAY_S = 86_400  # an epoch this far ahead of the centre's clock needs a proof: stored items
 EPOCH_GIVEN_NS = 10_000_000_000  # between two answers to one unit that its epoch is low
+OFFSET_STEP_MS = 5.0  # a clock's offset that differs by so much from the stored one is stored,
+OFFSET_AGAIN_NS = 30_000_000_000  # after so long
 STATUS_BYTES_MAX = 262_144
 PENDING_MAX = 256  # earlier epochs read of one status, the oldest; the next follow once those are stored
 _DECODE: dict[Kind, Callable[[bytes], AnyStatus]] = {
@@ -39,6 +41,8 @@ class Unit:
     proven: int = 0  # the highest epoch of items that the database holds
     given_ns: int | None = None  # when it was last answered that its epoch is low
     twins: TwinWatch = field(default_factory=TwinWatch)
+    stored_offset_ms: float | None = None  # of the status that was last given to be stored
+    stored_ns: int | None = None  # when that was
 
 
 class UnitRegistry:
@@ -129,8 +133,9 @@ class UnitRegistry:
         grown = () if is_ahead else self._grown_last_seqs(row, status)
         row.status = _merged(before, status)
         announce = before is None or _shown(before) != _shown(row.status)
-        if not announce and not grown:
+        if not announce and not grown and not _offset_moved(row, now_ns):
             return None
+        row.stored_offset_ms, row.stored_ns = row.status.clock_offset_ms, now_ns
         return StatusChange(
             kind=self.kind,
             id=name,
@@ -221,6 +226,17 @@ def _is_older(before: AnyStatus, status: AnyStatus, *, is_ahead: bool) -> bool:
     if is_ahead and status.epoch != before.epoch:
         return True
     return (status.epoch, status.connection) < (before.epoch, before.connection)
+
+
+def _offset_moved(row: Unit, now_ns: int) -> bool:
+    """Say whether the stored offset of a unit's clock is another one: workers correct stamps by it."""
+    offset_ms = None if row.status is None else row.status.clock_offset_ms
+    if offset_ms is None:
+        return False
+    if row.stored_offset_ms is None or row.stored_ns is None:
+        return True
+    moved_ms = abs(offset_ms - row.stored_offset_ms)
+    return moved_ms >= OFFSET_STEP_MS and now_ns - row.stored_ns >= OFFSET_AGAIN_NS
 
 
 def _merged(before: AnyStatus | None, status: AnyStatus) -> AnyStatus:

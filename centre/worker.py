@@ -7,38 +7,56 @@ the same `Ingest`, and acknowledges to the RSU after that; what comes twice is s
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre import secrets
 from centre.app import TEND_S, oldest_kept_ns
-from centre.faults import SchemaError
+from centre.changes import Change
+from centre.database_faults import no_database, opening
+from centre.faults import NotWrittenError, SchemaError
 from centre.ingest import Ingest
 from centre.settings import ask_since_ns
 from centre.site_view import view_of
+from centre.status_rows import rsu_statuses
 from centre.storage import Storage, open_storage
 from centre.store import centre_name
+from centre.stored_metrics import StoredMetrics, ahead_ns
 from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
 from centre.violation_writer import ViolationWriter
 from centre.worker_queue import Settle, WorkerQueue
+from centre.workers.store import beat, forget
+from centre.workers.watch import Beat
 from centre.writer import Writer
 from core.errors import ConfigError
 from edge.clock import Clock
 from edge.config import Site, address_of
+from edge.exposition import Values
 from edge.link_security import LOOK_S
 from edge.log import CountsLog, warn_unapplied
 from edge.metrics import Health
 from edge.notify import Notifier
-from edge.service import STATUS_S
+from edge.queues import VIOLATIONS
+from edge.service import STATUS_S, host_samples
+from edge.signing.guard import REFUSALS
 from edge.signing.site_guard import site_guard
 from edge.tls import Credentials, Holder, check_addresses, credentials
 from geofence.plausible import bounds_of
 
 DATABASE_AGAIN_S = 2.0
+SIGN_OFF_S = 1.0
+# shown as 0 before they happen: alerts look at their increase
+EXPECTED = (
+    "commit.failed", "item.conflict", "item.void", "violation.contradicting", "quarantine.kept", "inbox.full",
+    *sorted(REFUSALS),
+)  # fmt: skip
 USUAL = ("violation.stored", "queue.received", "queue.connected", "inbox.repeated")
 
 
@@ -55,7 +73,7 @@ class WorkerProcess:
 
     async def run(self) -> None:
         """Serve until stopped; raises ConfigError for a site without workers or a useless database."""
-        config, where = self.site.config, self.site.where
+        site, config, where = self.site, self.site.config, self.site.where
         if config.centre.ingest != "workers":
             raise ConfigError(where, "centre.ingest", 'must be "workers": the centre would store all itself')
         hosts = [address_of(address)[0] for address in config.nats.servers]
@@ -77,9 +95,10 @@ class WorkerProcess:
             await work.run()
             self.log.info("stopped")
         except* SchemaError as errors:
-            raise self._no_database("does not fit", errors.exceptions[0]) from errors
+            raise no_database(site, "does not fit", errors.exceptions[0]) from errors
         finally:
             work.writer.close()
+            storage.engine.dispose()
             storage.close()
 
     async def _opened(self) -> Storage | None:
@@ -95,24 +114,14 @@ class WorkerProcess:
 
     def _open(self) -> Storage | None:
         """Open the database; None where its server can't be reached, ConfigError for what lasts."""
-        try:
-            return open_storage(
-                self.site.config.centre.database, self.log, oldest_kept_ns(self.site, self.clock.now_ns())
-            )
-        except OperationalError as error:  # it starts after us, say
-            why = secrets.without(self.site.config.centre.database, str(error).splitlines()[0])
-            self.log.warning("database.away", why=why)
-            return None
-        except SchemaError as error:
-            raise self._no_database("does not fit", error) from error
-        except ImportError as error:
-            raise self._no_database(f"can't be opened: {secrets.DRIVER}", error) from error
-        except (SQLAlchemyError, OSError, ValueError) as error:
-            raise self._no_database("can't be opened", error) from None  # it may quote the password
-
-    def _no_database(self, wrong: str, error: BaseException) -> ConfigError:
-        rule = f"{wrong}: {secrets.without(self.site.config.centre.database, str(error).splitlines()[0])}"
-        return ConfigError(self.site.where, "centre.database", rule, secrets.as_written(self.site))
+        address = self.site.config.centre.database
+        with opening(self.site):
+            try:
+                return open_storage(address, self.log, oldest_kept_ns(self.site, self.clock.now_ns()))
+            except OperationalError as error:  # it starts after us, say
+                why = secrets.without(address, str(error).splitlines()[0])
+                self.log.warning("database.away", why=why)
+                return None
 
 
 class _Work:
@@ -127,21 +136,30 @@ class _Work:
         holder: Holder,
     ) -> None:
         site, now_ns = process.site, process.clock.now_ns
-        self.process, self.queue, self.tls = process, queue, tls
+        self.process, self.queue, self.tls, self.now_ns = process, queue, tls, now_ns
+        self.started_ns = now_ns()
         self.guard = site_guard(site.config.mqtt, site.where, holder)
         view = view_of(site)
         bounds = bounds_of(site.config.site.origin, view.range_m, view.map_version)
         engine = storage.engine
-        self.writer = Writer(ViolationWriter(engine, now_ns), process.log, lambda: None, bounds, storage)
+        rsus = UnitRegistry("rsu", [rsu.esn for rsu in site.config.rsu], self.started_ns)
+        self.stored = StoredMetrics(rsus.rows(), partial(ahead_ns, rsus))
+        self.writer = Writer(
+            ViolationWriter(engine, now_ns), process.log, lambda: None, bounds, storage,
+            on_stored=self.stored.stored,
+        )  # fmt: skip
         # before the first commit: a database that holds items is taken for one that was never lost
         ask_since_ns(engine, oldest_kept_ns(site, now_ns()))
         self.ingest = Ingest(
             writer=self.writer, centre=centre_name(engine), centre_id=site.config.centre.id, now_ns=now_ns,
-            rsus=UnitRegistry("rsu", [rsu.esn for rsu in site.config.rsu], now_ns()),
+            rsus=rsus,
             gateways=UnitRegistry("gateway", (), now_ns()), tracks=TrackHub(), publish=self._publish,
             share="items",
         )  # fmt: skip
-        self.health = Health(self._ready, self._counts)
+        self.rsus, self.bodies = rsus, dict[str, bytes]()  # of their statuses as last read
+        self.health = Health(
+            self._ready, self._counts, self._samples, histograms=self.stored.histograms, expected=EXPECTED
+        )
         self.notifier = Notifier.from_env()
 
     async def run(self) -> None:
@@ -155,6 +173,7 @@ class _Work:
                     "queue": self.queue.run(self._receive),
                     "report": self._report(),
                     "tend": self._tend(),
+                    "beat": self._beat(),
                     "watchdog": self.notifier.watch(lambda: None, self._state),
                     "health": self.health.serve(self.process.health_at, where, "--health"),
                 }.items()
@@ -166,6 +185,7 @@ class _Work:
             self.notifier.stopping()
             for task in tasks:
                 task.cancel()
+        await self._sign_off()
 
     def _receive(self, topic: str, payload: bytes, settle: Settle) -> None:
         subscriptions = self.ingest.subscriptions
@@ -193,6 +213,29 @@ class _Work:
             await asyncio.sleep(TEND_S)
             await self.writer.tend()
 
+    async def _beat(self) -> None:
+        """Say in the database that we live, and read there how far each RSU's clock is ahead."""
+        while True:
+            await self.queue.measure()
+            queued = self.queue.depths.get(VIOLATIONS.name)
+            found = Beat(self.process.worker, self.started_ns, self.now_ns(), queued, self.queue.fault)
+            with contextlib.suppress(NotWrittenError):  # it is counted, and the centre sees our silence
+                self._restore(await self.writer.run(partial(_beat_and_read, found), f"worker/{found.id}"))
+            await asyncio.sleep(STATUS_S)
+
+    def _restore(self, statuses: Sequence[tuple[str, int, bytes]]) -> None:
+        for name, since_ns, body in statuses:
+            if self.bodies.get(name) != body and name in self.rsus.rows():
+                self.bodies[name] = body
+                self.rsus.restore(name, since_ns, body)
+
+    async def _sign_off(self) -> None:
+        """Delete our row: who ends as asked is missed by nobody."""
+        name = self.process.worker
+        with contextlib.suppress(NotWrittenError, TimeoutError):
+            async with asyncio.timeout(SIGN_OFF_S):
+                await self.writer.run(lambda db, _found: forget(db, name), f"worker/{name}")
+
     async def _report(self) -> None:
         """Log the counters that have grown, and follow the files of certificates and keys."""
         counted, looked_s = CountsLog(self.process.log, USUAL), 0.0
@@ -213,11 +256,24 @@ class _Work:
 
     def _counts(self) -> dict[str, int]:
         found: Counter[str] = self.ingest.counts + self.writer.counts + self.queue.counts
+        found += self.stored.latency.counts + self.rsus.counts
         if self.guard is not None:
             found.update(self.guard.guard.counts)
         if self.tls is not None:
             found.update(self.tls.counts)
         return dict(found)
+
+    def _samples(self) -> dict[str, float | Values]:
+        n_messages, n_bytes = self.ingest.waiting
+        own = None if self.tls is None else self.tls.own
+        ends_s = None if own is None else own.not_after.timestamp()
+        faults = () if self.tls is None else self.tls.faults()
+        return host_samples(faults, ends_s) | self.stored.samples() | {
+            "link_up": {("queue",): float(self.queue.connected)},
+            "inbox_depth": n_messages, "inbox_bytes": n_bytes,
+            "queue_depth": {(name,): float(n) for name, n in self.queue.depths.items()},
+            "database_up": self.writer.fault is None,
+        }  # fmt: skip
 
     def _ready(self) -> tuple[bool, dict[str, Any]]:
         queue, database = self.queue.fault, self.writer.fault
@@ -225,3 +281,10 @@ class _Work:
 
     def _state(self) -> str:
         return f"queues {self.queue.fault or 'open'}, database {self.writer.fault or 'open'}"
+
+
+def _beat_and_read(
+    found: Beat, db: sa.Connection, _changes: list[Change]
+) -> Sequence[tuple[str, int, bytes]]:
+    beat(db, found)
+    return rsu_statuses(db)

@@ -27,6 +27,7 @@ PULL_MESSAGES, PULL_BYTES = 256, 4_000_000  # of one round
 PULL_S = 1.0  # a round without a message; a new leader of the queue is asked after so long
 SPARE_S = 0.5  # that its answer may take
 CONNECT_S, REQUEST_S = 2, 5.0
+MEASURE_S = 1.0  # for the depth of a queue
 RETRY_S = 1.0
 PING_S, PINGS_MAX = 2, 2  # a node that froze is left after 4 to 6 s
 SAME_NAME = 10_058  # error code: the queue is there, with other limits
@@ -56,6 +57,7 @@ class WorkerQueue:
         self._fault: str | None = "not connected yet"
         self._turn = 0  # of the nodes
         self._sending: set[asyncio.Task[None]] = set()
+        self.depths: dict[str, int] = {}  # messages in each queue, by its name, as last asked
 
     @property
     def fault(self) -> str | None:
@@ -76,6 +78,18 @@ class WorkerQueue:
             return False
         self._begin(self._client.publish(queues.subject_of(topic), payload))
         return True
+
+    async def measure(self) -> None:
+        """Ask how many messages each queue holds; a queue that does not answer has no depth."""
+        found: dict[str, int] = {}
+        client = self._client
+        for queue in queues.QUEUES:
+            if client is None or not client.is_connected:
+                break
+            with contextlib.suppress(NatsError, OSError, TimeoutError, ValueError, KeyError, TypeError):
+                answer = await self._ask(client, f"STREAM.INFO.{queue.stream}", timeout_s=MEASURE_S)
+                found[queue.name] = int(answer["state"]["messages"])
+        self.depths = found
 
     def reconnect(self) -> None:
         """Connect anew: our certificate is another one."""
@@ -136,11 +150,16 @@ class WorkerQueue:
         consumer = {"stream_name": queue.stream, "config": queues.consumer_config()}
         await self._ask(client, f"CONSUMER.DURABLE.CREATE.{queue.stream}.{queues.CONSUMER}", consumer)
 
-    async def _ask(self, client: Client, what: str, body: object) -> None:
-        message = await client.request(f"$JS.API.{what}", json.dumps(body).encode(), timeout=REQUEST_S)
-        error = json.loads(message.data).get("error")
+    async def _ask(
+        self, client: Client, what: str, body: object = None, timeout_s: float = REQUEST_S
+    ) -> dict[str, Any]:
+        asked = b"" if body is None else json.dumps(body).encode()
+        message = await client.request(f"$JS.API.{what}", asked, timeout=timeout_s)
+        answer: dict[str, Any] = json.loads(message.data)
+        error = answer.get("error")
         if error is not None:
             raise _RefusedError(what, int(error.get("err_code", 0)), str(error.get("description", "")))
+        return answer
 
     async def _pull(self, client: Client, queue: Queue, receive: Receive) -> None:
         """Ask for rounds of messages for ever; raises NatsError once the connection is gone."""

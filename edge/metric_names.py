@@ -8,12 +8,13 @@ from typing import Literal, NamedTuple
 
 PREFIX = "petroroad_"
 Kind = Literal["gauge", "counter", "histogram"]
-Part = Literal["rsu", "gateway", "centre", "broker"]
+Part = Literal["rsu", "gateway", "centre", "worker", "broker"]
 Parts = tuple[Part, ...]
-ALL: Parts = ("rsu", "gateway", "centre")
+ALL: Parts = ("rsu", "gateway", "centre", "worker")
 RSU: Parts = ("rsu",)
 GATEWAY: Parts = ("gateway",)
 CENTRE: Parts = ("centre",)
+STORING: Parts = ("centre", "worker")  # who may commit violations
 BROKER: Parts = ("broker",)
 
 # reasons in `degraded` of a status; the centre counts any other as `other`, so that no RSU makes up labels
@@ -46,12 +47,12 @@ METRICS: dict[str, Described] = {
     ),
     "disk_free_bytes": Described("gauge", ("rsu", "centre"), "Room for what is kept there.", ("place",)),
     "disk_size_bytes": Described("gauge", ("rsu", "centre"), "Size of the disk there.", ("place",)),
-    "inbox_depth": Described("gauge", ("rsu", "centre"), "Messages that wait in the inbox."),
+    "inbox_depth": Described("gauge", ("rsu", *STORING), "Messages that wait in the inbox."),
     "clock_offset_seconds": Described(
         "gauge", ("rsu", "gateway"), "The part's clock ahead of the centre's; absent before the first answer."
     ),
     "violation_latency_seconds": Described(
-        "histogram", ("rsu", "centre"), "Time that a version of a violation spent in a stage.",
+        "histogram", ("rsu", *STORING), "Time that a version of a violation spent in a stage.",
         ("rsu", "stage", "kind"),
     ),
     # ---- an RSU
@@ -105,15 +106,21 @@ METRICS: dict[str, Described] = {
         "histogram", CENTRE, "Age of an RSU's snapshot of vehicles at its arrival.", ("rsu",)
     ),
     "episodes_closed_total": Described(
-        "counter", CENTRE, "Episodes that ended, by their highest grade.", ("rsu", "grade")
+        "counter", STORING, "Episodes that ended, by their highest grade.", ("rsu", "grade")
     ),
-    "commit_seconds": Described("histogram", CENTRE, "Time of one transaction of the writer."),
-    "inbox_bytes": Described("gauge", CENTRE, "Bytes of the messages that wait in the inbox."),
+    "commit_seconds": Described("histogram", STORING, "Time of one transaction of the writer."),
+    "inbox_bytes": Described("gauge", STORING, "Bytes of the messages that wait in the inbox."),
     "quarantined_items": Described("gauge", CENTRE, "Messages and items in the quarantine."),
-    "database_up": Described("gauge", CENTRE, "Whether the database is read and written."),
+    "database_up": Described("gauge", STORING, "Whether the database is read and written."),
     "database_wal_bytes": Described("gauge", CENTRE, "Size of the database's write-ahead log."),
     "database_set_aside": Described("gauge", CENTRE, "Notices that an operator has to look at."),
     "page_streams": Described("gauge", CENTRE, "Streams to pages that are open.", ("stream",)),
+    "workers_online": Described(
+        "gauge", CENTRE, "Workers that live; absent where the centre stores all itself."
+    ),
+    "queue_depth": Described(
+        "gauge", ("worker",), "Messages in a queue of the cluster; absent: unknown.", ("queue",)
+    ),
     "centre_up": Described("gauge", CENTRE, "Whether a centre on the broker serves.", ("centre",)),
     **{
         f"{kind}s_{state}": Described("gauge", CENTRE, f"{name}s that are {state}.")

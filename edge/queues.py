@@ -20,8 +20,9 @@ PER_RSU_MAX = ITEMS_INFLIGHT_MAX + LIVE_INFLIGHT_MAX
 
 
 class Queue(NamedTuple):
-    """One stream: its name, and the subject that it captures."""
+    """One stream: what it holds, its name, and the subject that it captures."""
 
+    name: str
     stream: str
     subject: str
 
@@ -36,8 +37,8 @@ def topic_of(subject: str) -> str:
     return subject.replace(".", "/")
 
 
-VIOLATIONS = Queue("petroroad-violations", subject_of(topics.violation_up("+")))
-JOURNEYS = Queue("petroroad-journeys", subject_of(topics.journey_up("+")))
+VIOLATIONS = Queue("violations", "petroroad-violations", subject_of(topics.violation_up("+")))
+JOURNEYS = Queue("journeys", "petroroad-journeys", subject_of(topics.journey_up("+")))
 QUEUES = (VIOLATIONS, JOURNEYS)
 
 
@@ -77,7 +78,7 @@ def inbox_of(worker: str) -> str:
 def subjects_of_worker(worker: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the subjects of JetStream to which a worker may publish, and those that it may read."""
     publish = []
-    for stream, _ in QUEUES:
+    for _, stream, _ in QUEUES:
         publish += [f"$JS.API.STREAM.{verb}.{stream}" for verb in ("CREATE", "UPDATE", "INFO")]
         publish += [f"$JS.API.CONSUMER.{verb}.{stream}.{CONSUMER}" for verb in ("DURABLE.CREATE", "MSG.NEXT")]
         publish.append(f"$JS.ACK.{stream}.{CONSUMER}.>")

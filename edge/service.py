@@ -7,7 +7,7 @@ Everything that they share is here, once.
 import asyncio
 import contextlib
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -203,16 +203,9 @@ class Shell:
 
     def _samples(self, reporting: Reporting | None) -> Samples:
         """Return what every part shows to Prometheus."""
-        clock, ends_s, offset_ms = clock_state(), self.security.certificate_ends_s(), self.probe.offset_ms
-        found: dict[str, float | Values] = {
-            "build_info": {(versions()["petroroad"],): 1.0},
-            "link_up": {(name,): float(link.connected) for name, link in self.links.items()},
-            "degraded": dict.fromkeys(((fault,) for fault in self.security.faults()), 1.0),
-        }
-        if clock != "unknown":
-            found["clock_synchronized"] = float(clock == "synchronised")
-        if ends_s is not None:
-            found["certificate_not_after_timestamp_seconds"] = ends_s
+        offset_ms = self.probe.offset_ms
+        found = host_samples(self.security.faults(), self.security.certificate_ends_s())
+        found["link_up"] = {(name,): float(link.connected) for name, link in self.links.items()}
         if reporting is not None and reporting.clock_req is not None and offset_ms is not None:
             found["clock_offset_seconds"] = offset_ms / 1e3
         return found
@@ -234,3 +227,17 @@ class Shell:
                 if reporting.clock_req is not None:
                     self.main.publish(reporting.clock_req, self.probe.ask(), qos=0)
             counted.log(service.counts())
+
+
+def host_samples(faults: Iterable[str], certificate_ends_s: float | None) -> dict[str, float | Values]:
+    """Return what a process of any kind shows to Prometheus: version, faults, the machine's clock."""
+    clock = clock_state()
+    found: dict[str, float | Values] = {
+        "build_info": {(versions()["petroroad"],): 1.0},
+        "degraded": dict.fromkeys(((fault,) for fault in faults), 1.0),
+    }
+    if clock != "unknown":
+        found["clock_synchronized"] = float(clock == "synchronised")
+    if certificate_ends_s is not None:
+        found["certificate_not_after_timestamp_seconds"] = certificate_ends_s
+    return found

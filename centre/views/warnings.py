@@ -6,6 +6,9 @@ Each has a `kind` that the page has words for in its languages, whom it is about
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from centre.workers.watch import Fault
+
+SOUND = Fault()
 REFUSED = "refused."  # counts of whose messages were refused, and why: `edge.link_security`
 PARTS_MAX = 16  # names in one line
 # of a part's own status: reasons in `degraded` of an RSU, `tls.REASON` in the counts of a gateway or of ours
@@ -38,13 +41,21 @@ def warnings(
     asked_of: Sequence[str],
     centres: Sequence[Mapping[str, Any]],
     expected: str | None,
+    workers: Fault = SOUND,
 ) -> list[dict[str, Any]]:
     """Return `warnings` of `/api/summary`.
 
     notices : of the database's files.  asked_of : RSUs that are asked for what the database lacks
+    workers : what is wrong with those of the site
     centres : `centres` of the summary.  expected : id of the site's other centre; None: there is one only
     """
     found: list[dict[str, Any]] = []
+    if workers.absent:
+        found.append(_line("workers_absent", workers.silent))
+    elif workers.silent:
+        found.append(_line("worker_silent", workers.silent))
+    if workers.behind:
+        found.append(_line("workers_behind", (), str(workers.behind)))
     found += [_line("database_aside", (), notice) for notice in notices]
     if asked_of:
         found.append(_line("asking", asked_of))

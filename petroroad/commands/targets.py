@@ -28,9 +28,9 @@ def targets(
     config
         The site file.
     broker
-        HOST:PORT of the `--health` of a `petroroad broker`; it is in no site file.
+        HOST:PORT of the `--health` of a `petroroad broker`; it is in no site file. NAME=HOST:PORT names it.
     worker
-        The same of a `petroroad centre worker`.
+        The same of a `petroroad centre worker`; NAME=HOST:PORT names it in alerts.
     out
         The file; stdout unless given. Prometheus notices that it has changed.
     """
@@ -38,10 +38,11 @@ def targets(
         check_output(out, config)
     found = list(targets_of(load_site(config)))
     for part, addresses in (("broker", broker), ("worker", worker)):
-        for address in addresses:
+        for given in addresses:
+            name, _, address = given.rpartition("=")
             if not is_address(address):
-                raise UsageError(f"--{part} {address}: must be HOST:PORT")
-            found.append(Target(address, part, part))
+                raise UsageError(f"--{part} {given}: must be HOST:PORT or NAME=HOST:PORT")
+            found.append(Target(address, part, name or part))
     text = json.dumps([_entry(target) for target in found], indent=1, ensure_ascii=False) + "\n"
     if out is None:
         print(text, end="")

@@ -1,6 +1,7 @@
 """Journeys at the centre: received, stored once and in order, joined over a failure, acknowledged, shown."""
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +187,37 @@ async def test_the_served_board_shows_what_came_over_the_broker(tmp_path: Path) 
         assert decode_journey_ack(body).stored[0].id == journey().id
         (row,) = (await served.get("/api/journeys"))["items"]
         assert (row["terminal"], row["vehicle"]["plate"]) == ("13900000001", "辽L·A0001")
+
+
+def messages(inbox: JourneyInbox, *sent: tuple[Journey, ...]) -> list[int]:
+    """Give an inbox these messages; return the list into which the numbers of those go that are settled."""
+    settled: list[int] = []
+    for n, journeys in enumerate(sent):
+        body = wire.encode(JourneyBatch(journeys=tuple(encoded(one) for one in journeys)))
+        inbox.receive("RSU001", body, T0_NS, partial(settled.append, n))
+    return settled
+
+
+def test_a_message_is_settled_once_none_of_its_versions_waits() -> None:
+    inbox = JourneyInbox(Counter())
+    settled = messages(inbox, (journey(1), journey(2)), (journey(2, version=2),), (journey(3, way_m=-1.0),))
+    assert settled == [2], "what nobody can store is settled at once"
+    first, second = inbox.pop()
+    assert first.journey.id == journey(1).id
+    first.settle()
+    assert settled == [2, 0], "its other version was replaced by a newer one"
+    inbox.put_back([second])  # the commit failed
+    assert settled == [2, 0]
+    (second,) = inbox.pop()
+    later = messages(inbox, (journey(2, version=3),))
+    inbox.put_back([second])
+    assert (settled, later) == ([2, 0, 1], []), "a newer one waits"
+
+
+def test_what_finds_no_room_is_settled_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("centre.journey_inbox.WAITING_MAX", 1)
+    inbox = JourneyInbox(Counter())
+    settled = messages(inbox, (journey(1), journey(2)), (journey(3),), ())
+    assert settled == [1, 2]
+    inbox.pop()[0].settle()
+    assert settled == [1, 2, 0]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from centre.views.warnings import PARTS_MAX, Reported, warnings
+from centre.workers.watch import Fault
 
 OWN = Reported("centre", (), {})
 ALONE = [{"centre": "centre", "state": "online", "database": "a", "own": True}]
@@ -29,6 +30,10 @@ def rsu(name: str, *degraded: str, **counts: int) -> Reported:
     ({"notices": ["centre.sqlite.damaged-1 was set aside"]},
      [("database_aside", [], "centre.sqlite.damaged-1 was set aside")]),
     ({"asked_of": ["RSU-1"]}, [("asking", ["RSU-1"], "")]),
+    ({"workers": Fault(absent=True, silent=("w1", "w2"))}, [("workers_absent", ["w1", "w2"], "")]),
+    ({"workers": Fault(absent=True)}, [("workers_absent", [], "")]),  # none was ever there
+    ({"workers": Fault(silent=("w2",))}, [("worker_silent", ["w2"], "")]),
+    ({"workers": Fault(behind=4000)}, [("workers_behind", [], "4000")]),
     ({"expected": "standby", "centres": BOTH}, []),
     ({"expected": "standby"}, [("centre_missing", ["standby"], "")]),  # it was never there
     ({"expected": "standby", "centres": SILENT}, [("centre_missing", ["standby"], "")]),

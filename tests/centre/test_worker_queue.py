@@ -3,28 +3,34 @@
 import asyncio
 import contextlib
 import json
+import sys
 import time
+from pathlib import Path
 
 import nats
 import pytest
 import sqlalchemy as sa
 
 from centre.ingest import Ingest
-from centre.store import TRANSPORT, centre_name, open_database
+from centre.store import JOURNEY, TRANSPORT, centre_name, open_database
 from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
 from centre.violation_writer import ViolationWriter
 from centre.worker_queue import WorkerQueue
 from centre.writer import Writer
-from edge import log, topics, wire
-from edge.queues import PER_RSU_MAX, VIOLATIONS, subject_of
+from edge import log, queues, topics, wire
+from edge.journey_messages import JourneyBatch, decode_journey_ack
+from edge.queues import JOURNEYS, PER_RSU_MAX, VIOLATIONS, subject_of
 from edge.sections import NatsConfig
+from geofence.journeys.journey import encoded
 from petroroad.processes.broker import is_listening, program
 from petroroad.processes.children import ChildSpec, start
 from petroroad.processes.ports import kept_port
+from tests.centre.test_journeys import journey
 from tests.support.centre_samples import item, payload, violation
 
 pytestmark = pytest.mark.anyio
+ROOT = Path(__file__).resolve().parents[2]
 TEST_S = 20.0
 ESNS = ("RSU001", "RSU002")
 UP = {esn: subject_of(topics.violation_up(esn)) for esn in ESNS}
@@ -95,8 +101,8 @@ async def until(condition):
             await asyncio.sleep(0.01)
 
 
-async def n_waiting(client):
-    answer = await client.request(f"$JS.API.STREAM.INFO.{VIOLATIONS.stream}", b"", timeout=5)
+async def n_waiting(client, queue=VIOLATIONS):
+    answer = await client.request(f"$JS.API.STREAM.INFO.{queue.stream}", b"", timeout=5)
     return json.loads(answer.data)["state"]["messages"]
 
 
@@ -121,6 +127,8 @@ async def test_a_message_is_stored_then_acknowledged_to_its_rsu_and_to_the_queue
     acks = await acknowledged(client, "RSU001")
     async with worker(tmp_path, server) as (_, queue, engine):
         await until(lambda: queue.fault is None)
+        await queue.measure()
+        assert queue.depths == {"violations": 0, "journeys": 0}
         for seq in (1, 2, 2, 3):  # one comes twice
             await client.publish(UP["RSU001"], batch(seq))
         await until(lambda: set(acks) == {1, 2, 3})
@@ -158,6 +166,39 @@ async def test_a_server_that_was_killed_is_connected_again(tmp_path, server):
         await client.publish(UP["RSU001"], batch(1))
         await until(lambda: acks == [1])
         await client.close()
+
+
+async def test_journeys_of_a_worker_that_was_killed_come_again(tmp_path, server, monkeypatch):
+    monkeypatch.setattr(queues, "ACK_WAIT_S", 1.0)
+    (tmp_path / "killed").mkdir()
+    words = (str(server.port), str(tmp_path / "killed"), "1.0")
+    argv = (sys.executable, "-m", "tests.support.journey_worker_killed", *words)
+    spec = ChildSpec(name="killed", argv=argv, log=tmp_path / "killed.log", env={"PYTHONPATH": str(ROOT)})
+    dying = await start(spec)
+    client = await server.client()
+    async with asyncio.timeout(TEST_S):
+        while dying.running:
+            with contextlib.suppress(nats.errors.Error, KeyError):  # the worker makes the queue
+                if not await n_waiting(client, JOURNEYS):
+                    body = wire.encode(JourneyBatch(journeys=(encoded(journey()),)))
+                    await client.publish(subject_of(topics.journey_up("RSU001")), body)
+            await asyncio.sleep(0.1)
+    assert await n_waiting(client, JOURNEYS) == 1, "it was not acknowledged to the queue before its commit"
+    acks = []
+
+    async def receive(message):
+        acks.extend(key.id for key in decode_journey_ack(message.data).stored)
+
+    await client.subscribe(subject_of(topics.journey_ack("RSU001")), cb=receive)
+    await client.flush()
+    async with worker(tmp_path, server) as (_, _, engine):
+        await until(lambda: acks == [journey().id])
+        with engine.begin() as db:
+            assert db.scalar(sa.select(sa.func.count()).select_from(JOURNEY)) == 1
+        async with asyncio.timeout(TEST_S):
+            while await n_waiting(client, JOURNEYS):
+                await asyncio.sleep(0.02)
+    await client.close()
 
 
 async def test_other_limits_change_the_queue_that_is_there(tmp_path, server):

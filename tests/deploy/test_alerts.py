@@ -78,6 +78,18 @@ def offset(seconds: str) -> dict[str, str]:
     return {'petroroad_unit_clock_offset_seconds{kind="rsu",name="RSU-1"}': f"{seconds}x60"}
 
 
+def of_workers(series: dict[str, str]) -> dict[str, str]:
+    """Return the same series of two workers that share the work, beside a centre that has none of it."""
+    return {
+        name.replace(AT, f'instance="w:{i}",part="worker",unit="w{i}"'): steps
+        for name, steps in series.items() for i in (1, 2)
+    } | dict.fromkeys(series, "0x60")  # fmt: skip
+
+
+def queue(steps: str) -> dict[str, str]:
+    return {'petroroad_queue_depth{instance="w:1",part="worker",unit="w1",queue="violations"}': steps}
+
+
 SECOND_CENTRE = {'petroroad_unit_up{instance="d:1",kind="rsu",name="RSU-1"}': "1x60"}
 SILENT = of_rsu("rsu_sensor_up", "0x60", ',sensor="R1"')
 FREE, SIZE = "petroroad_disk_free_bytes", "petroroad_disk_size_bytes"
@@ -97,6 +109,11 @@ CASES: list[tuple[str, dict[str, str], int, int]] = [
     ("PetroroadCentreOff", {'petroroad_centre_up{centre="standby",instance="c:1"}': "1 0x60"}, 4, 1),
     ("PetroroadCentreOff", {}, 4, 1),  # nobody reports at all
     ("PetroroadCentreOff", {'petroroad_centre_up{centre="centre",instance="c:1"}': "1x60"}, 4, 0),
+    ("PetroroadWorkersAway", {f"petroroad_workers_online{{{AT}}}": "2 0x60"}, 3, 1),
+    ("PetroroadWorkersAway", {f"petroroad_workers_online{{{AT}}}": "2 0 1x60"}, 3, 0),
+    ("PetroroadWorkersAway", {f"petroroad_centre_up{{{AT}}}": "1x60"}, 3, 0),  # it stores all itself
+    ("PetroroadQueueGrows", queue("50+40x60"), 12, 1),
+    ("PetroroadQueueGrows", queue("500 500 500 0 500x60"), 7, 0),
     ("PetroroadLinkDown", {f'petroroad_link_up{RSU[:-1]},link="tracks"}}': "0x60"}, 3, 1),
     ("PetroroadLinkDown", {f'petroroad_link_up{RSU[:-1]},link="tracks"}}': "1x60"}, 3, 0),
     ("PetroroadBrokerDown", {'petroroad_broker_up{instance="b:1"}': "0x60"}, 3, 1),
@@ -129,6 +146,8 @@ CASES: list[tuple[str, dict[str, str], int, int]] = [
     ("PetroroadLatencyOverBudget", latency("total", "slow"), 30, 1),
     ("PetroroadLatencyOverBudget", latency("total", "quick"), 30, 0),
     ("PetroroadLatencyOverBudget", latency("total", "slow", "waited"), 30, 0),  # an outage, and its own alert
+    ("PetroroadLatencyOverBudget", of_workers(latency("total", "slow")), 30, 1),  # both together, once
+    ("PetroroadLatencyOverBudget", of_workers(latency("total", "quick")), 30, 0),
     ("PetroroadShownLate", latency("committed_to_shown", "slower"), 30, 1),
     ("PetroroadShownLate", latency("committed_to_shown", "slow"), 30, 0),
     ("PetroroadInboxFull", events("inbox.full", "0 0 5x60"), 4, 1),
@@ -136,6 +155,9 @@ CASES: list[tuple[str, dict[str, str], int, int]] = [
     ("PetroroadUndecidable", closed("0+9x60", "0+1x60"), 30, 1),
     ("PetroroadUndecidable", closed("0+2x60", "0+1x60"), 30, 0),
     ("PetroroadUndecidable", closed("0 0 3x60", "0x60"), 30, 0),  # three are chance
+    # six at each worker, which is too few to judge by, and twelve together
+    ("PetroroadUndecidable", of_workers(closed("0+0.2x60", "0x60")), 30, 1),
+    ("PetroroadUndecidable", of_workers(closed("0+0.1x60", "0x60")), 30, 0),
     ("PetroroadUnjudged", unjudged(400), 20, 1),
     ("PetroroadUnjudged", unjudged(200), 20, 0),
     ("PetroroadTickSlow", histogram("petroroad_tick_seconds", RSU[1:-1], "slow"), 30, 1),

@@ -73,6 +73,8 @@ def test_the_file_is_what_file_sd_reads(tmp_path: Path, capsys: pytest.CaptureFi
     assert json.loads(capsys.readouterr().out)[-1] == {
         "targets": ["127.0.0.1:9108"], "labels": {"part": "worker", "unit": "worker"},
     }  # fmt: skip
+    assert run(["targets", "--config", str(site), "--worker", "w1=127.0.0.1:9108"]) == 0
+    assert json.loads(capsys.readouterr().out)[-1]["labels"] == {"part": "worker", "unit": "w1"}
     assert run(["targets", "--config", str(site), "--worker", "9108"]) == 2
     assert run(["targets", "--config", str(site), "--out", str(out / "x.json")]) == 2, "as other tools say it"
     assert run(["targets", "--config", str(site), "--out", str(site)]) == 2, "the site file stays"

@@ -12,7 +12,7 @@ from tests.conftest import find_program
 # not before an answer, a certificate, a page or a scan; or not on each machine
 SOMETIMES = {
     "clock_offset_seconds", "clock_synchronized", "certificate_not_after_timestamp_seconds",
-    "gateway_age_seconds", "sensor_age_seconds", "outbox_oldest_age_seconds",
+    "gateway_age_seconds", "sensor_age_seconds", "outbox_oldest_age_seconds", "workers_online",
 }  # fmt: skip
 Samples = dict[tuple[str, ...], float]
 

@@ -5,11 +5,12 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
+import msgspec
 import numpy as np
 import websockets.asyncio.client as ws
 
@@ -86,8 +87,11 @@ async def _parsed(lines: AsyncIterator[str]) -> Events:
 
 
 @contextlib.asynccontextmanager
-async def running(directory: Path) -> AsyncIterator[Running]:
+async def running(directory: Path, ingest: Literal["self", "workers"] = "self") -> AsyncIterator[Running]:
     site = parse_site(SITE, MAP, None, "site.toml", {})
+    # parsed without: workers need PostgreSQL, and here nobody but the test writes their rows
+    config = msgspec.structs.replace(site.config.centre, ingest=ingest)
+    site = replace(site, config=msgspec.structs.replace(site.config, centre=config))
     storage = Storage(open_database(f"sqlite:///{directory / 'centre.sqlite'}"), log.setup(part="test"))
     centre = build_centre(site, storage, Clock.wall(), asyncio.Event(), log.setup(part="test"))
     broker = FakeBroker()
