@@ -20,7 +20,7 @@ Kind = Annotated[str, Meta(min_length=1, max_length=32)]
 Outcome = Literal[
     "preparing", "ready", "piece", "dropped", "none", "too_large", "no_room", "failed", "unsupported"
 ]  # fmt: skip
-Sha256 = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Sha256 = Annotated[bytes, Meta(max_length=32)]
 
 
 class RsuCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -31,15 +31,15 @@ class RsuCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     violation: Name
     from_ns: Stamp | None = None
     to_ns: Stamp | None = None
-    file: Annotated[int, Meta(ge=0, lt=CLIP_FILES_MAX)] = 0
-    offset: Annotated[int, Meta(ge=0, le=CLIP_BYTES_MAX)] = 0
+    file: Count = 0
+    offset: Count = 0
 
 
 class ClipFile(msgspec.Struct, frozen=True, kw_only=True):
     """One recording of a clip, by its name, length and SHA-256."""
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,120}\.mcap$")]
-    n_bytes: Annotated[int, Meta(ge=0, le=CLIP_BYTES_MAX)]
+    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    n_bytes: Count
     sha256: Sha256
 
 
@@ -52,7 +52,7 @@ class RsuAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     files: Annotated[tuple[ClipFile, ...], Meta(max_length=CLIP_FILES_MAX)] = ()
     file: Count = 0
     offset: Count = 0
-    data: Annotated[bytes, Meta(max_length=PIECE_BYTES_MAX)] = b""
+    data: Annotated[bytes, Meta(max_length=PIECE_BYTES_MAX)] | None = None
 
 
 decode_command = decoder(msgspec.msgpack.Decoder(RsuCommand))

@@ -130,6 +130,7 @@ MADE = {
     "gateway_command_down": ("{id}",), "gateway_command_up": ("{id}",), "gateway_clock_req": ("{id}",),
     "config_down": ("{esn}",), "epoch_down": ("{esn}",), "centre_status": ("{id}",),
     "violation_ask": ("{esn}",),
+    "rsu_command_down": ("{esn}",), "rsu_command_up": ("{esn}",), "alarm_up": ("{id}",),
     "gateway_clock_rsp": ("{id}",), "vehicle_gnss_up": ("{terminal}",),
 }  # fmt: skip
 GENERAL = {"rsu", "kind", "parse", "matches", "NamedTuple"}
