@@ -19,6 +19,7 @@ from centre.answers.query import refuse_unknown
 from centre.app import Centre
 from centre.audit import routes as audit_routes
 from centre.desk import routes as desk
+from centre.evidence import routes as evidence
 from centre.faults import NotWrittenError, UnreadableError
 from centre.reader import PAGE_ROWS_MAX, EpisodeFilter, JourneyFilter
 from centre.security import Door, Guard
@@ -70,6 +71,7 @@ def routes(centre: Centre, directory: Path = PAGE, door: Door = LOCAL) -> Litest
             *access_routes.handlers(centre.access, cookies),
             *audit_routes.handlers(centre.database.engine, centre.database.read),
             *description.handlers(),
+            *evidence.handlers(centre.evidence),
             *page.handlers(directory),
         ],
         openapi_config=None,  # answers.openapi describes the streams and the problems too

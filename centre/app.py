@@ -21,6 +21,8 @@ from centre.desk.intake import Intake
 from centre.desk.policy import policy_of
 from centre.desk.priority import road_of
 from centre.event_stream import Event, EventFeed, lines_of
+from centre.evidence.building import build_evidence
+from centre.evidence.jobs import Evidence
 from centre.faults import DamagedError, UnreadableError
 from centre.feed_listener import FeedListener
 from centre.ingest import Ingest
@@ -90,6 +92,7 @@ class Centre:
     asker: Asker
     listener: FeedListener | None  # where other processes may write the database too
     shown: Shown
+    evidence: Evidence
     present: Present  # what the feed announces besides violations and units, by kind
     desk: Desk
     access: Access
@@ -115,6 +118,7 @@ class Centre:
                 return  # what can't be read can't be mended either
             tasks.create_task(self.desk.run(), name="centre.desk")
             tasks.create_task(self.damage.end_on_it(), name="centre.damage")
+            tasks.create_task(self.evidence.run(), name="centre.evidence")
             if self.listener is not None:
                 tasks.create_task(self.listener.run(), name="centre.feed_listener")
             if self.storage.path is not None:
@@ -194,6 +198,8 @@ def build_centre(
     policy = policy_of(site.config.desk, road_of(msgspec.json.decode(view.description)))
     intake = Intake(policy)
     listener = FeedListener(engine, wake, log) if postgresql.is_postgresql(engine) else None
+    evidence = build_evidence(site, database, writer, ingest, broker.publish, clock.now_ns, log)
+    present["evidence"] = evidence.row
     asker = Asker(
         centre=presence.database, since_ns=ask_since_ns(engine, oldest_kept_ns(site, started_ns)),
         database=database, writer=writer, rsus=rsus, gaps=lambda: overview.gaps(),
@@ -205,6 +211,7 @@ def build_centre(
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
             asker.counts, shown.counts, metrics.stored.latency.counts, intake.counts, access.counts,
+            evidence.counts, evidence.clips.counts,
             *(() if listener is None else (listener.counts,)),
         ),
         storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
@@ -221,6 +228,7 @@ def build_centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
         asker=asker, shown=shown, listener=listener, present=present, desk=desk, access=access,
+        evidence=evidence,
         health=Health(
             overview.ready, lambda: overview.counts()["centre"],
             lambda: metrics.samples() | overview.gauges() | _work(ingest, feed, tracks),

@@ -32,6 +32,7 @@ ALLOWANCES: Mapping[str, Allowance] = {
     "status": Allowance(4.0, 40.0, 1e6, 4e6),
     "clock/req": Allowance(4.0, 40.0, 4e3, 40e3),
     "track/up": Allowance(20.0, 60.0, 4e6, 8e6),
+    "command/up": Allowance(40.0, 120.0, 1e6, 4e6),  # pieces of a clip leave an RSU at 0.5 MB/s
 }
 OTHER = Allowance(4.0, 40.0, 1e6, 4e6)
 

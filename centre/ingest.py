@@ -95,6 +95,10 @@ class Ingest:
         """How many batches wait for a commit, and their bytes."""
         return self._inbox.n_messages, self._inbox.n_bytes
 
+    def add(self, row: Subscription) -> None:
+        """Add a topic of the units, before the link runs; the gate admits its messages too."""
+        self.subscriptions.add(row._replace(admits=self._admits))
+
     def _rows(self, share: Share) -> list[Subscription]:
         """Return the topics of all units, each with its handler; no handler blocks."""
         items = [

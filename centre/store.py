@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from centre import desk_tables as _desk  # noqa: F401
+from centre import evidence_tables as _evidence  # noqa: F401
 from centre import migrations, postgresql
 from centre.accounts import tables as _accounts  # noqa: F401  its tables belong to the database
 from centre.audit import tables as _audit  # noqa: F401  its tables belong to the database

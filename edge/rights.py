@@ -52,6 +52,7 @@ def _rsu(rsu: RsuConfig, config: SiteConfig) -> Rights:
             topics.track_up(esn),
             topics.status(esn),
             topics.clock_req(esn),
+            topics.rsu_command_up(esn),
             *(topics.handover(esn, other) for other in beside),
             *(topics.handover_ack(esn, other) for other in beside),
         ),
@@ -63,6 +64,7 @@ def _rsu(rsu: RsuConfig, config: SiteConfig) -> Rights:
             topics.epoch_down(esn),
             topics.gnss_down(esn),
             topics.config_down(esn),
+            topics.rsu_command_down(esn),
             topics.status(esn),  # who else takes its name
             CENTRES,
             *(topics.handover(other, esn) for other in beside),
@@ -103,7 +105,9 @@ def _centre(centre: str) -> Rights:
             topics.gateway_command_down("+"),
             topics.gateway_clock_rsp("+"),
             topics.epoch_down("+"),
+            topics.rsu_command_down("+"),
             topics.centre_status(centre),
+            topics.alarm_up(centre),
         ),
         read=(EVERYTHING,),
     )

@@ -142,6 +142,14 @@ class RetentionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     plates_days: Positive = 180.0
 
 
+class EvidenceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[centre.evidence]`: where evidence files lie, and how long."""
+
+    directory: str = "evidence"  # relative to the database's file; with PostgreSQL, to the working directory
+    days: Positive = 180.0
+    gib: Positive = 8.0  # all files together
+
+
 class CentreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[centre]`: the supervision centre."""
 
@@ -150,6 +158,7 @@ class CentreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     http: Address = "127.0.0.1:8080"
     health: Address | None = None  # None: the page's own address answers
     ingest: Literal["self", "workers"] = "self"  # who stores violations and journeys
+    evidence: EvidenceConfig = EvidenceConfig()
     acks: Annotated[int, Meta(ge=1, le=2)] = 1  # centres that must hold a violation before its RSU deletes it
     hosts: tuple[str, ...] = ()  # names by which browsers reach the page, beside its certificate's
     certificate: str | None = None  # of the page, PEM; None: the one of `petroroad pki issue page ID-page`

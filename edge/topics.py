@@ -82,6 +82,18 @@ def epoch_down(esn: str) -> str:
     return rsu(esn, "epoch/down")
 
 
+def rsu_command_down(esn: str) -> str:
+    return rsu(esn, "command/down")
+
+
+def rsu_command_up(esn: str) -> str:
+    return rsu(esn, "command/up")
+
+
+def alarm_up(centre: str) -> str:
+    return f"{ROOT}/centre/{centre}/alarm/up"
+
+
 def centre_status(centre: str) -> str:
     return f"{ROOT}/centre/{centre}/status"
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "replay": ("petroroad.commands.replay:replay", "A recording through the pipeline again; its digest."),
     "score": ("petroroad.commands.score:score", "Compare tracks and violations with the truth."),
     "recording": ("petroroad.commands.recording:app", "Look into a recording, recover one, export it."),
+    "evidence": ("petroroad.commands.evidence:app", "Look into an evidence file, verify it by replay."),
     "import": ("petroroad.commands.imports:app", "Measurements of other systems to a recording."),
     "map": ("petroroad.commands.map:app", "Check a map, list its contents."),
     "rules": ("petroroad.commands.rules:app", "Check rules, see what they would change, publish them."),

@@ -33,6 +33,7 @@ from geofence.episodes import renumbered, version_beyond
 from geofence.journeys.journey import encoded
 from roadside.agent import Agent
 from roadside.centre_watch import CentreWatch
+from roadside.clip_server import ClipServer
 from roadside.devices.jt808.session import SessionRules
 from roadside.devices.radars import open_radar_ports
 from roadside.gateway.gateway import check_secret, terminal_rules
@@ -136,7 +137,7 @@ class RsuService(Service):
     usual = (
         "link.connected", "tracks.link.connected", "tracks.link.replaced", "identity.", "handover.created",
         "handover.joined", "opened.", "judge.stale", "nmea.skipped.", "location.item.", "journeys.opened",
-        "journeys.closed.",
+        "journeys.closed.", "clip.begun",
     )  # fmt: skip
 
     def __init__(self, site: Site, agent: Agent, shell: Shell) -> None:
@@ -153,7 +154,13 @@ class RsuService(Service):
         for link in shell.links.values():
             link.hold_s = self.watch.hold_s
         agent.on_acknowledged = self.watch.acknowledged
-        for row in self.watch.subscriptions():
+        free_bytes = (site.config.retention or RetentionConfig()).free_mib * 2**20
+        tracks = shell.links[TRACKS_LINK]
+        self.clips = ClipServer(
+            agent.esn, agent.recorder, lambda topic, body: tracks.publish(topic, body, qos=0),
+            agent.counts.add, free_bytes,
+        )  # fmt: skip
+        for row in (*self.watch.subscriptions(), *self.clips.subscriptions()):
             self.subscriptions.add(row)
         agent.outbox.on_first_sent = lambda detected, sent: agent.latency.sent(agent.esn, detected, sent)
         self.health = Health(
@@ -236,6 +243,7 @@ class RsuService(Service):
             tasks.create_task(self.agent.run_publications(), name="rsu.publications")
             tasks.create_task(self._send_journeys(), name="rsu.journeys")
             tasks.create_task(self._keep_needed(), name="rsu.retention")
+            tasks.create_task(self.clips.run(), name="rsu.clips")
             rules = terminal_rules(self.site)
             for i, receiver in enumerate(self.config.gnss):
                 task = self._run_receiver(i, receiver.input, rules)

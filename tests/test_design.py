@@ -15,6 +15,7 @@ from core import times
 from edge import failover, mqtt_client, queues, sections, service, takeover, topics, wire
 from edge.ask import ViolationAsk
 from edge.centre_status import CentreSeen, CentreStatus, EpochKnown
+from edge.clip_messages import ClipFile, RsuAnswer, RsuCommand
 from edge.config_down import ConfigAnswer, ConfigDown
 from edge.delivery_log import Delivery, Given
 from edge.journey_messages import JourneyAck, JourneyBatch, JourneyKey
@@ -88,6 +89,7 @@ WIRE |= {struct.__name__: struct for struct in (ViolationAsk, Delivery, Given)}
 STRUCTS: dict[str, Any] = {name: struct for name, struct in WIRE.items() if name not in WITHOUT_TABLE}
 STRUCTS |= {struct.__name__: struct for struct in (*STATE, *INPUTS, *CONFIG, Command, CommandOutcome)}
 STRUCTS |= {struct.__name__: struct for struct in (ConfigDown, ConfigAnswer)}
+STRUCTS |= {struct.__name__: struct for struct in (RsuCommand, RsuAnswer, ClipFile)}
 STRUCTS |= {struct.__name__: struct for struct in (CentreStatus, CentreSeen, EpochKnown)}
 STRUCTS |= {struct.__name__: struct for struct in (Violation, ViolationVehicle, Stamps)}
 STRUCTS |= {
@@ -128,6 +130,7 @@ MADE = {
     "gateway_command_down": ("{id}",), "gateway_command_up": ("{id}",), "gateway_clock_req": ("{id}",),
     "config_down": ("{esn}",), "epoch_down": ("{esn}",), "centre_status": ("{id}",),
     "violation_ask": ("{esn}",),
+    "rsu_command_down": ("{esn}",), "rsu_command_up": ("{esn}",), "alarm_up": ("{id}",),
     "gateway_clock_rsp": ("{id}",), "vehicle_gnss_up": ("{terminal}",),
 }  # fmt: skip
 GENERAL = {"rsu", "kind", "parse", "matches", "NamedTuple"}

@@ -1,6 +1,5 @@
 """The append-only log of acts: each row's digest covers the row before it. Blocking."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -9,10 +8,12 @@ import sqlalchemy as sa
 
 from centre import postgresql
 from centre.accounts.actor import Actor
+from centre.audit.chain import digest_of
 from centre.audit.tables import AUDIT
 
 LOCK = "audit"  # of whoever adds a row, where several processes write
 ROWS_AT_ONCE = 1_000
+FIELDS = ("n", "at_ns", "user", "role", "act", "subject")  # that a digest covers, with the body
 _encode = msgspec.json.Encoder(order="sorted").encode
 _last = sa.select(AUDIT.c.n, AUDIT.c.sha256).order_by(AUDIT.c.n.desc()).limit(1)
 
@@ -92,5 +93,4 @@ def _rows(db: sa.Connection) -> Iterator[Mapping[str, Any]]:
 
 
 def _digest(before: bytes, row: Mapping[str, Any]) -> bytes:
-    fields = [row[name] for name in ("n", "at_ns", "user", "role", "act", "subject")]
-    return hashlib.sha256(before + _encode(fields) + b"\n" + row["body"]).digest()
+    return digest_of(before, [row[name] for name in FIELDS], row["body"])

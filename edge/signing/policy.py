@@ -43,6 +43,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("rsu", "clock/rsp"): Rule(("centre",), own=False, fresh=True),
     ("rsu", "gnss/down"): Rule(("gateway",), own=False, fresh=True),
     ("rsu", "config/down"): Rule(("operator", "centre"), own=False),
+    ("rsu", "command/down"): Rule(("centre",), own=False, fresh=True),
+    ("rsu", "command/up"): Rule(("rsu",), own=True),
     ("gateway", "status"): Rule(("gateway",), own=True),
     ("gateway", "command/down"): Rule(("operator", "centre"), own=False, fresh=True),
     ("gateway", "command/up"): Rule(("gateway",), own=True),
