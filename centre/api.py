@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException, NotFoundException
 from litestar.params import FromPath, QueryParameter
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
-from centre import page
+from centre import page, search_routes
 from centre.app import Centre
 from centre.faults import NotWrittenError, UnreadableError
 from centre.reader import PAGE_ROWS_MAX, EpisodeFilter, JourneyFilter
@@ -47,6 +47,7 @@ def routes(centre: Centre, directory: Path = PAGE) -> Litestar:
         route_handlers=[
             *_stored(centre),
             *_momentary(centre),
+            *search_routes.handlers(centre),
             *_health(centre),
             *_streams(centre),
             *page.handlers(directory),

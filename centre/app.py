@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from centre.metrics import EXPECTED, Metrics
 from centre.overview import Overview
 from centre.presence import CentrePresence, begin_presence
 from centre.reader import Change, Reader
+from centre.search.filler import Filler
 from centre.settings import ask_since_ns
 from centre.shown import Shown
 from centre.site_view import SiteView, view_of
@@ -84,6 +86,7 @@ class Centre:
     listener: FeedListener | None  # where other processes may write the database too
     shown: Shown
     present: Present  # what the feed announces besides violations and units, by kind
+    parts: dict[str, Callable[[], Awaitable[None]]]  # what further parts do while the centre runs, by name
 
     async def start(self) -> None:
         """Restore the units' states from the database; raises UnreadableError."""
@@ -103,6 +106,8 @@ class Centre:
                 tasks.create_task(self.storage.until_healed(), name="centre.healed")
                 return  # what can't be read can't be mended either
             tasks.create_task(self.damage.end_on_it(), name="centre.damage")
+            for name, run in self.parts.items():
+                tasks.create_task(_finished(run), name=f"centre.{name}")
             if self.listener is not None:
                 tasks.create_task(self.listener.run(), name="centre.feed_listener")
             if self.storage.path is not None:
@@ -163,6 +168,7 @@ def build_centre(
     feed = EventFeed(
         lambda after, limit: _events(database, overview, shown, present, after, limit), database.bounds
     )
+    filler = Filler(partial(database.read, database.reader.read), writer.run, log)
     presence = begin_presence(
         engine, centre=site.config.centre.id, acks=site.config.centre.acks, now_ns=clock.now_ns,
         ready=lambda: database.fault is None,
@@ -183,7 +189,7 @@ def build_centre(
         database=database, broker=broker, peers=ingest.peers,
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
-            asker.counts, shown.counts, metrics.latency.counts,
+            asker.counts, shown.counts, metrics.latency.counts, filler.counts,
             *(() if listener is None else (listener.counts,)),
         ),
         storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
@@ -193,13 +199,18 @@ def build_centre(
     return Centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
-        asker=asker, shown=shown, listener=listener, present=present,
+        asker=asker, shown=shown, listener=listener, present=present, parts={"search": filler.run},
         health=Health(
             overview.ready, lambda: overview.counts()["centre"],
             lambda: metrics.samples() | overview.gauges() | _work(ingest, feed, tracks),
             histograms=metrics.histograms, expected=EXPECTED,
         ),
     )  # fmt: skip
+
+
+async def _finished(run: Callable[[], Awaitable[None]]) -> None:
+    """Wait for a part that ends by itself, or never."""
+    await run()
 
 
 def _work(ingest: Ingest, feed: EventFeed, tracks: TrackHub) -> dict[str, float | Values]:
