@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ from centre.metrics import EXPECTED, Metrics
 from centre.overview import Overview
 from centre.presence import CentrePresence, begin_presence
 from centre.reader import Change, Reader
+from centre.search.filler import Filler
 from centre.settings import ask_since_ns
 from centre.shown import Shown
 from centre.site_view import SiteView, view_of
@@ -96,6 +98,7 @@ class Centre:
     present: Present  # what the feed announces besides violations and units, by kind
     desk: Desk
     access: Access
+    parts: dict[str, Callable[[], Awaitable[None]]]  # what further parts do while the centre runs, by name
 
     async def start(self) -> None:
         """Restore the units' states from the database; raises UnreadableError."""
@@ -119,6 +122,8 @@ class Centre:
             tasks.create_task(self.desk.run(), name="centre.desk")
             tasks.create_task(self.damage.end_on_it(), name="centre.damage")
             tasks.create_task(self.evidence.run(), name="centre.evidence")
+            for name, run in self.parts.items():
+                tasks.create_task(_finished(run), name=f"centre.{name}")
             if self.listener is not None:
                 tasks.create_task(self.listener.run(), name="centre.feed_listener")
             if self.storage.path is not None:
@@ -186,6 +191,7 @@ def build_centre(
     feed = EventFeed(
         lambda after, limit: _events(database, overview, shown, present, after, limit), database.bounds
     )
+    filler = Filler(partial(database.read, database.reader.read), writer.run, log)
     presence = begin_presence(
         engine, centre=site.config.centre.id, acks=site.config.centre.acks, now_ns=clock.now_ns,
         ready=lambda: database.fault is None,
@@ -211,7 +217,7 @@ def build_centre(
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
             asker.counts, shown.counts, metrics.stored.latency.counts, intake.counts, access.counts,
-            evidence.counts, evidence.clips.counts,
+            evidence.counts, evidence.clips.counts, filler.counts,
             *(() if listener is None else (listener.counts,)),
         ),
         storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
@@ -228,7 +234,7 @@ def build_centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
         asker=asker, shown=shown, listener=listener, present=present, desk=desk, access=access,
-        evidence=evidence,
+        evidence=evidence, parts={"search": filler.run},
         health=Health(
             overview.ready, lambda: overview.counts()["centre"],
             lambda: metrics.samples() | overview.gauges() | _work(ingest, feed, tracks),
@@ -242,6 +248,11 @@ def _access_facts(site: Site, clock: Clock, *, is_demo: bool) -> Facts:
     limits = Limits(idle_s=config.idle_min * 60.0, lasts_s=config.session_h * 3_600.0)
     is_local = is_loopback(address_of(config.http)[0])
     return Facts(clock.now_ns, f"petroroad-{config.id}", limits, is_demo=is_demo, is_local=is_local)
+
+
+async def _finished(run: Callable[[], Awaitable[None]]) -> None:
+    """Wait for a part that ends by itself, or never."""
+    await run()
 
 
 def _work(ingest: Ingest, feed: EventFeed, tracks: TrackHub) -> dict[str, float | Values]:

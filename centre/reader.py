@@ -8,6 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from centre import postgresql
+from centre.search import backfill
+from centre.search.query import Search, search
+from centre.search.tables import EPISODE_KEY
 from centre.statements import WARNING
 from centre.store import ASK, EPISODE, EPOCH, FEED, JOURNEY, QUARANTINE, STATUS, TRANSPORT, VERSION
 from centre.views import figures as count
@@ -105,6 +108,34 @@ class Reader:
             "next": shown[-1].n if len(rows) > len(shown) and shown else None,
             "items": [item for item in items if item is not None],
         }
+
+    def search(self, wanted: Search) -> dict[str, Any]:
+        """Return the page of `/api/search`: episodes by their starts, the newest first."""
+        notes = (EPISODE_KEY.c.is_false, EPISODE_KEY.c.handling, EPISODE_KEY.c.corrected)
+        query = sa.select(EPISODE, *_SHOWN, *notes).select_from(
+            _NEWEST.join(EPISODE_KEY, EPISODE_KEY.c.id == EPISODE.c.id)
+        )
+        with self._engine.begin() as db:
+            found = search(db, wanted)
+            rows = {row.id: row for row in db.execute(query.where(EPISODE.c.id.in_(found.ids))).all()}
+            histories = _histories(db, found.ids)
+            complete = backfill.is_complete(db) if not found.ids else True
+        items = []
+        for row in (rows[each] for each in found.ids):
+            item = self._shown(violations.episode, row, row.body, histories[row.id])
+            if item is not None:
+                said = {"is_false": bool(row.is_false), "handling": row.handling, "corrected": row.corrected}
+                items.append(item | json_safe(said))
+        return {
+            "items": items, "n": found.n, "more": found.more, "complete": complete,
+            "older": None if found.older is None else str(found.older),
+            "newer": None if found.newer is None else str(found.newer),
+        }  # fmt: skip
+
+    def read(self, query: Callable[..., Any], *args: Any) -> Any:
+        """Run `query(db, *args)` of a part of the centre on one consistent snapshot."""
+        with self._engine.begin() as db:
+            return query(db, *args)
 
     def violation(self, violation_id: str) -> dict[str, Any] | None:
         """Return an episode and all its versions, None if there is no such id."""

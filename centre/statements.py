@@ -13,6 +13,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from centre.search.keys import CHANGING as KEY_CHANGING
+from centre.search.tables import EPISODE_KEY
 from centre.store import EPISODE, FEED, QUARANTINE, TRANSPORT, UNSETTLED, VERSION
 from geofence.violation import GRADES
 
@@ -47,6 +49,9 @@ class Statements:
     stamp_version: str
     stamp_episode: str
     sample_episode: str
+    find_episode_keys: str
+    add_episode_key: str
+    change_episode_key: str
     announce_episode: str
     add_feed: str
     is_postgresql: bool
@@ -67,6 +72,7 @@ def statements_of(dialect: str) -> Statements:
         return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join([mark] * len(columns))})"
 
     changes = ", ".join(f"{name} = {mark}" for name in CHANGING)
+    key_changes = ", ".join(f"{name} = {mark}" for name in KEY_CHANGING)
     # the first version of grade warning or above that an observation decided
     sample = (
         f"FROM violation_version WHERE id = {mark} AND grade >= {WARNING} AND decided_ns IS NOT NULL"
@@ -89,6 +95,9 @@ def statements_of(dialect: str) -> Statements:
         f" WHERE id = {mark} AND first_committed_ns IS NULL",
         sample_episode=f"UPDATE episode SET latency_ns = (SELECT committed_ns - decided_ns {sample}),"
         f" latency_esn = (SELECT esn {sample}) WHERE id = {mark}",
+        find_episode_keys=f"SELECT id, {', '.join(KEY_CHANGING)} FROM episode_key WHERE id {among}",
+        add_episode_key=insert(EPISODE_KEY, ("id", *KEY_CHANGING)),
+        change_episode_key=f"UPDATE episode_key SET {key_changes} WHERE id = {mark}",
         announce_episode=insert(FEED, ("kind", "key", "version", "esn")),
         add_feed=insert(FEED, ("kind", "key")),
         is_postgresql=is_postgresql,

@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from centre import statements as sql
 from centre.batch_decoder import Batch, Item
 from centre.changes import Change
+from centre.search import keys
+from geofence.violation import Violation
 
 KeyAt = tuple[str, int, int]  # esn, epoch, seq
 VersionAt = tuple[str, int, str]  # id, version, esn
@@ -22,6 +24,7 @@ Values = dict[str, Any]
 _version_row = itemgetter(*sql.VERSION_COLUMNS)
 _episode_row = itemgetter(*sql.EPISODE_COLUMNS)
 _changed_row = itemgetter(*sql.CHANGING, "id")
+_key_row = itemgetter(*keys.CHANGING)
 
 
 class Rows:
@@ -33,12 +36,15 @@ class Rows:
         self.keys: dict[KeyAt, bytes] = {}  # SHA-256; empty: a void
         self.versions: dict[VersionAt, bytes] = {}  # SHA-256
         self.episodes: dict[str, Values] = {}
+        self._searched: dict[str, Values] = {}  # of `episode_key`, by id
         self.changes: dict[str, Change] = {}  # by id, of the episodes that these items change
         self._new_keys: list[tuple[Any, ...]] = []
         self._replaced: list[tuple[Any, ...]] = []
         self._new_versions: list[tuple[Any, ...]] = []
         self._new_episodes: dict[str, None] = {}
         self._changed_episodes: dict[str, None] = {}
+        self._new_searched: dict[str, None] = {}
+        self._changed_searched: dict[str, None] = {}
 
     def load(self, sources: Iterable[tuple[Batch, Iterable[Item]]]) -> None:
         """Read what the database holds of these items."""
@@ -66,6 +72,11 @@ class Rows:
             values = dict(zip(("id", *sql.CHANGING, "latency_ns"), row, strict=True))
             values["open"] = bool(values["open"])  # SQLite has no such type
             self.episodes[values["id"]] = values
+        if not self.episodes:
+            return
+        for at_id, *columns in self._find(self._sql.find_episode_keys, (listed(tuple(self.episodes)),)):
+            known = self._searched[at_id] = dict(zip(keys.CHANGING, columns, strict=True))
+            known["open"] = bool(known["open"])
 
     def _find(self, statement: str, values: tuple[Any, ...]) -> Iterable[Any]:
         return self._db.exec_driver_sql(statement, values).all()
@@ -94,6 +105,20 @@ class Rows:
         if violation_id not in self._new_episodes:
             self._changed_episodes[violation_id] = None
 
+    def write_key(self, found: Violation, *, is_newest: bool) -> None:
+        """Note what an episode is searched by; one of an older database without a row is filled later."""
+        known = self._searched.get(found.id)
+        if known is None:
+            if found.id in self._new_episodes:
+                self._searched[found.id] = keys.first_key(found)
+                self._new_searched[found.id] = None
+            return
+        changed = keys.merged(known, found, is_newest=is_newest)
+        if changed is not None:
+            self._searched[found.id] = changed
+            if found.id not in self._new_searched:
+                self._changed_searched[found.id] = None
+
     def change_of(self, violation_id: str) -> Change:
         """Return the note of what these items change of an episode, to be announced once it is committed."""
         change = self.changes.get(violation_id)
@@ -103,13 +128,18 @@ class Rows:
 
     def flush(self) -> None:
         """Write all changes, each table by one statement; keys are added before they are replaced."""
-        episodes = self.episodes
+        episodes, searched = self.episodes, self._searched
         steps = (
             (self._sql.add_key, self._new_keys),
             (self._sql.replace_void, self._replaced),
             (self._sql.add_version, self._new_versions),
             (self._sql.add_episode, [_episode_row(episodes[each]) for each in self._new_episodes]),
             (self._sql.change_episode, [_changed_row(episodes[each]) for each in self._changed_episodes]),
+            (self._sql.add_episode_key, [(each, *_key_row(searched[each])) for each in self._new_searched]),
+            (
+                self._sql.change_episode_key,
+                [(*_key_row(searched[each]), each) for each in self._changed_searched],
+            ),
         )
         for statement, rows in steps:
             if rows:

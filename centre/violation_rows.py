@@ -192,6 +192,7 @@ def _update_episode(result: CommitResult, rows: Rows, batch: Batch, found: Viola
             "excess_m_max": deepest_m, "p_violation_max": found.p_violation,
         }  # fmt: skip
         rows.write_episode(found.id, first | newest)
+        rows.write_key(found, is_newest=True)
         change.is_new, change.has_sample = True, is_sample
         change.shown.append((found.version, found.esn))
         return
@@ -209,4 +210,5 @@ def _update_episode(result: CommitResult, rows: Rows, batch: Batch, found: Viola
     else:
         changed |= newest
     rows.write_episode(found.id, changed)
+    rows.write_key(found, is_newest=not is_overtaken)
     change.shown.append((shown["version"], shown["esn"]))

@@ -1,0 +1,64 @@
+"""The routes of the search: violations of any time, and what is known of vehicles, carriers and RSUs."""
+
+from typing import Annotated, Any, Literal
+
+from litestar import get
+from litestar.exceptions import HTTPException
+from litestar.params import QueryParameter
+from litestar.types import ControllerRouterHandler
+
+from centre.app import Centre
+from centre.reader import PAGE_ROWS_MAX
+from centre.search.query import Cursor, Search, cursor_of
+from geofence.violation import Grade
+
+Text = Annotated[str | None, QueryParameter(max_length=200)]
+Stamp = Annotated[int | None, QueryParameter(ge=0, le=2**63 - 1)]
+Station = Annotated[float | None, QueryParameter(ge=-1e7, le=1e7)]
+
+
+def handlers(centre: Centre) -> list[ControllerRouterHandler]:
+    """Return the handlers of the search."""
+
+    @get("/api/search")
+    async def search(
+        plate: Text = None,
+        terminal: Text = None,
+        carrier: Text = None,
+        un: Text = None,
+        rule: Annotated[list[str] | None, QueryParameter(max_items=32)] = None,
+        grade: Annotated[list[Grade] | None, QueryParameter(max_items=8)] = None,
+        esn: Text = None,
+        shown: Annotated[Literal["open", "closed", "all"], QueryParameter(name="state")] = "all",
+        kind: Annotated[Literal["alarm", "record"] | None, QueryParameter()] = None,
+        since_ns: Stamp = None,
+        until_ns: Stamp = None,
+        from_m: Station = None,
+        to_m: Station = None,
+        lane: Text = None,
+        zone: Text = None,
+        is_false: Annotated[bool | None, QueryParameter(name="false")] = None,
+        handling: Text = None,
+        before: Text = None,
+        after: Text = None,
+        limit: Annotated[int, QueryParameter(ge=1, le=PAGE_ROWS_MAX)] = 100,
+    ) -> dict[str, Any]:
+        if before is not None and after is not None:
+            raise HTTPException(status_code=400, detail="before and after: a page has one cursor")
+        wanted = Search(
+            plate=plate, terminal=terminal, carrier=carrier, un=un, rules=tuple(rule or ()),
+            grades=tuple(grade or ()), esn=esn, state=shown, kind=kind, since_ns=since_ns, until_ns=until_ns,
+            from_m=from_m, to_m=to_m, lane=lane, zone=zone, is_false=is_false, handling=handling,
+            before=_cursor("before", before), after=_cursor("after", after), limit=limit,
+        )  # fmt: skip
+        found: dict[str, Any] = await centre.database.read(centre.database.reader.search, wanted)
+        return found
+
+    return [search]
+
+
+def _cursor(name: str, text: str | None) -> Cursor | None:
+    try:
+        return None if text is None else cursor_of(text)
+    except ValueError as error:
+        raise HTTPException(status_code=400, detail=f"{name}: {error}") from error

@@ -1,0 +1,51 @@
+"""The search over HTTP: its parameters, its errors, and an older database that is filled while it serves."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from centre.search.tables import EPISODE_KEY
+from geofence.violation import ViolationVehicle
+from tests.support.centre_samples import episode_id, violation
+from tests.support.serving_centre import TEST_S, running
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_search_by_http_and_what_it_refuses(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre, asyncio.timeout(TEST_S):
+        for n in range(1, 6):
+            centre.send(n, violation(n, vehicle=ViolationVehicle(plate=f"辽L·A000{n}", carrier="盘锦一运")))
+        await centre.until_sent(5)
+        page = await centre.get("/api/search?plate=a0003&carrier=一运&grade=warning&grade=notice&limit=2")
+        assert [row["id"] for row in page["items"]] == [episode_id(3)]
+        assert (page["n"], page["more"], page["older"], page["newer"]) == (1, False, None, None)
+        first = await centre.get("/api/search?limit=2")
+        assert first["n"] == 5
+        second = await centre.get(f"/api/search?limit=2&before={first['older']}")
+        back = await centre.get(f"/api/search?limit=2&after={second['newer']}")
+        assert back["items"] == first["items"]
+        for wrong in (
+            "before=x", "after=12", "since_ns=-1", "from_m=north", "grade=red", "limit=0", "limit=501",
+            "state=gone", "false=perhaps", f"plate={'A' * 201}", "before=1_a&after=1_b",
+        ):  # fmt: skip
+            answer = await centre.http.get(f"/api/search?{wrong}")
+            assert answer.status_code == 400, wrong
+
+
+async def test_an_older_database_is_filled_while_the_centre_serves(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre:
+        for n in range(1, 8):
+            centre.send(n, violation(n))
+        await centre.until_sent(7)
+        engine = centre.app.database.engine
+        with engine.begin() as db:
+            db.execute(sa.delete(EPISODE_KEY))
+        empty = await centre.get("/api/search")
+        assert (empty["items"], empty["complete"]) == ([], False)
+    async with running(tmp_path) as centre, asyncio.timeout(TEST_S):
+        while (await centre.get("/api/search"))["n"] < 7:
+            await asyncio.sleep(0.02)
+        assert centre.app.overview.counts()["centre"]["search.filled"] == 7
