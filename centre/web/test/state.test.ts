@@ -118,9 +118,11 @@ test("a page that has dropped old rows uses the centre's counts, and keeps the r
   const state = new State();
   state.complete = true;
   state.paged = new Set(["e1", "e2"]);
-  for (let i = 0; i < 1_999; i++) state.put(episode(`e${i}`, i, { open: i === 0 }));
+  const record = { grade: "notice", grade_max: "notice" } as const;
+  for (let i = 0; i < 1_999; i++) state.put(episode(`e${i}`, i, { ...record, open: i === 0 }));
   assert.equal(state.complete, true);
-  for (let i = 2_000; i < 2_010; i++) state.put(episode(`e${i}`, i, { open: false }));
+  state.put(episode("waits", 3.5, { open: false })); // nobody has acknowledged it
+  for (let i = 2_000; i < 2_010; i++) state.put(episode(`e${i}`, i, { ...record, open: false }));
   assert.equal(state.complete, false);
-  assert.deepEqual(["e0", "e1", "e2", "e3"].map((id) => state.episodes.has(id)), [true, true, true, false]);
+  assert.deepEqual(["e0", "e1", "e2", "e3", "waits"].map((id) => state.episodes.has(id)), [true, true, true, false, true]);
 });

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Gateway, Rsu } from "../src/api.ts";
 import { cellsHtml, isReturning, lastedOf, probabilityOf, shownGrade } from "../src/row.ts";
-import { untouched } from "../src/desk/model.ts";
 import { State } from "../src/state.ts";
 import { backlog, hasFault, losses, lossOf, nobodyWatches, p99Of, sinceWord, missingUpdates } from "../src/supervision.ts";
 import { setLang } from "../src/words.ts";
@@ -73,7 +72,6 @@ test("an open row of a lost RSU names the loss; ended rows and those of other RS
 test("a row has its start, its age and the time of its values", () => {
   setLang("en");
   const state = stateOf([rsu("A")]);
-  state.desk.put({ ...untouched("a", "acknowledged"), version: 1 });
   const row = episode(
     "a", 1,
     {

@@ -70,7 +70,7 @@ export const DESK_WORDS = {
   floodTitle: ["告警洪泛：{n} 条 / {m} 分钟", "Alarm flood: {n} in {m} minutes"], floodBy: ["按", "by"], byVehicle: ["车辆", "vehicle"],
   byPlace: ["路段", "place"], byRule: ["规则", "rule"], floodNothing: ["不隐藏任何告警", "nothing is hidden"],
   floodOther: ["其余 {n}", "other {n}"],
-  health: ["告警健康", "Alarm health"], perHour: ["每席每小时", "per operator-hour"], comfort: ["舒适限 {n}", "comfort limit {n}"],
+  health: ["告警健康", "Alarm health"], perHour: ["每席每小时", "per op-hour"], comfort: ["舒适限 {n}", "comfort limit {n}"],
   last10: ["近 10 分钟", "last 10 min"], floodMark: ["洪泛 ≥{n}", "flood ≥{n}"], chattering: ["抖动", "chattering"],
   standing: ["滞留", "standing"], ackMean: ["平均确认", "mean time to ack"], false7: ["误报 7 日", "false, 7 d"],
   escalatedN: ["督办", "escalated"],
