@@ -12,6 +12,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Sen
 
 from centre import page
 from centre.app import Centre
+from centre.desk import routes as desk
 from centre.faults import NotWrittenError, UnreadableError
 from centre.reader import PAGE_ROWS_MAX, EpisodeFilter, JourneyFilter
 from centre.security import Guard
@@ -49,6 +50,7 @@ def routes(centre: Centre, directory: Path = PAGE) -> Litestar:
             *_momentary(centre),
             *_health(centre),
             *_streams(centre),
+            *desk.handlers(centre.desk),
             *page.handlers(directory),
         ],
         openapi_config=None,

@@ -14,6 +14,11 @@ from centre.asker import Asker
 from centre.broker import BrokerLink
 from centre.checking import Check
 from centre.database import Database
+from centre.desk.board import KIND as HANDLING_KIND
+from centre.desk.desk import Desk
+from centre.desk.intake import Intake
+from centre.desk.policy import policy_of
+from centre.desk.priority import road_of
 from centre.event_stream import Event, EventFeed, lines_of
 from centre.faults import DamagedError, UnreadableError
 from centre.feed_listener import FeedListener
@@ -84,6 +89,7 @@ class Centre:
     listener: FeedListener | None  # where other processes may write the database too
     shown: Shown
     present: Present  # what the feed announces besides violations and units, by kind
+    desk: Desk
 
     async def start(self) -> None:
         """Restore the units' states from the database; raises UnreadableError."""
@@ -102,6 +108,7 @@ class Centre:
             if self.storage.refused is not None:
                 tasks.create_task(self.storage.until_healed(), name="centre.healed")
                 return  # what can't be read can't be mended either
+            tasks.create_task(self.desk.run(), name="centre.desk")
             tasks.create_task(self.damage.end_on_it(), name="centre.damage")
             if self.listener is not None:
                 tasks.create_task(self.listener.run(), name="centre.feed_listener")
@@ -153,9 +160,12 @@ def build_centre(
     tracks.on_snapshot, shown = metrics.received_snapshot, Shown(metrics.latency, clock.now_ns)
     violation_writer = ViolationWriter(engine, clock.now_ns)
     bounds = bounds_of(site.config.site.origin, view.range_m, view.map_version)
-    writer = Writer(
-        violation_writer, log, lambda: feed.wake(), bounds, storage, damage.report, metrics.stored
-    )
+
+    def wake() -> None:
+        feed.wake()
+        desk.wake()
+
+    writer = Writer(violation_writer, log, wake, bounds, storage, damage.report, metrics.stored)
     database = Database(
         engine, Reader(engine), lambda: writer.fault or writer.storage_fault, log, damage.report
     )
@@ -172,7 +182,9 @@ def build_centre(
         now_ns=clock.now_ns, rsus=rsus, gateways=gateways, tracks=tracks, publish=broker.publish,
         share="units" if site.config.centre.ingest == "workers" else "all",
     )  # fmt: skip
-    listener = FeedListener(engine, feed.wake, log) if postgresql.is_postgresql(engine) else None
+    policy = policy_of(site.config.desk, road_of(msgspec.json.decode(view.description)))
+    intake = Intake(policy)
+    listener = FeedListener(engine, wake, log) if postgresql.is_postgresql(engine) else None
     asker = Asker(
         centre=presence.database, since_ns=ask_since_ns(engine, oldest_kept_ns(site, started_ns)),
         database=database, writer=writer, rsus=rsus, gaps=lambda: overview.gaps(),
@@ -183,17 +195,22 @@ def build_centre(
         database=database, broker=broker, peers=ingest.peers,
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
-            asker.counts, shown.counts, metrics.latency.counts,
+            asker.counts, shown.counts, metrics.latency.counts, intake.counts,
             *(() if listener is None else (listener.counts,)),
         ),
         storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
         other_centre=main_id or (None if site.config.standby is None else site.config.standby.id),
         shared=listener is not None,
     )  # fmt: skip
+    desk = Desk(
+        intake=intake, database=database, writer=writer, now_ns=clock.now_ns, log=log, policy=policy,
+        is_dead=lambda esn: esn in overview.offline(),
+    )  # fmt: skip
+    present[HANDLING_KIND] = desk.present
     return Centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
-        asker=asker, shown=shown, listener=listener, present=present,
+        asker=asker, shown=shown, listener=listener, present=present, desk=desk,
         health=Health(
             overview.ready, lambda: overview.counts()["centre"],
             lambda: metrics.samples() | overview.gauges() | _work(ingest, feed, tracks),

@@ -334,7 +334,7 @@ def _histories(db: sa.Connection, ids: Sequence[str]) -> dict[str, History]:
     rows: dict[str, list[Any]] = {violation_id: [] for violation_id in ids}
     for row in db.execute(query.order_by("hop", VERSION.c.esn)).all():
         rows[row.id].append(row)
-    deciding = _deciding(db, ids)
+    deciding = deciding_bodies(db, ids)
     return {
         violation_id: History(
             tuple(row.esn for row in found),
@@ -346,7 +346,7 @@ def _histories(db: sa.Connection, ids: Sequence[str]) -> dict[str, History]:
     }
 
 
-def _deciding(db: sa.Connection, ids: Sequence[str]) -> dict[str, bytes]:
+def deciding_bodies(db: sa.Connection, ids: Sequence[str]) -> dict[str, bytes]:
     """Return by id the body of the first version at the episode's highest grade."""
     order = (VERSION.c.hop, VERSION.c.version, VERSION.c.esn)
     turn = sa.func.row_number().over(partition_by=VERSION.c.id, order_by=order).label("turn")

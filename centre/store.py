@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from centre import desk_tables as _desk  # noqa: F401
 from centre import migrations, postgresql
 from centre.audit import tables as _audit  # noqa: F401  its tables belong to the database
 from centre.database_file import MODE, path_of, restrict

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from edge.wire import Esn, Latitude, Longitude
+from edge.wire import Esn, Latitude, Longitude, Name
 from fusion.config import FusionConfig, Reflects
 from geofence.config import RulesConfig, VehicleConfig
 from geofence.journeys.config import JourneysConfig
@@ -171,6 +171,38 @@ class StandbyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     health: Address | None = None
 
 
+DeskWord = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}$")]
+DeskLevel = Annotated[int, Meta(ge=1, le=3)]
+Deadline = Annotated[float, Meta(ge=1.0, le=86_400.0)]
+
+
+class PriorityRuleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[[desk.rule]]`: what makes an alarm urgent or its consequences grave; all its conditions must hold."""
+
+    code: DeskWord  # the shipped rule of this code is replaced
+    zh: Name
+    en: Name
+    consequence: DeskLevel | None = None  # None: says nothing of it
+    urgency: DeskLevel | None = None
+    rules: tuple[Name, ...] = ()  # any of them; so with each list, and an empty one is no condition
+    classes: tuple[Name, ...] = ()
+    un: tuple[Name, ...] = ()
+    places: tuple[Name, ...] = ()  # roles or names of zones, gates and places of the map
+    toward: tuple[Literal["oncoming", "off_carriageway"], ...] = ()
+    unidentified: bool = False
+    speed_mps: NotNegative | None = None  # at least
+    over_limit: Positive | None = None  # at least so many times the limit
+
+
+class DeskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[desk]`: how the centre's desk ranks alarms, and how long they may wait."""
+
+    # to acknowledge an alarm of priority 1, 2, 3, 4
+    deadlines_s: tuple[Deadline, Deadline, Deadline, Deadline] = (30.0, 60.0, 180.0, 600.0)
+    escalate_s: Deadline = 300.0  # from then on, until somebody handles it
+    rule: Annotated[tuple[PriorityRuleConfig, ...], Meta(max_length=200)] = ()
+
+
 class SiteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -186,6 +218,7 @@ class SiteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     centre: CentreConfig = CentreConfig()
     standby: StandbyConfig | None = None
     nats: NatsConfig = NatsConfig()
+    desk: DeskConfig = DeskConfig()
     vehicle: tuple[VehicleConfig, ...] = ()
     registry: str | None = None  # CSV file, relative to this one; beside the [[vehicle]] tables
     journeys: JourneysConfig = JourneysConfig()

@@ -1,0 +1,76 @@
+"""The facts of an alarm as the desk needs them, from the bytes of its violation. Pure."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from geofence.violation import Stamps, ViolationVehicle
+
+
+class _Read(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields of a violation that the desk reads; its evidence is skipped."""
+
+    rule: str
+    grade: str
+    phase: str
+    vehicle: ViolationVehicle | None
+    esn: str
+    start_ns: int
+    end_ns: int | None
+    lon_deg: float
+    lat_deg: float
+    lane: str | None
+    zone: str | None
+    s_m: float | None
+    d_m: float | None
+    speed_mps: float
+    limit_mps: float | None
+    stamps: Stamps
+
+
+class Facts(NamedTuple):
+    """An alarm as it is now (its newest version), and as it was decided (its first at the highest grade)."""
+
+    id: str
+    rule: str
+    vehicle: str | None  # the terminal, else the plate; None: unidentified
+    plate: str | None
+    hazmat_class: str | None
+    un: str | None
+    esn: str
+    start_ns: int
+    last_ns: int  # its end, or its newest observation
+    is_open: bool
+    lon_deg: float
+    lat_deg: float
+    s_m: float | None
+    d_m: float | None
+    lane: str | None
+    zone: str | None
+    speed_mps: float
+    limit_mps: float | None
+
+
+_decode = msgspec.msgpack.Decoder(_Read).decode
+
+
+def facts_of(alarm_id: str, newest: bytes, deciding: bytes) -> Facts:
+    """Return the facts of an alarm; msgspec.MsgspecError where its bytes can't be read."""
+    now, then = _decode(newest), _decode(deciding)
+    vehicle = now.vehicle or then.vehicle or ViolationVehicle()
+    return Facts(
+        id=alarm_id, rule=now.rule, vehicle=vehicle.terminal or vehicle.plate, plate=vehicle.plate,
+        hazmat_class=vehicle.hazmat_class, un=vehicle.un, esn=now.esn, start_ns=now.start_ns,
+        last_ns=max(now.start_ns, now.end_ns or now.stamps.measured_ns), is_open=now.phase != "close",
+        lon_deg=then.lon_deg, lat_deg=then.lat_deg, s_m=then.s_m, d_m=then.d_m, lane=then.lane,
+        zone=then.zone, speed_mps=then.speed_mps, limit_mps=then.limit_mps,
+    )  # fmt: skip
+
+
+def columns_of(found: Facts) -> dict[str, Any]:
+    """Return the values of the handling row that follow from the ledger alone."""
+    return {
+        "rule": found.rule, "vehicle": found.vehicle, "marked": found.plate, "esn": found.esn,
+        "start_ns": found.start_ns, "last_ns": found.last_ns, "is_open": found.is_open,
+        "lon_deg": found.lon_deg, "lat_deg": found.lat_deg, "s_m": found.s_m,
+    }  # fmt: skip
