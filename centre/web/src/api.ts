@@ -1,5 +1,7 @@
 /** What the centre serves (centre/API.md): its shapes, and fetching them. Times are decimal strings of nanoseconds. */
 
+import type { DeskSummary } from "./desk/model.ts";
+
 export type Grade = "undecidable" | "notice" | "warning" | "violation";
 export const GRADES: readonly Grade[] = ["undecidable", "notice", "warning", "violation"];
 
@@ -267,6 +269,8 @@ export interface Summary {
   broker?: { connected: boolean; since_ns: string; refused?: string | null };
   /** What an operator must look after, though it works; a centre of an earlier version has none. */
   warnings?: Warning[];
+  /** The desk's figures. */
+  desk?: DeskSummary;
 }
 
 /** The centre refused the request. */

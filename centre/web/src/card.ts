@@ -2,20 +2,29 @@
 
 import type { Episode, EpisodeDetail, Version } from "./api.ts";
 import { chartsSvg } from "./charts.ts";
+import { deskLine, lossCard, trailLines } from "./desk/carddesk.ts";
+import { chipHtml, priorityDigit } from "./desk/deskrow.ts";
 import { clock, escape, kmh, ms, probability, station, withUnit } from "./format.ts";
 import { markSvg } from "./icons.ts";
 import { set } from "./list.ts";
 import { isAlarm, rank } from "./order.ts";
-import { asOf, depthOf, isReturning, lastedOf, liveFor, maxOf, probabilityOf, shownGrade, stakeOf, whereShown } from "./row.ts";
+import { asOf, depthOf, isReturning, lastedOf, liveFor, maxOf, plateOf, plateShown, probabilityOf, shownGrade, stakeOf, whereShown } from "./row.ts";
 import { limitOf, ruleName, ruleView } from "./rules.ts";
 import { rowName, wide } from "./strip.ts";
-import { isLate } from "./state.ts";
 import type { State } from "./state.ts";
 import { missingUpdates } from "./supervision.ts";
 import { getLang, name, reason, t } from "./words.ts";
 
+const LOG_VERSIONS = 6; // newest lines of the episode's own history
+
 export function drawCard(el: HTMLElement, state: State): void {
   const episode = state.chosen;
+  const loss = state.selected === null ? undefined : state.desk.losses.get(state.selected);
+  if (loss !== undefined && state.connection !== "loading") {
+    el.dataset["id"] = loss.id;
+    set(el, lossCard(state, loss));
+    return;
+  }
   if (episode === null || state.site === null || state.connection === "loading") {
     const missing = state.selected !== null && state.details.get(state.selected) === "missing";
     el.dataset["id"] = "";
@@ -24,7 +33,8 @@ export function drawCard(el: HTMLElement, state: State): void {
   }
   if (el.dataset["id"] !== episode.id || el.querySelector(".plot") === null) {
     el.dataset["id"] = episode.id;
-    set(el, '<div class="top"></div><div class="nums"></div><div class="plot" data-testid="charts"></div><div class="log"></div>');
+    set(el, '<div class="top"></div><div class="nums"></div><div class="plot" data-testid="charts"></div>'
+      + '<div class="log" data-testid="trail" tabindex="0" role="group"></div>');
   }
   set(el.querySelector(".top")!, topHtml(state, episode));
   set(el.querySelector(".nums")!, numsHtml(state, episode));
@@ -35,7 +45,9 @@ export function drawCard(el: HTMLElement, state: State): void {
     set(el.querySelector(".log")!, "");
     return;
   }
-  set(el.querySelector(".log")!, logHtml(episode, detail));
+  const log = el.querySelector(".log")!;
+  if (log.getAttribute("aria-label") !== t("trail")) log.setAttribute("aria-label", t("trail"));
+  set(log, logHtml(state, episode, detail));
   if (plot.clientWidth > 0 && plot.clientHeight > 60) set(plot, chartsSvg(state.site, detail, plot.clientWidth, plot.clientHeight));
 }
 
@@ -62,18 +74,18 @@ function stateKey(state: State, episode: Episode): "logged" | "ended" | "returni
 
 function topHtml(state: State, episode: Episode): string {
   const { vehicle } = episode;
-  const plate = vehicle?.plate ?? vehicle?.terminal ?? t("unknown");
-  const chip = state.isNew(episode)
-    ? `<span class="chip">${t("new")}</span>`
-    : `<span class="dim">${isLate(episode) ? `${t("lateMark")} · ` : ""}${t(stateKey(state, episode))}</span>`;
+  const plate = plateShown(state, episode);
+  const handling = state.desk.of(episode.id);
+  const chip = `${chipHtml(state, episode.id, handling, episode)}<span class="dim">${t(stateKey(state, episode))}</span>`;
   const cls = vehicle?.hazmat_class ? (getLang() === "zh" ? `第 ${vehicle.hazmat_class} 类` : `class ${vehicle.hazmat_class}`) : "";
   const goods = [vehicle?.un ? `UN${vehicle.un}` : "", vehicle?.carrier ?? ""].filter(Boolean).join(" · ");
   const un = vehicle === null
     ? ""
     : `<span class="un" title="${escape(goods)}">${escape(goods)}<br><span class="dim">${escape(cls)}</span></span>`;
-  return `<div class="cardtop g-${shownGrade(episode)}">${markSvg(shownGrade(episode), 9, episode.open)}`
+  return `<div class="cardtop g-${shownGrade(episode)}">${markSvg(shownGrade(episode), 9, state.isUnseen(episode), isAlarm(episode) ? priorityDigit(handling) : "")}`
     + `<span class="gw">${name(shownGrade(episode))} · ${escape(ruleName(episode.rule))}</span>${chip}`
-    + `<span class="pl" title="${escape(plate)}">${escape(plate)}</span>${un}</div>`
+    + `<span class="pl" title="${escape(handling.plate === null ? plate : `${plate} (${plateOf(episode)})`)}">${escape(plate)}</span>${un}</div>`
+    + (isAlarm(episode) ? `<div class="asof desk" data-testid="card-desk">${deskLine(state, episode.id)}</div>` : "")
     + terminalHtml(episode)
     + `${episode.open ? `<div class="asof" data-testid="card-as-of">${asOfHtml(state, episode)}</div>` : ""}`;
 }
@@ -133,21 +145,24 @@ function numsHtml(state: State, found: Episode): string {
   return list.map(([key, value]) => `<div><div class="k">${key}</div><div class="x">${value}</div></div>`).join("");
 }
 
-/** The history, from the versions: opening, higher grades, handovers, end. */
-function logHtml(episode: Episode, detail: EpisodeDetail): string {
-  const lines: [string, string][] = [];
+/** The history, from the versions and from what people did: opening, higher grades, handovers, end. */
+function logHtml(state: State, episode: Episode, detail: EpisodeDetail): string {
+  const lines: [number, string][] = [];
+  const add = (atMs: number, digits: number, what: string): void => {
+    lines.push([atMs, `<span class="q">${clock(atMs, digits)}</span> ${escape(what)}`]);
+  };
   detail.versions.forEach((version, i) => {
     const before: Version | undefined = detail.versions[i - 1];
-    const at = clock(ms(version.stamps.measured_ns), 1);
-    if (before === undefined) lines.push([clock(ms(version.start_ns), 1), t(ruleView(version.rule).opened)]);
+    const at = ms(version.stamps.measured_ns);
+    if (before === undefined) add(ms(version.start_ns), 1, t(ruleView(version.rule).opened));
     if (before === undefined ? version.grade !== "notice" : rank(version.grade) > rank(before.grade)) {
-      lines.push([at, `${t("upTo")}${getLang() === "en" ? " " : ""}${name(version.grade)}`]);
+      add(at, 1, `${t("upTo")}${getLang() === "en" ? " " : ""}${name(version.grade)}`);
     }
     if (before !== undefined && version.hop > before.hop) {
-      lines.push([at, `${t("ownerTo")} ${wide() ? `${before.esn} ` : ""}→ ${version.esn}${getLang() === "zh" ? "，" : ", "}${t("sameId")}`]);
+      add(at, 1, `${t("ownerTo")} ${wide() ? `${before.esn} ` : ""}→ ${version.esn}${getLang() === "zh" ? "，" : ", "}${t("sameId")}`);
     }
     if (version.phase === "close") {
-      lines.push([clock(ms(version.end_ns), 1), `${t("closed")}${version.reason ? ` · ${reason(version.reason)}` : ""}`]);
+      add(ms(version.end_ns), 1, `${t("closed")}${version.reason ? ` · ${reason(version.reason)}` : ""}`);
     }
   });
   const identity = episode.vehicle === null
@@ -162,7 +177,7 @@ function logHtml(episode: Episode, detail: EpisodeDetail): string {
       + `<span class="q">· ${escape(episode.esn)}</span>`
       + latency;
   return [
-    ...lines.slice(-6).map(([at, what]) => `<div><span class="q">${at}</span> ${escape(what)}</div>`), `<div>${identity}</div>`,
-    `<div>${link}</div>`,
+    ...[...lines.slice(-LOG_VERSIONS), ...trailLines(state, episode.id)].sort(([a], [b]) => a - b).map(([, html]) => `<div>${html}</div>`),
+    `<div>${identity}</div>`, `<div>${link}</div>`,
   ].join("");
 }

@@ -1,6 +1,8 @@
 /** Header, banner and footer: the state of the link and the figures of the whole road. */
 
-import type { Grade } from "./api.ts";
+import { openAlarms } from "./desk/alarms.ts";
+import { dutyHtml, muteHtml, soundHtml, waitingHtml } from "./desk/boxes.ts";
+import type { Ring } from "./desk/ring.ts";
 import { clock, date, escape, span, weekday } from "./format.ts";
 import { markSvg } from "./icons.ts";
 import { set } from "./list.ts";
@@ -12,17 +14,6 @@ import { lossOf, nobodyWatches, p99Of, sinceWord } from "./supervision.ts";
 import { getLang, pick, reason, t } from "./words.ts";
 
 const DAYS = { zh: ["日", "一", "二", "三", "四", "五", "六"], en: ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] };
-
-export function openAlarms(state: State): { all: number; byGrade: Record<Grade, number> } {
-  const byGrade: Record<Grade, number> = { violation: 0, warning: 0, notice: 0, undecidable: 0 };
-  let all = 0;
-  for (const episode of state.episodes.values()) {
-    if (!episode.open || !isAlarm(episode)) continue;
-    all++;
-    byGrade[episode.grade]++;
-  }
-  return { all, byGrade };
-}
 
 /** Vehicles that are drawn as live, hollow ones not counted; while the link is down, those of the frozen picture. */
 function countVehicles(state: State): { trucks: number; others: number } {
@@ -39,22 +30,21 @@ function countVehicles(state: State): { trucks: number; others: number } {
 }
 
 const HEADER =
-  `<div class="site"></div><div></div><div data-testid="link"></div><div data-testid="open"></div><div data-testid="trucks"></div>
-  <div class="wide"></div><div></div><div></div><div class="wide"></div><div class="grow"></div>
-  <div class="ctl"><button type="button" data-do="board"></button><button type="button" data-do="lang"></button>
+  `<div class="site"></div><div></div><div data-testid="link"></div><div data-testid="waiting"></div><div class="wide" data-testid="open"></div>
+  <div data-testid="trucks"></div><div class="wide"></div><div></div><div></div><div class="wide"></div>
+  <div class="soundbox"><button type="button" class="boxed" data-do="sound" data-testid="sound"></button></div>
+  <div class="wide"><button type="button" class="boxed" data-do="shift" data-testid="duty"></button></div><div class="grow"></div>
+  <div class="ctl"><button type="button" data-do="mute" data-testid="mute"></button><button type="button" data-do="board"></button><button type="button" data-do="lang"></button>
   <button type="button" data-do="theme"></button></div>`;
 const BANNER = '<div></div><button type="button" data-do="retry"></button>';
 
-export function drawHeader(el: HTMLElement, state: State): void {
+export function drawHeader(el: HTMLElement, state: State, ring: Pick<Ring, "current" | "mutedMs">): void {
   const lang = getLang();
   const { site, summary } = state;
   const now = state.nowMs();
   const num = (html: string): string => (state.connection === "loading" ? "—" : `<span class="num row">${html}</span>`);
   const box = (key: string, html: string): string => `<span class="k">${key}</span><span class="x row">${html}</span>`;
   const open = openAlarms(state);
-  const marks = (["violation", "warning"] as const).filter((g) => open.byGrade[g] > 0).map(
-    (g) => `${markSvg(g, 6, true)}${open.byGrade[g]}`
-  ).join(" ");
   const day = lang === "zh" ? `星期${DAYS.zh[weekday(now)]}` : DAYS.en[weekday(now)];
   const rsus = [...state.rsus.values()];
   const length = site === null ? 0 : site.to - site.from;
@@ -69,7 +59,8 @@ export function drawHeader(el: HTMLElement, state: State): void {
     title,
     `<span class="k">${date(now)} ${day} · UTC+8</span><span class="clock" data-testid="clock">${clock(now)}</span>`,
     box(t("link"), connectionHtml(state)),
-    box(t("openN"), num(marks === "" ? "0" : marks)),
+    box(t("unacked"), num(waitingHtml(state))),
+    box(t("openN"), num(String(open.all))),
     box(t("trucks"), num(seen === null ? "—" : String(seen.trucks))),
     box(t("others"), num(seen === null ? "—" : String(seen.others))),
     box(t("rsuOnline"), num(`${rsus.filter((x) => x.state === "online" && !x.stale).length}<small>/${rsus.length}</small>`)),
@@ -83,6 +74,10 @@ export function drawHeader(el: HTMLElement, state: State): void {
     ),
   ];
   boxes.forEach((html, i) => set(el.children[i]!, html));
+  const sound = ring.current;
+  set(el.querySelector('[data-do="sound"]')!, box(t("sound"), soundHtml(sound, ring.mutedMs)));
+  set(el.querySelector('[data-do="shift"]')!, box(t("duty"), dutyHtml(state)));
+  set(el.querySelector('[data-do="mute"]')!, muteHtml(sound, ring.mutedMs));
   set(el.querySelector('[data-do="board"]')!, `${t(location.hash === "#journeys" ? "toRoad" : "board")}<kbd>B</kbd>`);
   const toLang = el.querySelector<HTMLElement>('[data-do="lang"]')!;
   toLang.lang = lang === "zh" ? "en" : "zh";
@@ -195,36 +190,4 @@ function lossHtml(state: State): string {
   const open = [...state.episodes.values()].filter((x) => isAlarm(x) && lossOf(state, x) !== null).length;
   return `${markSvg("warning", 6, true)}<b>${parts.join(getLang() === "zh" ? "；" : " · ")}</b>`
     + `<span class="dim">${open > 0 ? t("lossOpen", { n: open }) : ""}</span>`;
-}
-
-const BINS = 12;
-
-export function drawFooter(el: HTMLElement, state: State): void {
-  const dash = state.connection === "loading";
-  const bins = state.summary?.alarms.per_10_min ?? new Array<number>(BINS).fill(0);
-  const top = Math.max(5, ...bins);
-  const bars = bins.map((n, i) => {
-    const height = (n / top) * 18;
-    return `<rect x="${i * 7 + 1}" y="${(21 - height).toFixed(1)}" width="5" height="${height.toFixed(1)}" fill="var(--truck)"/>`;
-  }).join("");
-  const width = BINS * 7 + 4;
-  const value = (x: number | undefined): string => (dash || x === undefined ? "—" : String(x));
-  const bad = (x: number | undefined): string =>
-    `<b class="${!dash && (x ?? 0) > 0 ? "bad" : ""}">${!dash && (x ?? 0) > 0 ? "▲ " : ""}${value(x)}</b>`;
-  const s = state.summary ?? undefined;
-  const alarms = `<span>${t("foot10")} <b>${value(s?.alarms.last_10_min)}</b></span>`
-    + `<span>${t("footHour")} <b>${value(s?.alarms.last_hour)}</b></span>`;
-  const chart = `<svg width="${width}" height="24" role="img" aria-label="${t("footBars")}">`
-    + `<line x1="0" y1="21.5" x2="${width}" y2="21.5" class="ax"/>${dash ? "" : bars}</svg>`;
-  const delivery = `<span>${t("footStored")} <b>${value(s?.total)}</b></span><span>${t("footMissing")} ${bad(s?.missing)}</span>`
-    + `<span>${t("footQuarantine")} ${bad(s?.quarantined)}</span>`
-    + `<span class="wide">${t("footOutbox")} <b>${value(s?.outbox_depth)}</b></span>`;
-  set(el, `<span class="head">${t("footAlarms")}</span>${alarms}
-    <span class="bars"><span class="dim">${t("footBars")}</span>${chart}</span>
-    <span class="head">${t("footDelivery")}</span>${delivery}
-    <span class="end"><span>${
-      state.site === null
-        ? ""
-        : `${t("mapW")} ${escape(state.site.body.map_version)} · ${t("rulesW")} ${escape(state.site.body.rules_version)}`
-    }</span></span>`);
 }

@@ -2,8 +2,8 @@
 
 import type { Grade } from "./api.ts";
 
-/** A grade's mark, `r` px in radius; hollow where `filled` is false. */
-export function markSvg(grade: Grade, r: number, filled: boolean): string {
+/** A grade's mark, `r` px in radius; hollow where `filled` is false; with the alarm's priority in it, where that is known. */
+export function markSvg(grade: Grade, r: number, filled: boolean, priority = ""): string {
   const size = r * 2 + 6;
   const c = size / 2;
   const style = filled && grade !== "undecidable" ? "mk" : "mk o";
@@ -16,9 +16,9 @@ export function markSvg(grade: Grade, r: number, filled: boolean): string {
   }
   else if (grade === "notice") shape = `<circle cx="${c}" cy="${c}" r="${r}" class="${style}"/>`;
   else shape = `<polygon points="${at([[0, -1.2], [1.2, 0], [0, 1.2], [-1.2, 0]])}" class="mk o" stroke-dasharray="2 1.6"/>`;
-  const letter = { violation: r >= 9 ? "1" : "", warning: r >= 9 ? "2" : "", notice: "", undecidable: r >= 7 ? "?" : "" }[grade];
+  const letter = grade === "undecidable" ? (r >= 7 ? "?" : "") : r >= 7 ? priority : "";
   if (letter !== "") {
-    shape += `<text x="${c}" y="${c + (grade === "warning" ? 5 : 4)}" class="mkt${style === "mk" ? "" : " o"}">${letter}</text>`;
+    shape += `<text x="${c}" y="${c + (grade === "warning" ? 5 : 4.3)}" class="mkt${style === "mk" ? "" : " o"}">${letter}</text>`;
   }
   return `<svg class="g-${grade}" width="${size}" height="${size}" aria-hidden="true">${shape}</svg>`;
 }

@@ -1,27 +1,40 @@
 /** The list of violations: one row per episode, changed in place, never moved under the pointer. */
 
 import type { Episode } from "./api.ts";
-import { clock, escape, ms } from "./format.ts";
+import { caseOf, openAlarms, rankAll, unseen } from "./desk/alarms.ts";
+import { lossName } from "./desk/deskrow.ts";
+import type { Act } from "./desk/model.ts";
+import { Rows } from "./desk/rows.ts";
+import { escape } from "./format.ts";
 import { Hold } from "./hold.ts";
-import { arrange, BLANK, canUnfold, isAlarm, neighbour, PAGE_ROWS } from "./order.ts";
-import type { Layout, Section, SectionKey } from "./order.ts";
-import { Pages } from "./pages.ts";
-import { CELLS, cellsHtml, placeOf, plateOf, shownGrade } from "./row.ts";
+import { emptyHtml, headHtml, loadingHtml, totalsOf } from "./listwords.ts";
+import { arrange, BLANK, canUnfold, neighbour, PAGE_ROWS } from "./order.ts";
+import type { Layout, Ranked, Section, SectionKey } from "./order.ts";
+import { hasPages, Pages } from "./pages.ts";
+import { placeOf, plateShown } from "./row.ts";
 import { ruleName } from "./rules.ts";
-import { judgeableM } from "./site.ts";
-import type { Step } from "./state.ts";
 import type { State } from "./state.ts";
-import { backlog, missingUpdates } from "./supervision.ts";
+import { backlog } from "./supervision.ts";
 import type { View } from "./views.ts";
-import { stretches, t } from "./words.ts";
+import { t } from "./words.ts";
 import type { Word } from "./words.ts";
+import { set } from "./written.ts";
+
+export { set };
 
 const NEWS_NAMED = 2; // of the new ones, named in the notice
+
+/** What the list passes on: a row was chosen; something is to be drawn; older episodes were fetched; a row's button was pressed. */
+export interface ListActions {
+  select(id: string): void;
+  changed(): void;
+  older(items: readonly Episode[]): void;
+  act(id: string, act: Act, wholeCase: boolean): void;
+}
 
 export class List implements View {
   readonly rate = "alarm";
   private layout: Layout = BLANK;
-  private readonly rows = new Map<string, HTMLElement>();
   private readonly unfolded = new Set<SectionKey>();
   private renew: SectionKey | null = null;
   private readonly pointer = new Hold();
@@ -29,30 +42,31 @@ export class List implements View {
   private readonly pages = new Pages();
   private readonly news: HTMLButtonElement;
   private order = "";
-  private readonly onSelect: (id: string) => void;
-  private readonly turned: () => void;
-  /** Stores older episodes that were fetched. */
-  private readonly onOlder: (items: readonly Episode[]) => void;
+  private readonly actions: ListActions;
+  private readonly openCases = new Set<string>();
+  private readonly chosenStays = new Hold();
   private orders: ReadonlyMap<string, Episode> = new Map();
+  private chosen: { id: string; section: SectionKey } | null = null;
+  private readonly rows: Rows;
+  private state: State | null = null;
   private readonly box: HTMLElement;
   private readonly section: HTMLElement;
 
-  constructor(section: HTMLElement, onSelect: (id: string) => void, onUnfold: () => void, onOlder: (items: readonly Episode[]) => void) {
+  constructor(section: HTMLElement, actions: ListActions) {
     this.section = section;
     this.box = section.querySelector<HTMLElement>(".rows")!;
+    this.rows = new Rows(this.box);
     this.news = document.createElement("button");
     this.news.type = "button";
     this.news.className = "news";
     this.news.dataset["testid"] = "news";
     this.news.hidden = true;
     section.append(this.news);
-    this.turned = onUnfold;
-    this.onOlder = onOlder;
-    this.onSelect = onSelect;
+    this.actions = actions;
   }
 
   mount(): void {
-    this.news.addEventListener("click", () => this.release(this.turned));
+    this.news.addEventListener("click", () => this.release(() => this.actions.changed()));
     this.holdWhileRead();
     const idOf = (event: Event): string | undefined => (event.target as HTMLElement).closest<HTMLElement>(".row2")?.dataset["id"];
     this.box.addEventListener("click", (event) => {
@@ -60,13 +74,18 @@ export class List implements View {
       const button = (event.target as HTMLElement).closest<HTMLElement>("[data-unfold], [data-turn]");
       if (button !== null) return this.turn(button.dataset["key"] as SectionKey, button.dataset["turn"]);
       const id = idOf(event);
-      if (id !== undefined) this.onSelect(id);
+      if (id === undefined) return;
+      const target = event.target as HTMLElement;
+      if (target.closest("[data-case]") !== null) return this.unfoldCase(id);
+      this.actions.select(id);
+      const act = target.closest<HTMLElement>(".act button")?.dataset["act"];
+      if (act !== undefined) this.actions.act(id, act as Act, this.standsForCase(id));
     });
     this.box.addEventListener("keydown", (event) => {
       const id = idOf(event);
       if (id !== undefined && (event.key === "Enter" || event.key === " ")) {
         event.preventDefault();
-        this.onSelect(id);
+        this.actions.select(id);
       }
       if (event.key === "Escape") (document.activeElement as HTMLElement).blur();
     });
@@ -104,9 +123,9 @@ export class List implements View {
   private turn(key: SectionKey, turn: string | undefined): void {
     if (turn === "older") {
       const last = this.layout.sections.find((x) => x.key === key)?.ids.map((id) => this.orders.get(id)?.order ?? Infinity) ?? [];
-      void this.pages.older(key, Math.min(...last), (items) => this.onOlder(items)).then(() => {
+      void this.pages.older(key, Math.min(...last), (items) => this.actions.older(items)).then(() => {
         this.renew = key; // only now: a drawing during the fetch would have reset it
-        this.turned();
+        this.actions.changed();
       });
       return;
     }
@@ -114,7 +133,25 @@ export class List implements View {
     if (turn === "newer") this.pages.newer(key);
     else if (this.unfolded.delete(key)) this.pages.close(key);
     else this.unfolded.add(key);
-    this.turned();
+    this.actions.changed();
+  }
+
+  /** Whether the row stands for its whole case; else it is one alarm of an unfolded one. */
+  standsForCase(id: string): boolean {
+    return !this.layout.sections.some((x) => x.ids.includes(id) && caseOf(this.state!, id).some((other) => other !== id && x.ids.includes(other)));
+  }
+
+  /** Show the other alarms of a case, or fold them; the rows of its section are renewed also while the order is held. */
+  unfoldCase(id: string): void {
+    const lead = caseOf(this.state!, id)[0] ?? id;
+    if (!this.openCases.delete(lead)) this.openCases.add(lead);
+    this.renew = this.layout.sections.find((x) => x.ids.includes(lead))?.key ?? null;
+    this.actions.changed();
+  }
+
+  /** An act was done with a row: it stays where it is for a while. */
+  stirred(): void {
+    this.chosenStays.stir(performance.now());
   }
 
   step(id: string | null, by: number): string | null {
@@ -123,7 +160,7 @@ export class List implements View {
 
   /** Show a row that was chosen by key or link. */
   reveal(id: string): void {
-    this.rows.get(id)?.scrollIntoView({ block: "nearest" });
+    this.rows.at(id)?.scrollIntoView({ block: "nearest" });
   }
 
   draw(state: State): void {
@@ -134,22 +171,53 @@ export class List implements View {
       return;
     }
     this.orders = state.episodes;
+    this.state = state;
     state.paged = new Set([...this.pages.current().values()].flat());
     const frozen = this.holding && this.layout.sections.length > 0;
-    const wish = { unfolded: this.unfolded, chosen: state.selected, pages: this.pages.current(), totals: totalsOf(state) };
-    this.layout = arrange(state.episodes, frozen ? this.layout : null, wish, this.renew);
+    const ranked = rankAll(state);
+    const wish = {
+      unfolded: this.unfolded, chosen: state.selected, cases: this.openCases, pages: this.pages.current(), totals: totalsOf(state, ranked),
+      stays: this.staysOf(state),
+    };
+    this.layout = arrange(ranked, frozen ? this.layout : null, wish, this.renew);
     this.renew = null;
     this.heading(state);
-    for (const id of this.layout.sections.flatMap((x) => x.ids)) this.row(state, state.episodes.get(id)!);
-    this.place(state);
+    for (const section of this.layout.sections) this.drawSection(state, section);
+    this.place(state, ranked);
     this.notice(state);
+  }
+
+  /** Where the chosen row stands since it was chosen; null after the longest hold. */
+  private staysOf(state: State): { id: string; section: SectionKey } | null {
+    const id = state.selected;
+    const now = performance.now();
+    if (id !== this.chosen?.id) {
+      this.chosenStays.end();
+      const section = id === null ? undefined : this.layout.sections.find((x) => x.ids.includes(id));
+      this.chosen = section === undefined ? null : { id: id!, section: section.key };
+      if (this.chosen !== null) this.chosenStays.begin(now);
+    }
+    return this.chosenStays.holds(now) ? this.chosen : null;
+  }
+
+  /** Write the rows of one section: those in sight in full, of the others only what marks them. */
+  private drawSection(state: State, section: Section): void {
+    const inSection = new Set(section.ids);
+    for (const id of section.ids) {
+      const all = caseOf(state, id);
+      const folded = !all.some((other) => other !== id && inSection.has(other));
+      this.rows.draw(state, id, folded, !folded && all[0] !== id);
+    }
   }
 
   /** The new open alarms while the order is held: they must not wait until the pointer leaves. */
   private notice(state: State): void {
     const { news } = this.layout;
-    const shown = news.slice(0, NEWS_NAMED).map((id) => state.episodes.get(id)!);
-    const named = shown.map((x) => `${escape(plateOf(x))} ${escape(ruleName(x.rule))} ${placeOf(state, x)}`).join("　");
+    const named = news.slice(0, NEWS_NAMED).map((id) => {
+      const [episode, loss] = [state.episodes.get(id), state.desk.losses.get(id)];
+      if (episode !== undefined) return `${escape(plateShown(state, episode))} ${escape(ruleName(episode.rule))} ${placeOf(state, episode)}`;
+      return loss === undefined ? "" : `${escape(loss.part)} ${escape(lossName(loss))}`;
+    }).join("　");
     if (this.news.hidden !== (news.length === 0)) this.news.hidden = news.length === 0;
     set(
       this.news,
@@ -160,7 +228,8 @@ export class List implements View {
   }
 
   private heading(state: State): void {
-    const open = [...state.episodes.values()].filter((x) => x.open && isAlarm(x)).length;
+    const open = openAlarms(state).all;
+    const waiting = unseen(state).all;
     const hold = this.holding && state.connection !== "loading"
       ? `‖ ${t("hold")}${this.layout.held > 0 ? ` · ${t("arrived")} ${this.layout.held}` : ""}`
       : t("keys");
@@ -168,7 +237,9 @@ export class List implements View {
     const late = toCome === 0 ? "" : `<span class="held" data-testid="catch-up">▲ ${t("catchUp", { n: toCome })}</span>`;
     set(
       this.section.querySelector("h2")!,
-      `${t("list")} <span>${t("openN")} ${state.connection === "loading" ? "—" : open}</span>${late}`
+      `${t("list")} <span>${t("openN")} ${state.connection === "loading" ? "—" : open} · ${t("unacked")} ${
+        state.connection === "loading" ? "—" : waiting
+      }</span>${late}`
         + `<span class="end ${this.layout.held > 0 ? "held" : ""}">${hold}</span>`,
     );
     const head = (upper: Word, lower: Word, style = ""): string => `<div${style}>${t(upper)}<br>${t(lower)}</div>`;
@@ -176,45 +247,25 @@ export class List implements View {
     set(
       this.section.querySelector(".cols")!,
       `${head("cGrade", "cBegan")}${head("cPlate", "cUn")}${head("cRule", "cPlace")}
-      ${head("cExcess", "max", right)}${head("cLasted", "cProb", right)}${head("cAge", "cState", right)}`,
+      ${head("cExcess", "max", right)}${head("cLasted", "cProb", right)}${head("cAge", "cState", right)}
+      ${head("cAct", "cDue", ' class="m"')}`,
     );
   }
 
-  /** Write a row, cell by cell and only what changed. */
-  private row(state: State, episode: Episode): void {
-    let row = this.rows.get(episode.id);
-    if (row === undefined) {
-      row = document.createElement("div");
-      row.innerHTML = CELLS;
-      row.tabIndex = 0;
-      row.dataset["id"] = episode.id;
-      row.dataset["testid"] = "violation";
-      this.rows.set(episode.id, row);
-    }
-    cellsHtml(state, episode).forEach((html, i) => set(row.children[i]!, html));
-    const classes =
-      `row2 g-${shownGrade(episode)}${state.isNew(episode) ? " new" : ""}${episode.id === state.selected ? " sel" : ""}`
-        + `${episode.open ? "" : " ended"}${missingUpdates(state, episode) === "" ? "" : " lost"}`;
-    if (row.className !== classes) row.className = classes;
-    for (const [key, value] of [["grade", episode.grade], ["rule", episode.rule], ["open", String(episode.open)]] as const) {
-      if (row.dataset[key] !== value) row.dataset[key] = value;
-    }
-  }
-
   /** Put the rows into the box; nothing is touched while their order stays. */
-  private place(state: State): void {
+  private place(state: State, ranked: ReadonlyMap<string, Ranked>): void {
     const empty = this.layout.sections[0]?.ids.length === 0 ? emptyHtml(state) : "";
     const order = this.layout.sections.map(
       (x) => `${x.key}${x.ids.length > 0}${canUnfold(x)}${this.unfolded.has(x.key)}${this.pages.skipped(x.key)}${x.ids.join()}`
     ).join("|")
       + (empty === "" ? "" : "|empty");
     if (order !== this.order) this.build(order, empty);
-    this.section.querySelectorAll<HTMLElement>("[data-words]").forEach((el) => {
+    this.box.querySelectorAll<HTMLElement>(":scope > [data-words], .grp > [data-words]").forEach((el) => {
       const section = this.layout.sections.find((x) => x.key === el.dataset["key"]);
       if (el.dataset["words"] === "empty") set(el, empty);
       else if (section !== undefined) set(el, this.word(section, el.dataset["words"]!));
     });
-    for (const id of this.rows.keys()) if (!state.episodes.has(id)) this.rows.delete(id);
+    this.rows.keep(ranked);
   }
 
   private word(section: Section, what: string): string {
@@ -228,7 +279,7 @@ export class List implements View {
   /** Under an unfolded section of more than one page: the numbers of these rows, and buttons to the others. */
   private pager(section: Section): Node[] {
     const { key } = section;
-    if (!this.unfolded.has(key) || section.total <= PAGE_ROWS || key === "secOpen") return [];
+    if (!this.unfolded.has(key) || section.total <= PAGE_ROWS || !hasPages(key)) return [];
     const button = (turn: string, hidden: boolean): string =>
       `<button type="button" data-turn="${turn}" data-key="${key}" data-words="${turn}"${hidden ? " hidden" : ""}></button>`;
     return [
@@ -252,7 +303,7 @@ export class List implements View {
         head.insertAdjacentHTML("beforeend", `<button type="button" data-unfold data-words="unfold" data-key="${section.key}"></button>`);
       }
       parts.push(head);
-      for (const id of section.ids) parts.push(this.rows.get(id)!);
+      for (const id of section.ids) parts.push(this.rows.at(id)!);
       parts.push(...this.pager(section));
     }
     const top = this.box.scrollTop;
@@ -304,48 +355,4 @@ function block(kind: string, html: string, words = ""): HTMLElement {
   el.innerHTML = html;
   if (words !== "") el.dataset["words"] = words;
   return el;
-}
-
-/** The section's word, how many episodes it has, and how many of the recorded ones are still open. */
-function headHtml(section: Section, leafing: boolean): string {
-  const { total, ids } = section;
-  const open = section.key === "secRecord" && section.open > 0 ? ` <span>${t("openN")} ${section.open}</span>` : "";
-  const of = total > ids.length && section.key !== "secOpen" && !leafing ? ` <span>${t("newest")} ${ids.length}</span>` : "";
-  return `${t(section.key)} ${total}${open}${of}`;
-}
-
-/** What the centre counts; needed only where this page has not loaded all. */
-function totalsOf(state: State): Partial<Record<SectionKey, number>> {
-  const counted = state.summary?.sections;
-  return state.complete || counted === undefined ? {} : { secEnded: counted.ended, secRecord: counted.record };
-}
-
-/** Write a part of the page only when it has changed, so that selections and tooltips survive. */
-export function set(el: Element, html: string): void {
-  const holder = el as Element & { written?: string };
-  if (holder.written === html) return;
-  holder.written = html;
-  el.innerHTML = html;
-}
-
-function emptyHtml(state: State): string {
-  if (state.site === null || state.summary === null) return "";
-  if (state.connection === "disconnected") {
-    return `<p><b>${t("emptyTitle")}</b></p><p class="dim">${t("frozen")} ${clock(state.viewMs())}</p>`;
-  }
-  const length = state.site.to - state.site.from;
-  const good = judgeableM(state.site, state.hatches);
-  const lastMs = ms(state.summary.last_alarm_ns);
-  const lengths = { n: state.summary.hazmat, a: (good / 1_000).toFixed(1), b: (length / 1_000).toFixed(2) };
-  return `<p><b>${t("emptyTitle")}</b></p><p class="dim">${t("emptyJudging", lengths)}<br>
-    ${t("emptyNot", { n: stretches(state.hatches.length), a: ((length - good) / 1_000).toFixed(1) })}<br>
-    ${Number.isFinite(lastMs) ? t("emptyLast", { t: clock(lastMs) }) : t("emptyNone")}</p>`;
-}
-
-function loadingHtml(state: State): string {
-  const steps: [Step, string][] = [
-    ["site", t("loadSite")], ["map", t("loadMap")], ["list", t("loadList")], ["rsus", t("loadRsus")], ["vehicles", t("loadVehicles")],
-  ];
-  const lines = steps.map(([step, word]) => `${state.steps.has(step) ? "✓" : "…"} ${word}`).join("<br>");
-  return `<p><b>${t("loadTitle")}</b></p><p class="dim">${lines}</p><p class="dim">${t("loadNote")}</p>`;
 }

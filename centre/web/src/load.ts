@@ -3,6 +3,8 @@
 import { get, loadEpisodes, Refused } from "./api.ts";
 import type { EpisodeDetail, Rsus, SiteBody } from "./api.ts";
 import { baseFeatures } from "./basemap.ts";
+import { loadDesk } from "./desk/load.ts";
+import { isLossId } from "./desk/model.ts";
 import { Fleet } from "./fleet.ts";
 import { lanePlace, makeSite } from "./site.ts";
 import type { Site } from "./site.ts";
@@ -63,6 +65,7 @@ export class Loader {
     const episodes = await loadEpisodes();
     this.state.complete = episodes.complete;
     for (const episode of episodes.items) this.state.put(episode);
+    await loadDesk(this.state);
     this.state.steps.add("list");
     return episodes.cursor;
   }
@@ -87,7 +90,7 @@ const requested = new Set<string>(); // episodes whose evidence is being fetched
 
 /** Fetch an episode's evidence; after a failure it can be requested again. */
 export async function loadDetail(state: State, id: string): Promise<void> {
-  if (requested.has(id)) return;
+  if (requested.has(id) || isLossId(id)) return;
   requested.add(id);
   if (!state.details.has(id)) state.details.set(id, "loading");
   try {

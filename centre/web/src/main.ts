@@ -1,13 +1,26 @@
 /** Starts the page: builds its views, loads, opens the streams, and draws each view at its rate. */
 
 import "./style.css";
+import "./desk/desk.css";
 import { Board } from "./board.ts";
 import { drawCard } from "./card.ts";
 import { watchConnection } from "./connection.ts";
+import { Acting } from "./desk/acting.ts";
+import { ActsBar } from "./desk/actsbar.ts";
+import { openAlarms, unseen } from "./desk/alarms.ts";
+import { Dialog } from "./desk/dialog.ts";
+import { drawFooter } from "./desk/health.ts";
+import { showHelp } from "./desk/help.ts";
+import { deskEvents } from "./desk/load.ts";
+import type { Act } from "./desk/model.ts";
+import { Notice } from "./desk/notice.ts";
+import { Ring } from "./desk/ring.ts";
+import { Shelving } from "./desk/shelving.ts";
+import { Strips } from "./desk/strips.ts";
 import { DetailView } from "./detail/view.ts";
 import { drawnInSoftware, enlarge } from "./draw.ts";
 import { DELAY_MS } from "./fleet.ts";
-import { drawBanner, drawFooter, drawHeader, openAlarms } from "./header.ts";
+import { drawBanner, drawHeader } from "./header.ts";
 import { listen } from "./input.ts";
 import { List } from "./list.ts";
 import { loadDetail, Loader } from "./load.ts";
@@ -34,19 +47,36 @@ let tracks: Tracks | null = null;
 // --- the views, in the order in which they are drawn
 
 const selection = new Selection(state, { changed: drawText, moved: redraw, reveal: (id) => list.reveal(id) });
-const list = new List($("#list"), (id) => selection.episode(id, true), drawText, (items) => items.forEach((x) => state.put(x)));
+const ring = new Ring(state, () => prompt.request());
+const notice = new Notice($("#said"));
+const dialog = new Dialog($<HTMLDialogElement>("#ask"));
+const shelving = new Shelving(state, dialog, notice, drawText);
+const acting: Acting = new Acting(state, dialog, notice, { changed: drawText, stirred: () => list.stirred() });
+const list: List = new List($("#list"), {
+  select: (id) => selection.episode(id, true),
+  changed: drawText,
+  older: (items) => items.forEach((x) => state.put(x)),
+  act: (id, act, wholeCase) => void acting.begin(act, id, wholeCase),
+});
+const strips = new Strips($("#list"), (id) => selection.episode(id));
+const actsBar = new ActsBar($("#acts"), {
+  act: (act, wholeCase) => void acting.begin(act, state.selected, wholeCase),
+  shelve: () => void shelving.add(state.selected),
+});
 const table: RsuTable = new RsuTable($("#rsu"), () => table.draw(state));
 const overview = new OverviewView($<HTMLCanvasElement>("#over canvas"));
 const detail = new DetailView($<HTMLCanvasElement>("#focus canvas"));
 const wholeMap = new WholeMapView($("#whole"));
 const closeUp = new CloseUpView($("#close"));
 const frame = new Screen([
-  textView("alarm", $("#top"), drawHeader),
+  textView("alarm", $("#top"), (el) => drawHeader(el, state, ring)),
   textView("alarm", $("#banner"), drawBanner),
   textView("text", $("#foot"), drawFooter),
 ]);
 const road = new Screen([
   list,
+  strips,
+  actsBar,
   table,
   textView("text", $("#card"), drawCard),
   textView("text", document.body, () => drawTitles(state, detail.trucks, wholeMap.moved)),
@@ -70,10 +100,12 @@ const prompt = new PromptDrawing(() => {
   void $("#list .rows").scrollHeight; // lays out now, so that the pause after it accounts for the cost
 });
 const updates = new Updates(state, () => prompt.request());
+for (const [kind, take] of deskEvents(state)) updates.kinds.set(kind, take);
 
 /** Draw the connection and the open episodes: what must never be late. */
 function drawAlarms(): void {
   watchConnection(state, events, updates.snapshotAt);
+  ring.sound();
   screens.draw("alarm", performance.now());
   events?.drawn();
 }
@@ -87,12 +119,14 @@ function drawText(): void {
 
 function drawWindowTitle(): void {
   const open = openAlarms(state).all;
+  const waiting = unseen(state).all;
   const title = state.site === null ? "petroroad" : pick(state.site.title.zh, state.site.title.en);
-  const count = open > 0 && state.connection !== "loading" ? `(${open}) ` : "";
+  const count = waiting > 0 && state.connection !== "loading" ? `(${waiting}) ` : "";
   const fault = state.connection === "disconnected" ? "✕ " : state.losses.length > 0 ? "▲ " : "";
   const shown = `${count}${fault}${title}`;
   if (document.title !== shown) document.title = shown;
   root.dataset["open"] = String(open);
+  root.dataset["waiting"] = String(waiting);
   root.dataset["episodes"] = String(state.episodes.size);
 }
 
@@ -160,6 +194,8 @@ const BUTTONS = {
   board: () => {
     location.hash = location.hash === "#journeys" ? "" : "#journeys";
   },
+  mute: () => ring.mute(),
+  sound: () => ring.toggle(),
   theme: () => applyTheme(state, state.theme === "dark" ? "light" : "dark", () => wholeMap.restyle()),
   retry: () => {
     events?.retry();
@@ -172,7 +208,22 @@ function stepInList(by: number): void {
   if (id !== null) selection.episode(id);
 }
 
+/** Begin an act with the chosen alarm; one row of a folded case stands for all of it. */
+function actOnChosen(act: Act): void {
+  const id = state.selected;
+  void acting.begin(act, id, id !== null && list.standsForCase(id));
+}
+
 const KEYS = {
+  a: () => actOnChosen("acknowledge"),
+  h: () => actOnChosen("handle"),
+  c: () => actOnChosen("close"),
+  f: () => actOnChosen("false"),
+  n: () => actOnChosen("note"),
+  s: () => void shelving.add(state.selected),
+  m: BUTTONS.mute,
+  x: () => state.selected !== null && list.unfoldCase(state.selected),
+  "?": () => showHelp($<HTMLDialogElement>("#help")),
   j: () => stepInList(1),
   k: () => stepInList(-1),
   "[": () => selection.moveWindow(state.windowFrom - 1_000),

@@ -154,12 +154,12 @@ function drawMarks(ctx: Ctx, camera: Camera, state: State, site: Site): void {
     const [x, y] = [camera.toX(where.x, where.y), camera.toY(where.x, where.y)];
     if (where.slot < 0) {
       if (x < 0 || x > camera.w || y < 0 || y > camera.h) continue;
-      stake(ctx, episode.grade, x, y, 20, episode.open, chosen);
+      stake(ctx, episode.grade, x, y, 20, state.isUnseen(episode), chosen);
       if (chosen) stakeWords(ctx, x, Math.max(12, y - 16), camera.w, placeWords(state, episode, where));
       continue;
     }
     line(ctx, x, y - 20, x, y, gradeColour(episode.grade), 1.5);
-    mark(ctx, episode.grade, x, y - 20, 4.5, episode.open);
+    mark(ctx, episode.grade, x, y - 20, 4.5, state.isUnseen(episode));
     if (chosen) brackets(ctx, x - 9, y - 29, 18, 18);
   }
 }
@@ -273,7 +273,7 @@ export function drawClose(pane: ClosePane, state: State): void {
 function drawStake(ctx: Ctx, camera: Camera, state: State, episode: Episode, where: Where): void {
   const [x, y] = [camera.toX(where.x, where.y), camera.toY(where.x, where.y)];
   const up = y > 58 ? Math.min(y - 24, 3.2 * camera.perMetre) : -Math.min(camera.h - y - 24, 3.2 * camera.perMetre); // inside the picture
-  stake(ctx, episode.grade, x, y, up, episode.open, true);
+  stake(ctx, episode.grade, x, y, up, state.isUnseen(episode), true);
   stakeWords(ctx, x, y - up + 4, camera.w, placeWords(state, episode, where));
 }
 
@@ -356,7 +356,7 @@ function drawTarget(ctx: Ctx, camera: Camera, state: State, site: Site, slot: nu
   brackets(ctx, x - bw, y - bh, 2 * bw, 2 * bh);
   const ty = y + bh + 34 > camera.h ? y - bh - 24 : y + bh + 14; // no word below the rim
   const plate = fleet.plate(slot) || t("unknown");
-  if (episode !== null) mark(ctx, episode.grade, x - bw + 6, ty - 4, 5.5, true, state.isNew(episode) && ringOn(state.viewMs()));
+  if (episode !== null) mark(ctx, episode.grade, x - bw + 6, ty - 4, 5.5, state.isUnseen(episode), state.isNew(episode) && ringOn(state.viewMs()));
   text(ctx, x - bw + 20, ty, plate, { bold: true, colour: c.tx, halo: c.bg });
   if (camera.h > 150) {
     text(ctx, x - bw + 20, ty + 16, `${kmh(fleet.speed[slot]!)} km/h · ${t("sigma")} ${fleet.sigma[slot]!.toFixed(2)} m`, { halo: c.bg });

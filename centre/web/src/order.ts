@@ -2,9 +2,20 @@
 
 import { GRADES } from "./api.ts";
 import type { Episode, Grade } from "./api.ts";
+import type { Handling } from "./desk/model.ts";
 
-export type SectionKey = "secOpen" | "secEnded" | "secRecord";
-export const SECTIONS: readonly SectionKey[] = ["secOpen", "secEnded", "secRecord"];
+export type SectionKey = "secNew" | "secUnseen" | "secWork" | "secShelved" | "secRecord" | "secClosed";
+export const SECTIONS: readonly SectionKey[] = ["secNew", "secUnseen", "secWork", "secShelved", "secRecord", "secClosed"];
+
+/** One alarm or recorded episode as the list orders it; the alarms of one case share `lead`, the id of its first. */
+export interface Ranked {
+  readonly id: string;
+  readonly section: SectionKey;
+  /** Grows with the time of its opening. */
+  readonly order: number;
+  readonly open: boolean;
+  readonly lead: string;
+}
 
 export interface Section {
   readonly key: SectionKey;
@@ -18,7 +29,7 @@ export interface Layout {
   readonly sections: readonly Section[];
   /** Rows that would have appeared or moved if the order were not held. */
   readonly held: number;
-  /** Open alarms that the held order does not show under "open", newest first. */
+  /** Open alarms to acknowledge that the held order does not show as such, newest first. */
   readonly news: readonly string[];
 }
 
@@ -27,18 +38,24 @@ export const BLANK: Layout = { sections: [], held: 0, news: [] };
 /** Rows of one page of an unfolded section. */
 export const PAGE_ROWS = 100;
 
-/** Rows that a section shows, and shows once it is unfolded; the open alarms are all shown. */
-const FEW: Readonly<Record<SectionKey, number>> = { secOpen: Infinity, secEnded: 30, secRecord: 3 };
-const ALL: Readonly<Record<SectionKey, number>> = { secOpen: Infinity, secEnded: PAGE_ROWS, secRecord: PAGE_ROWS };
+/** Rows that a section shows, and shows once it is unfolded; what somebody must act on is shown in full. */
+const FEW: Readonly<Record<SectionKey, number>> = {
+  secNew: Infinity, secUnseen: Infinity, secWork: Infinity, secShelved: 3, secRecord: 3, secClosed: 10,
+};
+const ALL: Readonly<Record<SectionKey, number>> = { ...FEW, secShelved: Infinity, secRecord: PAGE_ROWS, secClosed: PAGE_ROWS };
 
-/** The user's choices: unfolded sections, and the chosen row, which is shown wherever it is. */
+/** The user's choices: unfolded sections and cases, and the chosen row, which is shown wherever it is. */
 export interface Wish {
   readonly unfolded: ReadonlySet<SectionKey>;
   readonly chosen: string | null;
+  /** Cases, by their first alarm, whose other alarms are shown too. */
+  readonly cases?: ReadonlySet<string>;
   /** Rows of an older page that are shown in place of a section's newest. */
   readonly pages?: ReadonlyMap<SectionKey, readonly string[]>;
   /** How many episodes the centre has of each section, where the page has not loaded all. */
   readonly totals?: Readonly<Partial<Record<SectionKey, number>>>;
+  /** The chosen row stays in this section for a while, whatever is done with it: it must not move under its reader. */
+  readonly stays?: { readonly id: string; readonly section: SectionKey } | null;
 }
 
 export const FOLDED: Wish = { unfolded: new Set(), chosen: null };
@@ -56,9 +73,13 @@ export function isAlarm(episode: Episode): boolean {
   return rank(episode.grade_max ?? episode.grade) >= rank("warning");
 }
 
-export function sectionOf(episode: Episode): SectionKey {
-  if (!isAlarm(episode)) return "secRecord";
-  return episode.open ? "secOpen" : "secEnded";
+/** Where an alarm stands by what was done with it and whether it goes on; null: an episode that is no alarm. */
+export function sectionOf(handling: Pick<Handling, "state" | "shelf"> | null, open: boolean): SectionKey {
+  if (handling === null) return "secRecord";
+  if (handling.state === "closed") return "secClosed";
+  if (handling.state !== "new") return "secWork";
+  if (handling.shelf !== null) return "secShelved";
+  return open ? "secNew" : "secUnseen";
 }
 
 /** Newer versions replace older ones: by hop, then version; true if `next` is newer. */
@@ -69,39 +90,76 @@ export function isNewer(next: Episode, held: Episode | undefined): boolean {
 
 /** The rows by section, newest opened first; with `frozen` in the earlier order, except for the section to `renew`. */
 export function arrange(
-  episodes: ReadonlyMap<string, Episode>, frozen: Layout | null, wish = FOLDED, renew: SectionKey | null = null,
+  ranked: ReadonlyMap<string, Ranked>, frozen: Layout | null, wish = FOLDED, renew: SectionKey | null = null,
 ): Layout {
-  const fresh = arrangeAfresh(episodes, wish);
+  const fresh = arrangeAfresh(ranked, wish);
   if (frozen === null) return fresh;
   const shown = new Set(frozen.sections.flatMap((section) => (section.key === renew ? [] : section.ids)));
   const kept = frozen.sections.map((section, i) => {
     const { ids, total, open } = fresh.sections[i]!;
-    const stays = section.key === renew ? ids.filter((id) => !shown.has(id)) : section.ids.filter((id) => episodes.has(id));
+    const stays = section.key === renew ? ids.filter((id) => !shown.has(id)) : section.ids.filter((id) => ranked.has(id));
     return { key: section.key, ids: stays, total, open };
   });
   const was = new Map(kept.flatMap((section) => section.ids.map((id) => [id, section.key] as const)));
   let held = 0;
   for (const section of fresh.sections) {
-    const isNews = (id: string): boolean => (section.key === "secOpen" ? was.get(id) !== "secOpen" : was.get(id) === "secOpen");
+    const isNews = (id: string): boolean => (section.key === "secNew" ? was.get(id) !== "secNew" : was.get(id) === "secNew");
     held += section.ids.filter(isNews).length; // episodes that are only recorded do not count as new
   }
-  const news = fresh.sections[0]!.ids.filter((id) => was.get(id) !== "secOpen");
+  const news = fresh.sections[0]!.ids.filter((id) => was.get(id) !== "secNew");
   return { sections: kept, held, news };
 }
 
-function arrangeAfresh(episodes: ReadonlyMap<string, Episode>, wish: Wish): Layout {
-  const buckets = new Map<SectionKey, Episode[]>(SECTIONS.map((key) => [key, []]));
-  for (const episode of episodes.values()) buckets.get(sectionOf(episode))!.push(episode);
+/** A case as one row: it stands where its most urgent alarm stands, at the place of its first. */
+interface Folded {
+  readonly lead: Ranked;
+  section: SectionKey;
+  readonly members: Ranked[];
+}
+
+function fold(ranked: ReadonlyMap<string, Ranked>): Map<string, Folded> {
+  const cases = new Map<string, Folded>();
+  for (const x of [...ranked.values()].sort((a, b) => a.order - b.order)) {
+    const held = cases.get(x.lead);
+    if (held === undefined) {
+      cases.set(x.lead, { lead: x, section: x.section, members: [x] });
+      continue;
+    }
+    held.members.push(x);
+    if (SECTIONS.indexOf(x.section) < SECTIONS.indexOf(held.section)) held.section = x.section;
+  }
+  return cases;
+}
+
+function arrangeAfresh(ranked: ReadonlyMap<string, Ranked>, wish: Wish): Layout {
+  const counts = new Map<SectionKey, { total: number; open: number }>(SECTIONS.map((key) => [key, { total: 0, open: 0 }]));
+  for (const x of ranked.values()) {
+    const count = counts.get(x.section)!;
+    count.total++;
+    if (x.open) count.open++;
+  }
+  const buckets = new Map<SectionKey, Folded[]>(SECTIONS.map((key) => [key, []]));
+  for (const one of fold(ranked).values()) {
+    const stays = wish.stays != null && one.members.some((x) => x.id === wish.stays!.id);
+    buckets.get(stays ? wish.stays!.section : one.section)!.push(one);
+  }
   const sections = SECTIONS.map((key) => {
-    const rows = buckets.get(key)!.sort((a, b) => b.order - a.order);
+    const rows = buckets.get(key)!.sort((a, b) => b.lead.order - a.lead.order);
     const shownMax = (wish.unfolded.has(key) ? ALL : FEW)[key];
     const page = wish.pages?.get(key);
     const onPage = page === undefined ? null : new Set(page);
-    const shown = rows.filter((x, i) => (onPage === null ? i < shownMax : onPage.has(x.id)) || x.id === wish.chosen);
-    const total = Math.max(rows.length, wish.totals?.[key] ?? 0);
-    return { key, ids: shown.map((x) => x.id), total, open: rows.filter((x) => x.open).length };
+    const isChosen = (x: Folded): boolean => x.members.some((member) => member.id === wish.chosen);
+    const shown = rows.filter((x, i) => (onPage === null ? i < shownMax : onPage.has(x.lead.id)) || isChosen(x));
+    const ids = shown.flatMap((x) => (isUnfolded(x, wish) ? x.members : [x.lead]).map((member) => member.id));
+    const { total, open } = counts.get(key)!;
+    return { key, ids, total: Math.max(total, wish.totals?.[key] ?? 0), open };
   });
   return { sections, held: 0, news: [] };
+}
+
+function isUnfolded(x: Folded, wish: Wish): boolean {
+  if (x.members.length === 1) return false;
+  return wish.cases?.has(x.lead.id) === true || (wish.chosen !== x.lead.id && x.members.some((member) => member.id === wish.chosen));
 }
 
 /** The id `by` rows further in the list, for J and K. */

@@ -236,7 +236,7 @@ function drawMarks(ctx: Ctx, f: Frame, state: State, site: Site): void {
     if (!counts(episode) && !rowLabels[Number(up)]!.reserve(x - 6, x + 6)) continue;
     const my = up ? f.top - 12 : f.bottom + 12;
     if (where.slot < 0 && (!episode.open || episode.id === state.selected)) {
-      stake(ctx, episode.grade, x, y, y - my, episode.open, true);
+      stake(ctx, episode.grade, x, y, y - my, state.isUnseen(episode), true);
       const words = placeWords(state, episode, where);
       if (rowLabels[Number(up)]!.reserve(...stakeSpan(ctx, x, f.w - RIGHT_MARGIN, words), 0)) {
         stakeWords(ctx, x, my + 4, f.w - RIGHT_MARGIN, words);
@@ -244,7 +244,7 @@ function drawMarks(ctx: Ctx, f: Frame, state: State, site: Site): void {
       continue;
     }
     line(ctx, x, my, x, y, gradeColour(episode.grade), 1.5);
-    mark(ctx, episode.grade, x, my, rank(episode.grade) >= 2 ? 5 : 4, episode.open, state.isNew(episode) && ringOn(state.viewMs()));
+    mark(ctx, episode.grade, x, my, rank(episode.grade) >= 2 ? 5 : 4, state.isUnseen(episode), state.isNew(episode) && ringOn(state.viewMs()));
     if (episode.id === state.selected) brackets(ctx, x - 11, my - 10, 22, 20);
   }
 }

@@ -5,9 +5,14 @@ import type { Episode, Page } from "./api.ts";
 import { PAGE_ROWS } from "./order.ts";
 import type { SectionKey } from "./order.ts";
 
-const KINDS: Readonly<Record<SectionKey, string>> = {
-  secOpen: "kind=alarm&state=open", secEnded: "kind=alarm&state=closed", secRecord: "kind=record&state=all",
+/** Sections that may be longer than what the page loads; the others are loaded in full. */
+const KINDS: Readonly<Partial<Record<SectionKey, string>>> = {
+  secRecord: "kind=record&state=all", secClosed: "kind=alarm&state=closed",
 };
+
+export function hasPages(key: SectionKey): boolean {
+  return KINDS[key] !== undefined;
+}
 
 interface OlderPage {
   readonly ids: readonly string[];

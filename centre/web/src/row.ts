@@ -1,12 +1,13 @@
 /** The cells of a row of the list: vehicle, place, excess, duration, probability, and the time of these values. */
 
 import type { Episode, Grade } from "./api.ts";
+import { mostUrgent } from "./desk/alarms.ts";
+import { chipHtml, handledBy, noteParts, priorityDigit, rowIds } from "./desk/deskrow.ts";
 import { age, clock, escape, ms, probability, span, station, withUnit } from "./format.ts";
 import { markSvg } from "./icons.ts";
 import { isAlarm } from "./order.ts";
 import { excessText, ruleName } from "./rules.ts";
 import { homeRow } from "./site.ts";
-import { isLate } from "./state.ts";
 import type { State } from "./state.ts";
 import { rowShort } from "./strip.ts";
 import { isOverdue, lossOf, missingUpdates } from "./supervision.ts";
@@ -17,11 +18,14 @@ import { name, t } from "./words.ts";
 const BACK_P = 0.5; // less likely broken than not
 
 export const CELLS =
-  '<div class="gr"></div><div></div><div></div><div class="r"></div><div class="r"></div><div class="r"></div><div class="note"></div>';
+  '<div class="gr"></div><div></div><div></div><div class="r"></div><div class="r"></div><div class="r"></div>'
+    + '<div class="act"><button type="button" tabindex="-1"></button><i></i></div><div class="note"></div>';
 
-export function cellsHtml(state: State, episode: Episode): string[] {
+/** The texts of an episode's row; `folded`: it stands for its whole case. The button is written by the list itself. */
+export function cellsHtml(state: State, episode: Episode, folded = false): string[] {
   const { vehicle } = episode;
-  const plate = plateOf(episode);
+  const plate = plateShown(state, episode);
+  const handling = mostUrgent(state, rowIds(state, episode.id, folded));
   const un = vehicle?.un
     ? `UN${vehicle.un}${vehicle.hazmat_class ? ` · ${vehicle.hazmat_class} ${t("classN")}` : ""}`
     : vehicle === null
@@ -32,21 +36,18 @@ export function cellsHtml(state: State, episode: Episode): string[] {
   const most = maxOf(episode, live);
   const now = episode.open && !isReturning(episode, live);
   const grade = shownGrade(episode);
-  const chip = state.isNew(episode)
-    ? `<span class="chip">${t("new")}</span>`
-    : isLate(episode)
-    ? `<span class="chip late">${t("lateMark")}</span>`
-    : "";
+  const chip = chipHtml(state, episode.id, handling, episode);
   const startMs = ms(episode.start_ns);
+  const filled = isAlarm(episode) && handling.state === "new" && handling.shelf === null;
   return [
-    `<div>${markSvg(grade, 6, episode.open)}${name(`${grade}S`)}</div><i>${clock(startMs)}</i>`,
+    `<div>${markSvg(grade, isAlarm(episode) ? 7 : 6, filled, priorityDigit(handling))}${name(`${grade}S`)}</div><i>${clock(startMs)}</i>`,
     `<span class="p" title="${escape(plate)}">${escape(plate)}</span><i>${escape(un)}</i>`,
     `<span class="rl">${escape(ruleName(episode.rule))}</span><i>${placeOf(state, episode, live)}</i>`,
     `<span class="a">${withUnit(depth)}</span><i>${depth === "—" || most === "" ? "&nbsp;" : now ? `${t("max")} ${most}` : t("max")}</i>`,
     `<span class="a">${withUnit(lastedOf(episode))}</span><i>${probabilityOf(episode, live)}</i>`,
     `<div class="when">${chip}<span class="a">${age((state.nowMs() - startMs) / 1_000)}</span></div>`
-      + `<i>${stateWord(state, episode, live)}</i>`,
-    noteHtml(state, episode),
+      + `<i title="${timeWord(state, episode, live)}">${(isAlarm(episode) && handledBy(handling)) || timeWord(state, episode, live)}</i>`,
+    [noteHtml(state, episode), ...(isAlarm(episode) ? noteParts(state, episode.id, folded, handling) : [])].filter(Boolean).join(" · "),
   ];
 }
 
@@ -57,7 +58,7 @@ export function liveFor(state: State, episode: Episode): Live | null {
 }
 
 /** The state of an episode; for an open one the time of its version's numbers, which are at most 5 s apart. */
-function stateWord(state: State, episode: Episode, live: Live | null): string {
+function timeWord(state: State, episode: Episode, live: Live | null): string {
   if (!episode.open) return t(isAlarm(episode) ? "ended" : "logged");
   const loss = lossOf(state, episode);
   if (loss !== null) return t(loss.kind === "rsu" ? "rsuOff" : "noUpdate");
@@ -69,6 +70,11 @@ function stateWord(state: State, episode: Episode, live: Live | null): string {
 function noteHtml(state: State, episode: Episode): string {
   const why = missingUpdates(state, episode);
   return why === "" ? "" : `▲ ${why} · ${t("lastValues", { t: clock(asOf(episode)) })}`;
+}
+
+/** The plate as a person corrected it, else as the RSU stated it. */
+export function plateShown(state: State, episode: Episode): string {
+  return state.desk.of(episode.id).plate ?? plateOf(episode);
 }
 
 export function plateOf(episode: Episode): string {

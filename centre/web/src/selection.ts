@@ -38,7 +38,7 @@ export class Selection {
     const { state, effects } = this;
     state.selected = id;
     state.follow = null;
-    state.looked.add(id);
+    state.desk.risen.delete(id);
     if (location.hash !== `#v=${id}`) window.history.replaceState(null, "", `#v=${id}`);
     void loadDetail(state, id).then(() => {
       this.bringIntoWindow();

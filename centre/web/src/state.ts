@@ -1,6 +1,8 @@
 /** The page's state: one object, which the streams and keys change and the views read. */
 
 import type { Episode, EpisodeDetail, Gateway, Rsu, Summary } from "./api.ts";
+import { Desk } from "./desk/desk.ts";
+import { isLossId } from "./desk/model.ts";
 import type { Fleet } from "./fleet.ts";
 import { StreamClock } from "./fleet.ts";
 import { ms } from "./format.ts";
@@ -14,7 +16,6 @@ export type Theme = "dark" | "light";
 
 export const WINDOW_M = 4_000;
 const EPISODES_MAX = 2_000;
-const NEW_MS = 60_000; // since it began
 const WAITED_MS_MAX = 10_000; // detected to sent: longer, and it was stored and forwarded
 
 /**
@@ -44,7 +45,7 @@ export class State {
   selected: string | null = null;
   follow: bigint | null = null;
   windowFrom = 0;
-  readonly looked = new Set<string>();
+  readonly desk = new Desk();
   readonly stream = new StreamClock();
   /** RSUs that are online without new snapshots, the age of the oldest [s]; `all`: no vehicle moves. */
   late: { esns: readonly string[]; ageS: number; all: boolean } = { esns: [], ageS: 0, all: false };
@@ -79,20 +80,22 @@ export class State {
   }
 
   put(episode: Episode): boolean {
-    if (!isNewer(episode, this.episodes.get(episode.id))) return false;
+    const before = this.episodes.get(episode.id);
+    if (!isNewer(episode, before)) return false;
+    this.desk.watch(before, episode);
     this.episodes.set(episode.id, episode);
     if (this.episodes.size > EPISODES_MAX) this.forget();
     return true;
   }
 
-  /** A page that stays open for weeks keeps what is open, what is chosen, and the newest of the rest. */
+  /** A page that stays open for weeks keeps what is open or waits for somebody, what is chosen, and the newest of the rest. */
   private forget(): void {
-    const kept = (x: Episode): boolean => x.open || x.id === this.selected || this.paged.has(x.id);
+    const waits = (x: Episode): boolean => isAlarm(x) && this.desk.of(x.id).state !== "closed";
+    const kept = (x: Episode): boolean => x.open || waits(x) || x.id === this.selected || this.paged.has(x.id);
     const old = [...this.episodes.values()].filter((x) => !kept(x)).sort((a, b) => a.order - b.order);
     if (old.length > 0) this.complete = false;
     for (const { id } of old.slice(0, EPISODES_MAX / 4)) {
       for (const map of [this.episodes, this.details]) map.delete(id);
-      this.looked.delete(id);
     }
   }
 
@@ -102,17 +105,21 @@ export class State {
 
   /** Whether the evidence of the chosen episode must be fetched: there is none, or it is of an older version. */
   get wantsDetail(): boolean {
-    if (this.selected === null) return false;
+    if (this.selected === null || isLossId(this.selected)) return false;
     const held = this.details.get(this.selected);
     if (held === undefined) return true;
     if (held === "loading" || this.chosen === null) return false;
     return held === "missing" || !isNewer(held.episode, this.chosen) || held.episode.versions < this.chosen.versions;
   }
 
-  /** New: an open alarm that began less than a minute ago, was sent at once, and was not opened on this page. */
+  /** An alarm that nobody has acknowledged. */
+  isUnseen(episode: Episode): boolean {
+    return isAlarm(episode) && this.desk.isUnseen(episode.id);
+  }
+
+  /** New: it goes on, and nobody has acknowledged it; it is ringed. */
   isNew(episode: Episode): boolean {
-    return episode.open && isAlarm(episode) && !isLate(episode) && !this.looked.has(episode.id)
-      && this.viewMs() - ms(episode.start_ns) < NEW_MS;
+    return episode.open && this.isUnseen(episode);
   }
 
   moveWindow(from: number): void {

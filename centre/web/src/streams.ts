@@ -12,6 +12,8 @@ export interface StreamHandlers {
   gateway(gateway: Gateway): void;
   rsus(rsus: Rsus): void;
   summary(summary: Summary): void;
+  /** An event of another kind: the handling of an alarm, a loss of view, a shelf, … */
+  other(kind: string, body: unknown): void;
   reset(cursor: number): void;
   frame(bytes: Uint8Array): void;
   /** The event stream broke; attempt number `attempt` to reconnect follows in `waitMs`. */
@@ -98,6 +100,7 @@ export class Events {
       case "rsus": return this.handlers.rsus(body as Rsus);
       case "summary": return this.handlers.summary(body as Summary);
       case "reset": return this.handlers.reset((body as { cursor: number }).cursor);
+      default: return this.handlers.other(kind, body);
     }
   }
 

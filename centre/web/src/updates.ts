@@ -11,6 +11,8 @@ import type { StreamHandlers } from "./streams.ts";
 export class Updates implements StreamHandlers {
   /** When each RSU's last snapshot arrived, by its number [performance.now()]. */
   readonly snapshotAt = new Map<string, number>();
+  /** What takes an event of another kind, by its name. */
+  readonly kinds = new Map<string, (body: unknown) => void>();
   private badFrames = 0;
   private readonly state: State;
   private readonly requestDrawing: () => void;
@@ -55,6 +57,11 @@ export class Updates implements StreamHandlers {
     state.attempt = 0;
     state.nextTryMs = NaN;
     state.setCentreTime(summary.now_ns, performance.now());
+  }
+
+  other(kind: string, body: unknown): void {
+    this.kinds.get(kind)?.(body);
+    if (this.kinds.has(kind)) this.requestDrawing();
   }
 
   reset(): void {

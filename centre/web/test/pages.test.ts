@@ -24,21 +24,21 @@ test("paging reaches every ended episode once, and leads back", async () => {
   const pages = new Pages(centre());
   const seen: string[] = [];
   let last = n - PAGE_ROWS + 1; // the newest page is the list's own
-  while (pages.atEnd("secEnded") !== true) {
-    await pages.older("secEnded", last, (items) => seen.push(...items.map((x) => x.id)));
-    last -= pages.current().get("secEnded")!.length;
+  while (pages.atEnd("secClosed") !== true) {
+    await pages.older("secClosed", last, (items) => seen.push(...items.map((x) => x.id)));
+    last -= pages.current().get("secClosed")!.length;
   }
   assert.deepEqual(seen, Array.from({ length: n - PAGE_ROWS }, (_, i) => `e${n - PAGE_ROWS - i}`));
-  assert.equal(pages.skipped("secEnded"), 3 * PAGE_ROWS);
-  for (let i = 0; i < 3; i++) pages.newer("secEnded");
-  assert.deepEqual([pages.current().size, pages.atEnd("secEnded")], [0, null]);
+  assert.equal(pages.skipped("secClosed"), 3 * PAGE_ROWS);
+  for (let i = 0; i < 3; i++) pages.newer("secClosed");
+  assert.deepEqual([pages.current().size, pages.atEnd("secClosed")], [0, null]);
 });
 
 test("without an answer of the centre no page is turned", async () => {
   const pages = new Pages(() => Promise.reject(new Error("gone")));
   const warn = console.warn;
   console.warn = () => undefined;
-  assert.equal(await pages.older("secEnded", 5, () => assert.fail()), false);
+  assert.equal(await pages.older("secClosed", 5, () => assert.fail()), false);
   console.warn = warn;
   assert.equal(pages.current().size, 0);
 });

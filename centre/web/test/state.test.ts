@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EpisodeDetail } from "../src/api.ts";
 import type { Episode } from "../src/api.ts";
+import { untouched } from "../src/desk/model.ts";
 import { isLate, State } from "../src/state.ts";
 import { episode } from "./samples.ts";
 
@@ -89,16 +90,18 @@ test("law: the stream of changes leads to the same state as a fresh load, whenev
 const S = 1_000_000_000n;
 const at = (seconds: number): string => String(1_790_000_000n * S + BigInt(seconds * 1_000) * 1_000_000n);
 
-test("new is an episode that began within the minute and was sent at once; one that was sent late is late", () => {
+test("new is an open alarm that nobody has acknowledged, however old; one that was sent late is late", () => {
   const rows: [Partial<Episode>, number, boolean, boolean][] = [
     [{ first_detected_ns: at(0.1), first_sent_ns: at(0.2), first_committed_ns: at(4) }, 5, false, true],
-    [{ first_detected_ns: at(0.1), first_sent_ns: at(0.2) }, 61, false, false], // it began a minute ago
-    [{ first_detected_ns: at(0.1), first_sent_ns: at(45), first_committed_ns: at(45.1) }, 46, true, false], // held in an outbox
+    [{ first_detected_ns: at(0.1), first_sent_ns: at(0.2) }, 3_600, false, true], // nobody has looked for an hour
+    [{ first_detected_ns: at(0.1), first_sent_ns: at(0.2), open: false }, 5, false, false], // it waits, but is over
+    [{ first_detected_ns: at(0.1), first_sent_ns: at(45), first_committed_ns: at(45.1) }, 46, true, true], // held in an outbox
     [{ first_detected_ns: at(0.1), first_sent_ns: at(8) }, 9, false, true], // a reconnection is no outage
     // its RSU's clock is a minute slow
     [{ first_detected_ns: at(-60), first_sent_ns: at(-59.9), first_committed_ns: at(0.2) }, 5, false, true],
     [{ first_detected_ns: null, first_sent_ns: null }, 5, false, true],
-    [{ late: true, first_detected_ns: at(0.1), first_sent_ns: at(0.2) }, 5, true, false], // uploaded from a blind area
+    [{ late: true, first_detected_ns: at(0.1), first_sent_ns: at(0.2) }, 5, true, true], // uploaded from a blind area
+    [{ grade: "notice", grade_max: "notice" }, 5, false, false],
   ];
   for (const [more, now, late, isNew] of rows) {
     const state = new State();
@@ -106,15 +109,20 @@ test("new is an episode that began within the minute and was sent at once; one t
     const row = episode("a", 1, { start_ns: at(0), ...more });
     assert.deepEqual([isLate(row), state.isNew(row)], [late, isNew], JSON.stringify(more));
   }
+  const state = new State();
+  state.desk.put({ ...untouched("a", "acknowledged"), version: 5 });
+  assert.deepEqual([state.isNew(episode("a", 1)), state.isUnseen(episode("a", 1))], [false, false]);
 });
 
 test("a page that has dropped old rows uses the centre's counts, and keeps the rows that it was turned to", () => {
   const state = new State();
   state.complete = true;
   state.paged = new Set(["e1", "e2"]);
-  for (let i = 0; i < 1_999; i++) state.put(episode(`e${i}`, i, { open: i === 0 }));
+  const record = { grade: "notice", grade_max: "notice" } as const;
+  for (let i = 0; i < 1_999; i++) state.put(episode(`e${i}`, i, { ...record, open: i === 0 }));
   assert.equal(state.complete, true);
-  for (let i = 2_000; i < 2_010; i++) state.put(episode(`e${i}`, i, { open: false }));
+  state.put(episode("waits", 3.5, { open: false })); // nobody has acknowledged it
+  for (let i = 2_000; i < 2_010; i++) state.put(episode(`e${i}`, i, { ...record, open: false }));
   assert.equal(state.complete, false);
-  assert.deepEqual(["e0", "e1", "e2", "e3"].map((id) => state.episodes.has(id)), [true, true, true, false]);
+  assert.deepEqual(["e0", "e1", "e2", "e3", "waits"].map((id) => state.episodes.has(id)), [true, true, true, false, true]);
 });

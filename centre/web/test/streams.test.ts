@@ -36,7 +36,7 @@ globals["window"] = globalThis;
 let heard: string[] = [];
 const note = (kind: string) => (body: unknown) => void heard.push(`${kind} ${JSON.stringify(body)}`);
 const handlers = Object.fromEntries(
-  ["violation", "rsu", "gateway", "rsus", "summary", "reset", "frame", "lost"].map((kind) => [kind, note(kind)])
+  ["violation", "rsu", "gateway", "rsus", "summary", "other", "reset", "frame", "lost"].map((kind) => [kind, note(kind)])
 ) as unknown as StreamHandlers;
 const last = (): FakeSocket => FakeSocket.all.at(-1)!;
 

@@ -72,7 +72,6 @@ test("an open row of a lost RSU names the loss; ended rows and those of other RS
 test("a row has its start, its age and the time of its values", () => {
   setLang("en");
   const state = stateOf([rsu("A")]);
-  state.looked.add("a");
   const row = episode(
     "a", 1,
     {

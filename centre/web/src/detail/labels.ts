@@ -97,7 +97,7 @@ function drawStakes(ctx: Ctx, f: Frame, state: State, stakes: ReturnType<typeof 
     if (!(x > f.left - 20 && x < f.right + 20)) continue;
     const y = f.y(where.u);
     const head = markHeight(f, where.u);
-    stake(ctx, episode.grade, x, y, y - head, episode.open, chosen);
+    stake(ctx, episode.grade, x, y, y - head, state.isUnseen(episode), chosen);
     const words = placeWords(state, episode, where);
     const [from, to] = stakeSpan(ctx, x, f.right, words);
     // the chosen one's space is already reserved
@@ -116,7 +116,7 @@ function drawMarked(
   const chosen = episode !== null && episode.id === state.selected;
   if (chosen || fleet.track[slot] === state.follow) brackets(ctx, x - 9, y - half - 4, 18, 2 * half + 8);
   const my = markHeight(f, fleet.u[slot]!);
-  if (episode !== null) mark(ctx, episode.grade, x, my, 5.5, true, state.isNew(episode) && ringOn(state.viewMs()));
+  if (episode !== null) mark(ctx, episode.grade, x, my, 5.5, state.isUnseen(episode), state.isNew(episode) && ringOn(state.viewMs()));
   const plate = shortPlate(fleet.plate(slot)) || (episode?.vehicle?.plate ? shortPlate(episode.vehicle.plate) : t("unknown"));
   const out = episode === null || episode.grade === "undecidable" ? null : seenExcess(episode, liveOf(state, episode));
   const depth = episode !== null && out !== null && out > 0 ? `${out.toFixed(2)} ${ruleView(episode.rule).unit}` : "";

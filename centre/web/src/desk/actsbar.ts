@@ -1,0 +1,109 @@
+/** The buttons of the chosen alarm: they never change place, and what can't be done is disabled and says why. */
+
+import type { State } from "../state.ts";
+import type { View } from "../views.ts";
+import { t } from "../words.ts";
+import type { Word } from "../words.ts";
+import { set } from "../written.ts";
+import { caseOf, circumstances } from "./alarms.ts";
+import { hindrance } from "./model.ts";
+import type { Act } from "./model.ts";
+
+interface Button {
+  readonly name: string;
+  readonly word: Word;
+  /** The word of a narrow page. */
+  readonly short?: Word;
+  readonly key: string;
+  /** Of this part; null: the button is another part's, which finds it by its `data-slot`. */
+  readonly act: Act | "shelve" | null;
+}
+
+const FIRST: readonly Button[] = [
+  { name: "acknowledge", word: "actAcknowledge", key: "A", act: "acknowledge" },
+  { name: "handle", word: "actHandle", key: "H", act: "handle" },
+  { name: "close", word: "actClose", key: "C", act: "close" },
+  { name: "warn", word: "actWarn", short: "actWarnS", key: "W", act: null },
+  { name: "evidence", word: "actEvidence", short: "actEvidenceS", key: "E", act: null },
+  { name: "false", word: "actFalse", short: "actFalseS", key: "F", act: "false" },
+];
+const SECOND: readonly Button[] = [
+  { name: "note", word: "actNote", key: "N", act: "note" },
+  { name: "assign", word: "actAssign", key: "", act: "assign" },
+  { name: "correct", word: "actCorrect", key: "", act: "correct" },
+  { name: "shelve", word: "actShelve", key: "S", act: "shelve" },
+  { name: "end", word: "actEnd", key: "", act: "end" },
+  { name: "reopen", word: "actReopen", key: "", act: "reopen" },
+];
+
+export interface BarActions {
+  act(act: Act, wholeCase: boolean): void;
+  shelve(): void;
+}
+
+export class ActsBar implements View {
+  readonly rate = "alarm";
+  private readonly root: HTMLElement;
+  private readonly actions: BarActions;
+
+  constructor(root: HTMLElement, actions: BarActions) {
+    this.root = root;
+    this.actions = actions;
+    const row = (buttons: readonly Button[], name: string): string =>
+      `<div class="${name}" role="toolbar">${
+        buttons.map((x) => `<button type="button" ${x.act === null ? `data-slot="${x.name}"` : `data-name="${x.name}"`}></button>`).join("")
+      }</div>`;
+    root.innerHTML = row(FIRST, "main-acts") + row(SECOND, "more-acts");
+    for (const x of FIRST) if (x.act === null) disable(this.button(x), t("notYet"));
+  }
+
+  mount(): void {
+    this.root.addEventListener("click", (event) => {
+      const name = (event.target as HTMLElement).closest<HTMLElement>("[data-name]")?.dataset["name"];
+      const button = [...FIRST, ...SECOND].find((x) => x.name === name);
+      if (button === undefined) return;
+      if (event.detail > 0) (document.activeElement as HTMLElement).blur(); // else the next key would press it again
+      if (button.act === "shelve") this.actions.shelve();
+      else if (button.act !== null) this.actions.act(button.act, false);
+    });
+  }
+
+  draw(state: State): void {
+    const at = circumstances(state, state.selected);
+    const wide = innerWidth > 1600;
+    this.root.querySelector(".main-acts")!.setAttribute("aria-label", t("cAct"));
+    this.root.querySelector(".more-acts")!.setAttribute("aria-label", t("moreActs"));
+    for (const x of [...FIRST, ...SECOND]) {
+      const el = this.button(x);
+      const word = wide || x.short === undefined ? x.word : x.short;
+      set(el, `${t(word)}${x.key === "" ? "" : `<kbd>${x.key}</kbd>`}`);
+      if (x.act === null) continue;
+      const why = x.act === "shelve" ? shelfHindrance(state) : hindrance(x.act, at);
+      disable(el, why === null ? "" : t(why));
+      el.classList.toggle("pri", why === null && x.act === primaryOf(state));
+    }
+    this.root.dataset["case"] = String(state.selected === null ? 0 : caseOf(state, state.selected).length);
+  }
+
+  private button(x: Button): HTMLButtonElement {
+    return this.root.querySelector<HTMLButtonElement>(x.act === null ? `[data-slot="${x.name}"]` : `[data-name="${x.name}"]`)!;
+  }
+}
+
+/** The next act of the chosen alarm's life. */
+function primaryOf(state: State): Act {
+  const next = { new: "acknowledge", acknowledged: "handle", handled: "close", closed: "reopen" } as const;
+  return next[state.selected === null ? "new" : state.desk.of(state.selected).state];
+}
+
+/** Why nothing can be shelved; null where it can: a shelf needs no alarm, it can be made from its screen too. */
+export function shelfHindrance(state: State): Word | null {
+  if (state.connection !== "live" && state.connection !== "stale") return "noLink";
+  return state.desk.me?.rights.includes("shelve") === true ? null : "noShelf";
+}
+
+function disable(el: HTMLButtonElement, why: string): void {
+  if (el.title !== why) el.title = why;
+  const off = String(why !== "");
+  if (el.getAttribute("aria-disabled") !== off) el.setAttribute("aria-disabled", off);
+}

@@ -1,0 +1,165 @@
+/** What the desk adds to a row: chip, state, button, time left, note; and the whole row of a loss of view. */
+
+import type { Episode } from "../api.ts";
+import { age, clock, escape, ms, span } from "../format.ts";
+import { markSvg } from "../icons.ts";
+import { isAlarm } from "../order.ts";
+import { ruleName } from "../rules.ts";
+import { isLate } from "../state.ts";
+import type { State } from "../state.ts";
+import { getLang, t } from "../words.ts";
+import type { Word } from "../words.ts";
+import { caseOf, circumstances, isOpen, mostUrgent } from "./alarms.ts";
+import type { Act, Handling, LossAlarm } from "./model.ts";
+import { hindrance, nextAct } from "./model.ts";
+
+const STATES: Readonly<Record<Handling["state"], Word>> = {
+  new: "stNew", acknowledged: "stAcknowledged", handled: "stHandled", closed: "stClosed",
+};
+const ACTS: Readonly<Record<Act, Word>> = {
+  acknowledge: "actAcknowledge", handle: "actHandle", close: "actClose", false: "actFalse", reopen: "actReopen", note: "actNote",
+  assign: "actAssign", correct: "actCorrect", end: "actEnd",
+};
+
+export function actWord(act: Act): string {
+  return t(ACTS[act]);
+}
+
+/** What was done, in the trail and in the words for a refusal: of the centre too, and of a newer centre under its own name. */
+export function doneWord(act: string): string {
+  const key = `act_${act}`;
+  return DONE.has(key) ? t(key as Word) : act.replaceAll("_", " ");
+}
+
+const DONE: ReadonlySet<string> = new Set(
+  [
+    "acknowledge", "handle", "close", "false", "reopen", "note", "assign", "correct", "end", "escalate", "shelve", "raise", "warn",
+    "evidence", "unshelve",
+  ].map((act) => `act_${act}`)
+);
+
+export function stateWord(handling: Handling): string {
+  return t(handling.state === "closed" && handling.is_false ? "stFalse" : STATES[handling.state]);
+}
+
+/** The alarms that a row stands for: all of its case, or its own; `folded` says which. */
+export function rowIds(state: State, id: string, folded: boolean): string[] {
+  return folded && state.desk.of(id).case_n > 1 ? caseOf(state, id) : [id];
+}
+
+/** New, raised, late or exercise: one word beside the age. */
+export function chipHtml(state: State, id: string, handling: Handling, episode: Episode | null): string {
+  const chip = (word: Word, style = ""): string => `<span class="chip${style}">${t(word)}</span>`;
+  if (handling.exercise) return chip("exercise", " late");
+  if (state.desk.risen.has(id)) return chip("raisedChip");
+  if (episode !== null && !isAlarm(episode)) return isLate(episode) ? chip("lateMark", " late") : "";
+  if (episode !== null && isLate(episode)) return chip("lateMark", " late");
+  return handling.state === "new" && handling.shelf === null ? chip("new") : "";
+}
+
+/** Who has it, behind the state; empty for an alarm that nobody has touched. */
+export function handledBy(handling: Handling): string {
+  const who = handling.assigned ?? handling.user;
+  return handling.state === "new" ? "" : `${stateWord(handling)}${who === null ? "" : ` ${escape(who)}`}`;
+}
+
+/** What a row's button says and does. */
+export interface RowButton {
+  readonly act: Act;
+  readonly label: string;
+  readonly primary: boolean;
+  /** Why it can't be pressed; empty where it can. */
+  readonly why: string;
+}
+
+export function rowButton(state: State, id: string, handling: Handling): RowButton {
+  const act = nextAct(handling.state);
+  const at = circumstances(state, handling.id);
+  const why = hindrance(act, { ...at, pending: state.desk.pending.has(id) || at.pending });
+  return {
+    act, label: why === "sending" ? "…" : actWord(act), primary: act === "acknowledge", why: why === null ? "" : t(why),
+  };
+}
+
+/** The time left of the deadline, or by how much it is over: `余 1:23`, `▲ 超 0:40`. */
+export function dueHtml(handling: Handling, nowMs: number): string {
+  if (handling.deadline_ns === null || handling.state === "closed" || handling.state === "handled") return "";
+  const leftS = (ms(handling.deadline_ns) - nowMs) / 1_000;
+  return leftS >= 0 ? t("left", { t: age(leftS) }) : `<b>${t("over", { t: age(-leftS) })}</b>`;
+}
+
+/** The desk's part of the line below a row: escalation, refusal, case. */
+export function noteParts(state: State, id: string, folded: boolean, handling: Handling): string[] {
+  const parts: string[] = [];
+  const refusal = state.desk.refused.get(id);
+  if (refusal !== undefined) parts.push(`▲ ${refusalText(state, id)}`);
+  if (handling.escalated > 0 && handling.state !== "closed") {
+    parts.push(`${t("escalated", { n: handling.escalated })}${getLang() === "zh" ? "：" : ": "}${
+      t(handling.escalated > 1 ? "notHandled" : "notAcked")
+    }`);
+  }
+  const n = state.desk.of(id).case_n;
+  if (n > 1 && folded) parts.push(caseHtml(state, id));
+  return parts;
+}
+
+/** Why the last act did not happen, in words for a person. */
+export function refusalText(state: State, id: string): string {
+  const refusal = state.desk.refused.get(id);
+  if (refusal === undefined) return "";
+  if (refusal.who === "") return escape(refusal.detail);
+  return t("firstWas", { u: escape(refusal.who), t: clock(ms(refusal.atNs)), a: escape(doneWord(refusal.act)) });
+}
+
+function caseHtml(state: State, id: string): string {
+  const ids = caseOf(state, id);
+  const rules = new Map<string, number>();
+  for (const one of ids.filter((x) => x !== id)) {
+    const episode = state.episodes.get(one);
+    const word = episode === undefined ? t("lossOfView") : ruleName(episode.rule) + (episode.open ? ` (${t("open")})` : "");
+    rules.set(word, (rules.get(word) ?? 0) + 1);
+  }
+  const names = [...rules].map(([word, n]) => `${escape(word)}${n > 1 ? ` ×${n}` : ""}`).join(getLang() === "zh" ? "、" : ", ");
+  return `<button type="button" class="fold" data-case="${escape(id)}" tabindex="-1">＋ ${t("caseN", { n: state.desk.of(id).case_n })}</button> ${names}`;
+}
+
+// --- losses of view
+
+export function lossName(loss: LossAlarm): string {
+  const key = `loss_${loss.kind}`;
+  return LOSSES.has(key) ? t(key as Word) : String(loss.kind);
+}
+
+const LOSSES: ReadonlySet<string> = new Set(
+  ["rsu", "gateway", "broker", "database", "clock", "radar", "cover", "disk"].map((kind) => `loss_${kind}`)
+);
+
+/** The cells of a loss's row, as `cellsHtml` of row.ts gives those of an episode; the last is the note. */
+export function lossCells(state: State, loss: LossAlarm, folded: boolean): string[] {
+  const handling = mostUrgent(state, rowIds(state, loss.id, folded));
+  const startMs = ms(loss.start_ns);
+  const endMs = loss.end_ns === null ? state.viewMs() : ms(loss.end_ns);
+  const lasted = `${loss.end_ns === null && state.connection === "disconnected" ? "≥" : ""}${span((endMs - startMs) / 1_000)}`;
+  const who = handledBy(handling);
+  const word = who !== "" ? who : loss.end_ns === null ? t("lossGoes") : t("ended");
+  return [
+    `<div>${markSvg("warning", 7, handling.state === "new", priorityDigit(handling))}${t("lossS")}</div><i>${clock(startMs)}</i>`,
+    `<span class="p" title="${escape(loss.part)}">${escape(loss.part || "—")}</span><i>${t("lossOfView")}</i>`,
+    `<span class="rl">${escape(lossName(loss))}</span><i title="${escape(loss.detail)}">${escape(loss.detail) || "&nbsp;"}</i>`,
+    '<span class="a">—</span><i>&nbsp;</i>',
+    `<span class="a">${lasted}</span><i>&nbsp;</i>`,
+    `<div class="when">${chipHtml(state, loss.id, handling, null)}<span class="a">${age((state.nowMs() - startMs) / 1_000)}</span></div>`
+      + `<i>${word}</i>`,
+    noteParts(state, loss.id, folded, handling).join(" · "),
+  ];
+}
+
+/** The number of the mark: 1 to 4; none until the centre has judged it. */
+export function priorityDigit(handling: Handling): string {
+  return handling.priority > 0 ? String(handling.priority) : "";
+}
+
+/** The words that a screen reader gives to a row. */
+export function rowLabel(state: State, id: string, plate: string, rule: string): string {
+  return `${stateWord(state.desk.of(id))} · ${plate} · ${rule}${isOpen(state, id) ? ` · ${t("open")}` : ""}`;
+}

@@ -1,0 +1,27 @@
+/** One line of words at the foot of the page: why an act was not done, or that it was. It leaves by itself. */
+
+const SHOWN_MS = 8_000;
+
+export class Notice {
+  private readonly el: HTMLElement;
+  private timer = 0;
+
+  constructor(el: HTMLElement) {
+    this.el = el;
+    el.addEventListener("click", () => this.clear());
+  }
+
+  /** Show a text; `refused`: it says that something was not done. */
+  say(text: string, refused: boolean): void {
+    clearTimeout(this.timer);
+    this.el.textContent = `${refused ? "▲ " : ""}${text}`;
+    this.el.dataset["refused"] = String(refused);
+    this.el.hidden = false;
+    this.timer = window.setTimeout(() => this.clear(), SHOWN_MS);
+  }
+
+  clear(): void {
+    this.el.hidden = true;
+    this.el.textContent = "";
+  }
+}

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { BEEPS, PERIOD_MS, Repeater, soundsByDefault, soundState, TONES, toneOf } from "../src/desk/sound.ts";
+import type { SoundFacts } from "../src/desk/sound.ts";
+
+const waits = (violation = 0, warning = 0, loss = 0): { violation: number; warning: number; loss: number } => ({ violation, warning, loss });
+
+test("only the most urgent of what waits sounds", () => {
+  assert.equal(toneOf(waits()), null);
+  assert.equal(toneOf(waits(0, 2, 1)), "warning");
+  assert.equal(toneOf(waits(1, 2, 1)), "violation");
+  assert.equal(toneOf(waits(0, 0, 1)), "loss");
+});
+
+test("it sounds at once, repeats until acknowledged, and sounds again at once when something more urgent comes", () => {
+  const ring = new Repeater();
+  const heard: string[] = [];
+  const at = (ms: number, n: ReturnType<typeof waits>): void => {
+    const tone = ring.due(n, ms);
+    if (tone !== null) heard.push(`${ms} ${tone}`);
+  };
+  at(0, waits());
+  at(250, waits(0, 1));
+  for (let ms = 500; ms <= 5_500; ms += 250) at(ms, waits(0, 1)); // it is not acknowledged
+  at(5_750, waits(1, 1)); // its grade rose, or another came
+  for (let ms = 6_000; ms <= 8_500; ms += 250) at(ms, waits(1, 1));
+  at(8_750, waits(0, 1)); // the violation is acknowledged, the warning is not
+  at(10_750, waits(0, 1));
+  at(11_000, waits());
+  at(20_000, waits());
+  at(20_250, waits(0, 0, 1));
+  assert.deepEqual(heard, ["250 warning", "5250 warning", "5750 violation", "8250 violation", "20250 loss"]);
+});
+
+test("a further alarm of the same grade sounds at once, but a flood does not stutter", () => {
+  const ring = new Repeater();
+  assert.equal(ring.due(waits(1), 0), "violation");
+  assert.equal(ring.due(waits(2), 300), null);
+  assert.equal(ring.due(waits(2), 1_000), "violation", "the second one, as soon as the first sequence is over");
+  assert.equal(ring.due(waits(2), 1_250), null);
+  let n = 0;
+  for (let ms = 2_000; ms < 12_000; ms += 50) if (ring.due(waits(3 + ms / 50), ms) !== null) n++;
+  assert.ok(n >= 9 && n <= 11, `200 alarms in 10 s: ${n} sequences`);
+});
+
+test("after a silence the next sequence begins at once", () => {
+  const ring = new Repeater();
+  assert.equal(ring.due(waits(1), 0), "violation");
+  ring.reset();
+  assert.equal(ring.due(waits(1), 100), "violation");
+});
+
+test("the header says what hinders the sound, the first reason first", () => {
+  const free: SoundFacts = { wanted: true, able: true, allowed: true, leads: true, mutedMs: 0, tone: null };
+  const rows: [Partial<SoundFacts>, string][] = [
+    [{}, "ready"], [{ tone: "loss" }, "rings"], [{ wanted: false, allowed: false }, "off"], [{ able: false }, "none"],
+    [{ allowed: false, tone: "violation" }, "ask"], [{ leads: false, tone: "violation" }, "other"], [{ mutedMs: 1, tone: "violation" }, "muted"],
+  ];
+  for (const [more, want] of rows) assert.equal(soundState({ ...free, ...more }), want, JSON.stringify(more));
+  assert.deepEqual(["viewer", "auditor", "operator", "supervisor", "administrator"].map(soundsByDefault), [false, false, true, true, true]);
+});
+
+test("the more urgent a tone, the shorter its pause; no sequence is longer than its pause", () => {
+  for (const [i, tone] of TONES.entries()) {
+    const end = Math.max(...BEEPS[tone].map(([, at, length]) => at + length)) * 1_000;
+    assert.ok(end < PERIOD_MS[tone] / 2, tone);
+    if (i > 0) assert.ok(PERIOD_MS[tone] > PERIOD_MS[TONES[i - 1]!]);
+  }
+});
