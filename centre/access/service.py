@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.access import account_rows, session_rows
 from centre.access.account_rows import Account, By
-from centre.access.errors import AccountError, WaitError, WrongPasswordError
+from centre.access.errors import AccountError, BusyError, WaitError, WrongPasswordError
 from centre.access.hasher import Hasher
 from centre.access.session_rows import StoredSession, Try
 from centre.access.sessions import Sessions, Tie, csrf_of, new_token, sha256_of
@@ -137,17 +137,22 @@ class Access:
         """Return the sign-in whose password is right; raises as `sign_in`."""
         now_ns = self.facts.now_ns()
         try:
-            self._hasher.check_room()
-            await self._look_up(lambda db: session_rows.check_wait(db, name, address, now_ns))
-            tried: Try = await self._run(
-                lambda db, found: session_rows.begin_try(db, name, address, now_ns), account_rows.LOCK
-            )
-        except WaitError:
-            self.counts["sign_in.waits"] += 1
+            with self._hasher.place():
+                tried = await self._begun(name, address, now_ns)
+                is_right = await self._hasher.fits(tried.hash, password)
+        except (WaitError, BusyError) as error:
+            self.counts["sign_in.waits" if isinstance(error, WaitError) else "sign_in.busy"] += 1
             raise
-        if not await self._hasher.fits(tried.hash, password):
+        if not is_right:
             await self._note_refused(tried)
             raise WrongPasswordError
+        return tried
+
+    async def _begun(self, name: str, address: str, now_ns: int) -> Try:
+        await self._look_up(lambda db: session_rows.check_wait(db, name, address, now_ns))
+        tried: Try = await self._run(
+            lambda db, found: session_rows.begin_try(db, name, address, now_ns), account_rows.LOCK
+        )
         return tried
 
     async def _note_refused(self, tried: Try) -> None:

@@ -5,6 +5,7 @@ export default defineConfig({
   base: "/",
   build: {
     outDir: "../static",
+    rolldownOptions: { input: ["index.html", "signin.html"] },
     emptyOutDir: true,
     assetsInlineLimit: 0, // the content security policy allows no inline script
     chunkSizeWarningLimit: 2_000,

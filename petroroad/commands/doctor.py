@@ -16,6 +16,7 @@ from petroroad.doctor.broker_checks import broker_checks
 from petroroad.doctor.centre_checks import centre_checks
 from petroroad.doctor.checks import Check
 from petroroad.doctor.disk_checks import disk_checks
+from petroroad.doctor.page_checks import page_checks
 from petroroad.doctor.site_checks import site_checks
 from petroroad.kernels import modules
 
@@ -65,6 +66,7 @@ def _site(path: Path, state: Path) -> list[Check]:
         *checks.ports(site),
         *broker_checks(site),
         *centre_checks(site),
+        *page_checks(site),
     ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import msgspec
 import numpy as np
+import sqlalchemy as sa
 
 from centre.api import build
 from centre.app import Centre, build_centre
@@ -93,6 +94,11 @@ class Stage:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
         centre.close()
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The centre's open database."""
+        return self._centre.database.engine
 
     @property
     def database(self) -> Path:

@@ -32,7 +32,7 @@ export function listen(actions: InputActions): void {
   addEventListener("hashchange", () => actions.route());
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if ((event.target as HTMLElement).closest("input, textarea, select, dialog") !== null) return; // somebody writes
+    if ((event.target as HTMLElement).closest?.("input, textarea, select, dialog")) return; // somebody writes
     const act = actions.keys[event.key.toLowerCase()];
     if (act === undefined) return;
     act();

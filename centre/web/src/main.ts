@@ -2,6 +2,9 @@
 
 import "./style.css";
 import "./desk/desk.css";
+import { Audit } from "./accounts/audit.ts";
+import { Session } from "./accounts/session.ts";
+import { Users } from "./accounts/users.ts";
 import { Board } from "./board.ts";
 import { drawCard } from "./card.ts";
 import { watchConnection } from "./connection.ts";
@@ -86,7 +89,10 @@ const road = new Screen([
   closeUp,
 ], $("main"));
 const board = new Screen([new Board($("#journeys"))], $("#journeys"));
-const screens = new Screens(state, frame, [road, board]); // a new screen: its element in index.html, its views here, its route below
+const users = new Screen([new Users($("#users"))], $("#users"));
+const audit = new Screen([new Audit($("#audit"))], $("#audit"));
+// a new screen: its element in index.html, its views here, its route below
+const screens = new Screens(state, frame, [road, board, users, audit]);
 
 // --- drawing: each view at its rate
 
@@ -114,6 +120,7 @@ function drawText(): void {
   drawAlarms();
   if (state.wantsDetail && (state.connection === "live" || state.connection === "stale")) void loadDetail(state, state.selected!);
   screens.draw("text", performance.now());
+  session.draw();
   drawWindowTitle();
 }
 
@@ -174,6 +181,8 @@ function layOut(): void {
 const router = new Router([
   { hash: /^$/, open: () => screens.show(road) },
   { hash: /^#journeys$/, open: () => screens.show(board) },
+  { hash: /^#users$/, open: () => screens.show(users) },
+  { hash: /^#audit$/, open: () => screens.show(audit) },
   {
     hash: /^#v=([\w-]+)$/,
     open: (id) => {
@@ -197,11 +206,17 @@ const BUTTONS = {
   mute: () => ring.mute(),
   sound: () => ring.toggle(),
   theme: () => applyTheme(state, state.theme === "dark" ? "light" : "dark", () => wholeMap.restyle()),
+  account: () => session.toggle(),
   retry: () => {
     events?.retry();
     tracks?.retry();
   },
 };
+
+const session = new Session(() => {
+  BUTTONS.retry();
+  redraw();
+});
 
 function stepInList(by: number): void {
   const id = list.step(state.selected, by);
@@ -245,6 +260,7 @@ async function start(): Promise<void> {
   listen({ buttons: BUTTONS, keys: KEYS, acted, fitMap: () => wholeMap.fit(), layOut, route });
   new FrameScheduler(drawnInSoftware(), drawFrame);
   setInterval(drawHidden, 1_000);
+  await session.begin();
   const loader = new Loader(state, updates, (site, features) => {
     wholeMap.open(site, features);
     closeUp.open(site, features);

@@ -20,7 +20,7 @@ export class Refused extends Error {
 }
 
 /** Send an act and return the answer; throws `Refused`, or a TypeError where the centre can't be reached. */
-export async function send<T>(method: "POST" | "PUT" | "DELETE", path: string, body: unknown = {}): Promise<T> {
+export async function send<T>(method: "POST" | "PUT" | "PATCH" | "DELETE", path: string, body: unknown = {}): Promise<T> {
   const answer = await fetch(path, {
     method,
     headers: { "content-type": "application/json", "x-csrf": csrf },

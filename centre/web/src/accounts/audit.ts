@@ -1,0 +1,164 @@
+/** The screen of the log of acts: newest first, filtered, a page at a time; and whether its chain is whole. */
+
+import { get, Refused } from "../api.ts";
+import { clock, date, escape, ms } from "../format.ts";
+import { set } from "../list.ts";
+import type { Host, View } from "../views.ts";
+import { getLang, name as wordOf, t } from "../words.ts";
+import type { Word } from "../words.ts";
+import { may, whoAmI } from "./me.ts";
+
+interface Act {
+  n: number;
+  at_ns: string;
+  user: string;
+  role: string;
+  act: string;
+  subject: string;
+  body: Record<string, unknown>;
+  sha256: string;
+}
+
+interface Check {
+  whole: boolean;
+  n: number;
+  sha256: string;
+  fault: { n: number; reason: string } | null;
+}
+
+const ASK_MS = 5_000;
+const ROWS = 100;
+const ZONE = "+08:00"; // times are entered and shown in the road's own
+const COLUMNS: readonly Word[] = ["cNumber", "cTime", "cWho", "cRole", "cAct", "cSubject", "cDetails"];
+const FILTERS: readonly (readonly [string, Word])[] = [
+  ["user", "cWho"], ["act", "cAct"], ["subject", "cSubject"], ["from", "from"], ["to", "to"],
+];
+
+/** The query of a page of the log. `fields` are those of the form; empty ones don't narrow. */
+export function queryOf(fields: Readonly<Record<string, string>>, before: number | null): string {
+  const query = new URLSearchParams({ limit: String(ROWS) });
+  for (const key of ["user", "act", "subject"]) if (fields[key]) query.set(key, fields[key].trim());
+  for (const key of ["from", "to"]) {
+    const time = Date.parse(`${fields[key] ?? ""}${ZONE}`);
+    if (fields[key] && Number.isFinite(time)) query.set(`${key}_ns`, `${time}000000`);
+  }
+  if (before !== null) query.set("before", String(before));
+  return query.toString();
+}
+
+export class Audit implements View {
+  readonly rate = "text";
+  private readonly root: HTMLElement;
+  private items: Act[] | null = null;
+  private next: number | null = null;
+  private before: number | null = null;
+  private checked: Check | "asking" | null = null;
+  private failed = "";
+  private askedAt = -Infinity;
+  private lang = "";
+
+  constructor(root: HTMLElement) {
+    this.root = root;
+  }
+
+  mount(_host: Host): void {
+    this.root.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.turn(null);
+    });
+    this.root.addEventListener("click", (event) => {
+      switch ((event.target as HTMLElement).closest<HTMLElement>("[data-act]")?.dataset["act"]) {
+        case "older": return this.turn(this.next);
+        case "newest": return this.turn(null);
+        case "check": return void this.check();
+        case "clear": this.root.querySelector("form")!.reset();
+          return this.turn(null);
+      }
+    });
+  }
+
+  draw(): void {
+    if (this.root.hidden) return;
+    if (this.lang !== getLang()) this.drawForm();
+    if (this.before === null && performance.now() - this.askedAt > ASK_MS) void this.ask(); // an older page stays as it is read
+    set(this.root.querySelector("h2")!, `${t("auditLog")} <a href="#">${t("back")}</a><span class="end">UTC+8</span>`);
+    set(this.root.querySelector(".chain")!, chainHtml(this.checked));
+    const table = this.root.querySelector(".plot")!;
+    if (!may("audit")) set(table, `<div class="blank">${t("noRight", { t: t(whoAmI()?.role ?? "viewer") })}</div>`);
+    else if (this.failed !== "") set(table, `<div class="blank">▲ ${t("refusedAct", { t: escape(this.failed) })}</div>`);
+    else set(table, this.items === null ? `<div class="blank dim">${t("loading")}</div>` : tableHtml(this.items, this.next, this.before));
+  }
+
+  private drawForm(): void {
+    this.lang = getLang();
+    const form = this.root.querySelector("form")!;
+    const fields = this.fields();
+    form.innerHTML = FILTERS.map(([key, word]) => {
+      const kind = key === "from" || key === "to" ? "datetime-local" : "text";
+      const value = `value="${escape(fields[key] ?? "")}"${kind === "text" ? "" : " step=\"1\""}`;
+      return `<label><span>${t(word)}</span><input name="${key}" type="${kind}" maxlength="64" ${value}></label>`;
+    }).join("") + `<button type="submit">${t("filter")}</button><button type="button" data-act="clear">${t("clear")}</button>`;
+  }
+
+  private fields(): Record<string, string> {
+    const inputs = [...this.root.querySelectorAll<HTMLInputElement>("form input")];
+    return Object.fromEntries(inputs.map((x) => [x.name, x.value]));
+  }
+
+  private turn(before: number | null): void {
+    this.before = before;
+    void this.ask();
+  }
+
+  private async ask(): Promise<void> {
+    this.askedAt = performance.now();
+    if (!may("audit")) return;
+    try {
+      const found = await get<{ next: number | null; items: Act[] }>(`/api/audit?${queryOf(this.fields(), this.before)}`);
+      this.items = found.items;
+      this.next = found.next;
+      this.failed = "";
+    } catch (error) {
+      this.failed = error instanceof Refused ? String(error.status) : t("unreachable");
+    }
+    this.draw();
+  }
+
+  private async check(): Promise<void> {
+    this.checked = "asking";
+    this.draw();
+    this.checked = await get<Check>("/api/audit/check").catch(() => null);
+    this.draw();
+  }
+}
+
+function chainHtml(checked: Check | "asking" | null): string {
+  const button = `<button type="button" data-act="check"${checked === "asking" ? " disabled" : ""}>${t("checkChain")}</button>`;
+  if (checked === "asking") return `${button}<span class="dim">${t("checking")}</span>`;
+  const hint = `<span class="dim">${t("chainHint")}</span>`;
+  if (checked === null) return button + hint;
+  if (checked.fault !== null) {
+    return `${button}<b data-testid="chain">▲ ${t("chainBroken", { n: checked.fault.n, t: escape(checked.fault.reason) })}</b>`;
+  }
+  return `${button}<span data-testid="chain">${t("chainWhole", { n: checked.n, t: "" })}<code>${escape(checked.sha256)}</code></span>${hint}`;
+}
+
+function tableHtml(items: readonly Act[], next: number | null, before: number | null): string {
+  if (items.length === 0) return `<div class="blank">${t("noActs")}</div>`;
+  const head = COLUMNS.map((word) => `<th scope="col">${t(word)}</th>`).join("");
+  const turn = `<div class="turn"><button type="button" data-act="newest"${before === null ? " disabled" : ""}>${t("newestActs")}</button>`
+    + `<button type="button" data-act="older"${next === null ? " disabled" : ""}>${t("olderActs")}</button></div>`;
+  return `<table><thead><tr>${head}</tr></thead><tbody>${items.map(rowHtml).join("")}</tbody></table>${turn}`;
+}
+
+function rowHtml(x: Act): string {
+  const role = x.role === "" ? "" : wordOf(x.role);
+  const text = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
+  const body = Object.entries(x.body).map(([key, value]) => `${key} ${text(value)}`).join(" · ");
+  const cells = [
+    String(x.n), `${date(ms(x.at_ns))} ${clock(ms(x.at_ns), 1)}`,
+    escape(x.user === "" ? t("itself") : x.user), escape(role),
+    escape(wordOf(x.act)), escape(x.subject), escape(body),
+  ];
+  return `<tr data-testid="act" data-act-name="${escape(x.act)}">${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
+}
