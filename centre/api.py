@@ -13,6 +13,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Sen
 from centre import page
 from centre.app import Centre
 from centre.faults import NotWrittenError, UnreadableError
+from centre.history import routes as history
 from centre.reader import PAGE_ROWS_MAX, EpisodeFilter, JourneyFilter
 from centre.security import Guard
 from centre.streams import Streams
@@ -49,6 +50,7 @@ def routes(centre: Centre, directory: Path = PAGE) -> Litestar:
             *_momentary(centre),
             *_health(centre),
             *_streams(centre),
+            *history.handlers(centre.history),
             *page.handlers(directory),
         ],
         openapi_config=None,

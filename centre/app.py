@@ -17,6 +17,7 @@ from centre.database import Database
 from centre.event_stream import Event, EventFeed, lines_of
 from centre.faults import DamagedError, UnreadableError
 from centre.feed_listener import FeedListener
+from centre.history.keeper import History, open_history
 from centre.ingest import Ingest
 from centre.metrics import EXPECTED, Metrics
 from centre.overview import Overview
@@ -84,11 +85,14 @@ class Centre:
     listener: FeedListener | None  # where other processes may write the database too
     shown: Shown
     present: Present  # what the feed announces besides violations and units, by kind
+    history: History | None  # where all vehicles were; None: there is no folder for it
 
     async def start(self) -> None:
         """Restore the units' states from the database; raises UnreadableError."""
         await self.overview.restore()
         await self.feed.start()
+        if self.history is not None:
+            self.history.start()
 
     async def run(self) -> None:
         """Commit messages, move the feed and publish the present state, until cancelled."""
@@ -99,6 +103,8 @@ class Centre:
             tasks.create_task(self._publish_state(), name="centre.publish_state")
             tasks.create_task(self._look_after_storage(), name="centre.storage")
             tasks.create_task(self.asker.run(), name="centre.asker")
+            if self.history is not None:
+                tasks.create_task(self.history.follow(self.database), name="centre.history")
             if self.storage.refused is not None:
                 tasks.create_task(self.storage.until_healed(), name="centre.healed")
                 return  # what can't be read can't be mended either
@@ -116,6 +122,8 @@ class Centre:
     def close(self) -> None:
         """End the threads after the work that they have accepted, then close the database."""
         self.writer.close()
+        if self.history is not None:
+            self.history.close()
         self.database.close()
         self.storage.close()
 
@@ -126,7 +134,10 @@ class Centre:
             if turn % SUMMARIES_PER_TABLE == 0:
                 with contextlib.suppress(UnreadableError):
                     await self.overview.refresh()
-                self.feed.publish_state("rsus", msgspec.json.encode(self.overview.rsu_table()))
+                table = self.overview.rsu_table()
+                self.feed.publish_state("rsus", msgspec.json.encode(table))
+                if self.history is not None:
+                    self.history.units(table["rsus"])
             self.feed.publish_state("summary", msgspec.json.encode(await self.overview.summary()))
             turn += 1
             await asyncio.sleep(SUMMARY_S)
@@ -163,6 +174,9 @@ def build_centre(
     feed = EventFeed(
         lambda after, limit: _events(database, overview, shown, present, after, limit), database.bounds
     )
+    history = open_history(site, storage.path, clock.now_ns, log)
+    if history is not None:
+        tracks.on_screened = history.offer
     presence = begin_presence(
         engine, centre=site.config.centre.id, acks=site.config.centre.acks, now_ns=clock.now_ns,
         ready=lambda: database.fault is None,
@@ -184,16 +198,19 @@ def build_centre(
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
             asker.counts, shown.counts, metrics.latency.counts,
+            *(() if history is None else (history.counts,)),
             *(() if listener is None else (listener.counts,)),
         ),
         storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
         other_centre=main_id or (None if site.config.standby is None else site.config.standby.id),
         shared=listener is not None,
+        history=lambda: [] if history is None else history.notices(),
     )  # fmt: skip
     return Centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
         asker=asker, shown=shown, listener=listener, present=present,
+        history=history,
         health=Health(
             overview.ready, lambda: overview.counts()["centre"],
             lambda: metrics.samples() | overview.gauges() | _work(ingest, feed, tracks),

@@ -45,12 +45,14 @@ class Overview:
         strangers: Mapping[str, int] = MappingProxyType({}),
         other_centre: str | None = None,
         shared: bool = False,
+        history: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """`own_counts`: the counters of the centre's other parts; `asked(esn)`: `Asker.figures`.
 
         `strangers`: of `gate.Gate`.  `other_centre`: id of the site's second centre, or of the first.
-        `shared`: other processes may write the database too.
+        `shared`: other processes may write the database too.  `history()`: why no history is kept now.
         """
+        self._history = history
         self._other_centre, self._shared = other_centre, shared
         self._asked, self._strangers = asked, strangers
         self._lost: Mapping[str, int] = {}  # by RSU
@@ -168,6 +170,7 @@ class Overview:
             asked_of=[row["esn"] for row in rsus if row["asked"]],
             centres=self._peers.rows(),
             expected=self._other_centre,
+            history=self._history(),
         )
 
     def counts(self) -> dict[str, dict[str, Any]]:

@@ -198,6 +198,6 @@ def standby_of(site: Site) -> Site:
         raise ConfigError(site.where, "standby", "is missing: the site has one centre")
     centre = msgspec.structs.replace(
         config.centre, id=standby.id, database=standby.database, http=standby.http, health=standby.health,
-        ingest="self",
+        ingest="self", history=standby.history,
     )  # fmt: skip
     return replace(site, config=msgspec.structs.replace(config, centre=centre))

@@ -133,9 +133,11 @@ class OutboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class RetentionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[retention]`: how much is kept, and how long. Tracks and plates are reserved for the centre."""
+    """`[retention]`: how much is kept, and how long. A centre keeps tracks of all vehicles, and clips."""
 
-    tracks_days: Positive = 7.0
+    tracks_days: Positive = 1.0  # who drove where is nobody's business for longer than a replay needs
+    tracks_gib: Positive = 8.0  # of one centre
+    clips_gib: Positive = 8.0  # of one centre: what was around violations
     recordings_days: Positive = 7.0
     recordings_gib: Positive = 32.0  # of one RSU: half of a card of 64 GB
     free_mib: Annotated[int, Meta(ge=0, le=1_000_000)] = 1_024  # the outbox's room comes first
@@ -151,6 +153,7 @@ class CentreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     health: Address | None = None  # None: the page's own address answers
     ingest: Literal["self", "workers"] = "self"  # who stores violations and journeys
     acks: Annotated[int, Meta(ge=1, le=2)] = 1  # centres that must hold a violation before its RSU deletes it
+    history: str | None = None  # folder of the vehicles' tracks; None: beside a database of SQLite, else none
 
 
 class NatsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -169,6 +172,7 @@ class StandbyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     database: str = "sqlite:///standby.sqlite"
     http: Address = "127.0.0.1:8081"
     health: Address | None = None
+    history: str | None = None
 
 
 class SiteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

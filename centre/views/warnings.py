@@ -38,14 +38,17 @@ def warnings(
     asked_of: Sequence[str],
     centres: Sequence[Mapping[str, Any]],
     expected: str | None,
+    history: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Return `warnings` of `/api/summary`.
 
     notices : of the database's files.  asked_of : RSUs that are asked for what the database lacks
     centres : `centres` of the summary.  expected : id of the site's other centre; None: there is one only
+    history : why the vehicles' history is not kept now
     """
     found: list[dict[str, Any]] = []
     found += [_line("database_aside", (), notice) for notice in notices]
+    found += [_line("history_stopped", (), why) for why in history]
     if asked_of:
         found.append(_line("asking", asked_of))
     if expected is not None and not _lives(expected, centres):
