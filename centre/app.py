@@ -92,6 +92,7 @@ class Centre:
         await self.overview.restore()
         await self.feed.start()
         if self.history is not None:
+            self.tracks.on_screened = self.history.offer
             self.history.start()
 
     async def run(self) -> None:
@@ -175,8 +176,6 @@ def build_centre(
         lambda after, limit: _events(database, overview, shown, present, after, limit), database.bounds
     )
     history = open_history(site, storage.path, clock.now_ns, log)
-    if history is not None:
-        tracks.on_screened = history.offer
     presence = begin_presence(
         engine, centre=site.config.centre.id, acks=site.config.centre.acks, now_ns=clock.now_ns,
         ready=lambda: database.fault is None,
@@ -198,8 +197,7 @@ def build_centre(
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
             asker.counts, shown.counts, metrics.latency.counts,
-            *(() if history is None else (history.counts,)),
-            *(() if listener is None else (listener.counts,)),
+            *(part.counts for part in (listener, history) if part is not None),
         ),
         storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
         other_centre=main_id or (None if site.config.standby is None else site.config.standby.id),
@@ -209,8 +207,7 @@ def build_centre(
     return Centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
-        asker=asker, shown=shown, listener=listener, present=present,
-        history=history,
+        asker=asker, shown=shown, listener=listener, present=present, history=history,
         health=Health(
             overview.ready, lambda: overview.counts()["centre"],
             lambda: metrics.samples() | overview.gauges() | _work(ingest, feed, tracks),

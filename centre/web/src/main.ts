@@ -14,6 +14,7 @@ import { loadDetail, Loader } from "./load.ts";
 import { applyLang, applyTheme, restoreLooks } from "./looks.ts";
 import { CloseUpView, WholeMapView } from "./mappanes.ts";
 import { OverviewView } from "./overview.ts";
+import { Replay } from "./replay/replay.ts";
 import { RsuTable } from "./rsutable.ts";
 import { Router } from "./router.ts";
 import { FrameScheduler, Interval, PromptDrawing } from "./schedule.ts";
@@ -34,6 +35,7 @@ let tracks: Tracks | null = null;
 // --- the views, in the order in which they are drawn
 
 const selection = new Selection(state, { changed: drawText, moved: redraw, reveal: (id) => list.reveal(id) });
+const replay = new Replay(state, selection, redraw);
 const list = new List($("#list"), (id) => selection.episode(id, true), drawText, (items) => items.forEach((x) => state.put(x)));
 const table: RsuTable = new RsuTable($("#rsu"), () => table.draw(state));
 const overview = new OverviewView($<HTMLCanvasElement>("#over canvas"));
@@ -47,13 +49,14 @@ const frame = new Screen([
 ]);
 const road = new Screen([
   list,
-  table,
-  textView("text", $("#card"), drawCard),
-  textView("text", document.body, () => drawTitles(state, detail.trucks, wholeMap.moved)),
-  overview,
-  wholeMap,
-  detail,
-  closeUp,
+  replay.picture(table),
+  textView("text", $("#card"), (el) => drawCard(el, replay.cardState)),
+  textView("text", document.body, () => drawTitles(replay.shown, detail.trucks, wholeMap.moved)),
+  replay.picture(overview),
+  replay.picture(wholeMap),
+  replay.picture(detail),
+  replay.picture(closeUp),
+  replay.bar,
 ], $("main"));
 const board = new Screen([new Board($("#journeys"))], $("#journeys"));
 const screens = new Screens(state, frame, [road, board]); // a new screen: its element in index.html, its views here, its route below
@@ -103,6 +106,7 @@ function moveVehicles(now: number): void {
 
 function drawFrame(now: number): void {
   if (state.connection !== "disconnected") moveVehicles(now); // else the picture is frozen
+  replay.advance(now);
   root.dataset["vehicles"] = String(state.fleet?.nLive ?? 0);
   root.dataset["frames"] = String(++frames);
   if (textEach.due(now)) drawText();
@@ -140,6 +144,7 @@ function layOut(): void {
 const router = new Router([
   { hash: /^$/, open: () => screens.show(road) },
   { hash: /^#journeys$/, open: () => screens.show(board) },
+  { hash: /^#(t=\d+(?:&v=[\w-]+)?)$/, open: (link) => [screens.show(road), replay.follow(link)] },
   {
     hash: /^#v=([\w-]+)$/,
     open: (id) => {
@@ -157,7 +162,9 @@ function route(): void {
 
 const BUTTONS = {
   lang: () => applyLang(getLang() === "zh" ? "en" : "zh"),
+  replay: () => replay.begin(),
   board: () => {
+    replay.end();
     location.hash = location.hash === "#journeys" ? "" : "#journeys";
   },
   theme: () => applyTheme(state, state.theme === "dark" ? "light" : "dark", () => wholeMap.restyle()),
@@ -173,6 +180,7 @@ function stepInList(by: number): void {
 }
 
 const KEYS = {
+  p: BUTTONS.replay,
   j: () => stepInList(1),
   k: () => stepInList(-1),
   "[": () => selection.moveWindow(state.windowFrom - 1_000),
@@ -190,7 +198,8 @@ function acted(): void {
 
 async function start(): Promise<void> {
   restoreLooks(state);
-  screens.mount((picked) => selection.choose(picked));
+  screens.mount((picked) => replay.choose(picked) || selection.choose(picked));
+  replay.listen(acted);
   listen({ buttons: BUTTONS, keys: KEYS, acted, fitMap: () => wholeMap.fit(), layOut, route });
   new FrameScheduler(drawnInSoftware(), drawFrame);
   setInterval(drawHidden, 1_000);

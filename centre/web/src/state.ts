@@ -55,6 +55,8 @@ export class State {
   /** Older episodes of the pages that are shown. */
   paged: ReadonlySet<string> = new Set();
   lostSinceMs = NaN;
+  /** The moment that the pictures replay [ms]; NaN: they are live. The list and the alarms always are. */
+  replayMs = NaN;
   attempt = 0;
   nextTryMs = NaN;
   private centreMs = NaN;
