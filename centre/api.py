@@ -21,6 +21,7 @@ from centre.audit import routes as audit_routes
 from centre.desk import routes as desk
 from centre.evidence import routes as evidence
 from centre.faults import NotWrittenError, UnreadableError
+from centre.history import routes as history
 from centre.reader import PAGE_ROWS_MAX, EpisodeFilter, JourneyFilter
 from centre.security import Door, Guard
 from centre.streams import Streams
@@ -73,6 +74,7 @@ def routes(centre: Centre, directory: Path = PAGE, door: Door = LOCAL) -> Litest
             *audit_routes.handlers(centre.database.engine, centre.database.read),
             *description.handlers(),
             *evidence.handlers(centre.evidence),
+            *history.handlers(centre.history),
             *page.handlers(directory),
         ],
         openapi_config=None,  # answers.openapi describes the streams and the problems too

@@ -26,6 +26,7 @@ from centre.evidence.building import build_evidence
 from centre.evidence.jobs import Evidence
 from centre.faults import DamagedError, UnreadableError
 from centre.feed_listener import FeedListener
+from centre.history.keeper import History, open_history
 from centre.ingest import Ingest
 from centre.metrics import EXPECTED, Metrics
 from centre.overview import Overview
@@ -99,12 +100,16 @@ class Centre:
     desk: Desk
     access: Access
     parts: dict[str, Callable[[], Awaitable[None]]]  # what further parts do while the centre runs, by name
+    history: History | None  # where all vehicles were; None: there is no folder for it
 
     async def start(self) -> None:
         """Restore the units' states from the database; raises UnreadableError."""
         await self.overview.restore()
         await self.access.start()
         await self.feed.start()
+        if self.history is not None:
+            self.tracks.on_screened = self.history.offer
+            self.history.start()
 
     async def run(self) -> None:
         """Commit messages, move the feed and publish the present state, until cancelled."""
@@ -116,6 +121,8 @@ class Centre:
             tasks.create_task(self._look_after_storage(), name="centre.storage")
             tasks.create_task(self.asker.run(), name="centre.asker")
             tasks.create_task(self.access.run(), name="centre.access")
+            if self.history is not None:
+                tasks.create_task(self.history.follow(self.database), name="centre.history")
             if self.storage.refused is not None:
                 tasks.create_task(self.storage.until_healed(), name="centre.healed")
                 return  # what can't be read can't be mended either
@@ -138,6 +145,8 @@ class Centre:
         """End the threads after the work that they have accepted, then close the database."""
         self.access.close()
         self.writer.close()
+        if self.history is not None:
+            self.history.close()
         self.database.close()
         self.storage.close()
 
@@ -148,7 +157,10 @@ class Centre:
             if turn % SUMMARIES_PER_TABLE == 0:
                 with contextlib.suppress(UnreadableError):
                     await self.overview.refresh()
-                self.feed.publish_state("rsus", msgspec.json.encode(self.overview.rsu_table()))
+                table = self.overview.rsu_table()
+                self.feed.publish_state("rsus", msgspec.json.encode(table))
+                if self.history is not None:
+                    self.history.units(table["rsus"])
             self.feed.publish_state("summary", msgspec.json.encode(await self.overview.summary()))
             turn += 1
             await asyncio.sleep(SUMMARY_S)
@@ -192,6 +204,7 @@ def build_centre(
         lambda after, limit: _events(database, overview, shown, present, after, limit), database.bounds
     )
     filler = Filler(partial(database.read, database.reader.read), writer.run, log)
+    history = open_history(site, storage.path, clock.now_ns, log)
     presence = begin_presence(
         engine, centre=site.config.centre.id, acks=site.config.centre.acks, now_ns=clock.now_ns,
         ready=lambda: database.fault is None,
@@ -218,12 +231,13 @@ def build_centre(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
             asker.counts, shown.counts, metrics.stored.latency.counts, intake.counts, access.counts,
             evidence.counts, evidence.clips.counts, filler.counts,
-            *(() if listener is None else (listener.counts,)),
+            *(part.counts for part in (listener, history) if part is not None),
         ),
         storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
         other_centre=main_id or (None if site.config.standby is None else site.config.standby.id),
         shared=listener is not None,
         workers=WorkerWatch(expected=site.config.centre.ingest == "workers", started_ns=started_ns),
+        history=lambda: [] if history is None else history.notices(),
     )  # fmt: skip
     desk = Desk(
         intake=intake, database=database, writer=writer, now_ns=clock.now_ns, log=log, policy=policy,
@@ -234,7 +248,7 @@ def build_centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
         asker=asker, shown=shown, listener=listener, present=present, desk=desk, access=access,
-        evidence=evidence, parts={"search": filler.run},
+        evidence=evidence, history=history, parts={"search": filler.run},
         health=Health(
             overview.ready, lambda: overview.counts()["centre"],
             lambda: metrics.samples() | overview.gauges() | _work(ingest, feed, tracks),

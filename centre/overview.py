@@ -48,13 +48,15 @@ class Overview:
         other_centre: str | None = None,
         shared: bool = False,
         workers: WorkerWatch,
+        history: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """`own_counts`: the counters of the centre's other parts; `asked(esn)`: `Asker.figures`.
 
         `strangers`: of `gate.Gate`.  `other_centre`: id of the site's second centre, or of the first.
         `shared`: other processes may write the database too.  `workers`: those that do so for a site
+        `history()`: why no history is kept now.
         """
-        self._workers = workers
+        self._workers, self._history = workers, history
         self._other_centre, self._shared = other_centre, shared
         self._asked, self._strangers = asked, strangers
         self._lost: Mapping[str, int] = {}  # by RSU
@@ -176,6 +178,7 @@ class Overview:
             centres=self._peers.rows(),
             expected=self._other_centre,
             workers=self._workers.fault(self._now_ns()),
+            history=self._history(),
         )
 
     def counts(self) -> dict[str, dict[str, Any]]:

@@ -233,6 +233,6 @@ def standby_of(site: Site) -> Site:
     centre = msgspec.structs.replace(
         config.centre, id=standby.id, database=standby.database, http=standby.http, health=standby.health,
         hosts=standby.hosts, certificate=standby.certificate, key=standby.key,
-        ingest="self",
+        ingest="self", history=standby.history,
     )  # fmt: skip
     return replace(site, config=msgspec.structs.replace(config, centre=centre))

@@ -82,6 +82,8 @@ class TrackHub:
         self._has_arrived = asyncio.Event()
         # gets the RSU, the stamp and the arrival of each snapshot
         self.on_snapshot: Callable[[str, int, int], None] = lambda esn, stamp_ns, now_ns: None
+        # gets each screened snapshot and its arrival: the history keeps it
+        self.on_screened: Callable[[wire.TrackSnapshot, int], None] = lambda snapshot, now_ns: None
 
     @property
     def n_viewers(self) -> int:
@@ -133,6 +135,7 @@ class TrackHub:
             return
         if now_ns:
             self.on_snapshot(esn, snapshot.stamp_ns, now_ns)
+            self.on_screened(snapshot, now_ns)
         named = snapshot.names is not None or snapshot.lanes is not None
         before = self._latest.get(esn)
         kept = payload if named else before.named if before is not None else None

@@ -104,7 +104,7 @@ class Site:
         stated = tomllib.loads(self.config_text).get("retention", {})
         return tuple(
             f"[retention] {key} is not applied yet: the centre keeps {what} until deleted by hand"
-            for key, what in (("tracks_days", "tracks"), ("plates_days", "plates"))
+            for key, what in (("plates_days", "plates"),)
             if key in stated
         )
 

@@ -133,9 +133,11 @@ class OutboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class RetentionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[retention]`: how much is kept, and how long. Tracks and plates are reserved for the centre."""
+    """`[retention]`: how much is kept, and how long. A centre keeps tracks of all vehicles, and clips."""
 
-    tracks_days: Positive = 7.0
+    tracks_days: Positive = 1.0  # who drove where is nobody's business for longer than a replay needs
+    tracks_gib: Positive = 8.0  # of one centre
+    clips_gib: Positive = 8.0  # of one centre: what was around violations
     recordings_days: Positive = 7.0
     recordings_gib: Positive = 32.0  # of one RSU: half of a card of 64 GB
     free_mib: Annotated[int, Meta(ge=0, le=1_000_000)] = 1_024  # the outbox's room comes first
@@ -165,6 +167,7 @@ class CentreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     key: str | None = None
     idle_min: Annotated[float, Meta(ge=1.0, le=44_640.0)] = 60.0  # a session without use ends
     session_h: Annotated[float, Meta(ge=0.1, le=744.0)] = 13.0  # a session ends: a shift and its hand-over
+    history: str | None = None  # folder of the vehicles' tracks; None: beside a database of SQLite, else none
 
 
 class NatsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -186,6 +189,7 @@ class StandbyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     hosts: tuple[str, ...] = ()
     certificate: str | None = None
     key: str | None = None
+    history: str | None = None
 
 
 DeskWord = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}$")]

@@ -42,12 +42,14 @@ def warnings(
     centres: Sequence[Mapping[str, Any]],
     expected: str | None,
     workers: Fault = SOUND,
+    history: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Return `warnings` of `/api/summary`.
 
     notices : of the database's files.  asked_of : RSUs that are asked for what the database lacks
     workers : what is wrong with those of the site
     centres : `centres` of the summary.  expected : id of the site's other centre; None: there is one only
+    history : why the vehicles' history is not kept now
     """
     found: list[dict[str, Any]] = []
     if workers.absent:
@@ -57,6 +59,7 @@ def warnings(
     if workers.behind:
         found.append(_line("workers_behind", (), str(workers.behind)))
     found += [_line("database_aside", (), notice) for notice in notices]
+    found += [_line("history_stopped", (), why) for why in history]
     if asked_of:
         found.append(_line("asking", asked_of))
     if expected is not None and not _lives(expected, centres):

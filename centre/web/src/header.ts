@@ -57,7 +57,9 @@ export function drawHeader(el: HTMLElement, state: State, ring: Pick<Ring, "curr
       + `<span class="k">${site === null ? "" : `${t("mapped")}${site.body.synthetic ? ` · ${t("synthetic")}` : ""}`}</span>`;
   const boxes = [
     title,
-    `<span class="k">${date(now)} ${day} · UTC+8</span><span class="clock" data-testid="clock">${clock(now)}</span>`,
+    Number.isNaN(state.replayMs)
+      ? `<span class="k">${date(now)} ${day} · UTC+8</span><span class="clock" data-testid="clock">${clock(now)}</span>`
+      : replayedClock(state.replayMs, now),
     box(t("link"), connectionHtml(state)),
     box(t("unacked"), num(waitingHtml(state))),
     box(t("openN"), num(String(open.all))),
@@ -83,6 +85,12 @@ export function drawHeader(el: HTMLElement, state: State, ring: Pick<Ring, "curr
   toLang.lang = lang === "zh" ? "en" : "zh";
   set(toLang, `${lang === "zh" ? "English" : "中文"}<kbd>L</kbd>`);
   set(el.querySelector('[data-do="theme"]')!, `${t(state.theme === "dark" ? "light" : "dark")}<kbd>T</kbd>`);
+}
+
+/** The replayed time, with the word for it, and the present time beside it. */
+function replayedClock(thenMs: number, nowMs: number): string {
+  return `<span class="k"><b>${t("replayMark")}</b> ${date(thenMs)} · ${t("replayNow", { t: clock(nowMs) })}</span>`
+    + `<span class="clock replayed" data-testid="clock">${clock(thenMs)}</span>`;
 }
 
 function connectionHtml(state: State): string {

@@ -30,6 +30,7 @@ import { loadDetail, Loader } from "./load.ts";
 import { applyLang, applyTheme, restoreLooks } from "./looks.ts";
 import { CloseUpView, WholeMapView } from "./mappanes.ts";
 import { OverviewView } from "./overview.ts";
+import { Replay } from "./replay/replay.ts";
 import { RsuTable } from "./rsutable.ts";
 import { Router } from "./router.ts";
 import { FrameScheduler, Interval, PromptDrawing } from "./schedule.ts";
@@ -50,6 +51,7 @@ let tracks: Tracks | null = null;
 // --- the views, in the order in which they are drawn
 
 const selection = new Selection(state, { changed: drawText, moved: redraw, reveal: (id) => list.reveal(id) });
+const replay = new Replay(state, selection, redraw);
 const ring = new Ring(state, () => prompt.request());
 const notice = new Notice($("#said"));
 const dialog = new Dialog($<HTMLDialogElement>("#ask"));
@@ -80,13 +82,14 @@ const road = new Screen([
   list,
   strips,
   actsBar,
-  table,
-  textView("text", $("#card"), drawCard),
-  textView("text", document.body, () => drawTitles(state, detail.trucks, wholeMap.moved)),
-  overview,
-  wholeMap,
-  detail,
-  closeUp,
+  replay.picture(table),
+  textView("text", $("#card"), (el) => drawCard(el, replay.cardState)),
+  textView("text", document.body, () => drawTitles(replay.shown, detail.trucks, wholeMap.moved)),
+  replay.picture(overview),
+  replay.picture(wholeMap),
+  replay.picture(detail),
+  replay.picture(closeUp),
+  replay.bar,
 ], $("main"));
 const board = new Screen([new Board($("#journeys"))], $("#journeys"));
 const users = new Screen([new Users($("#users"))], $("#users"));
@@ -144,6 +147,7 @@ function moveVehicles(now: number): void {
 
 function drawFrame(now: number): void {
   if (state.connection !== "disconnected") moveVehicles(now); // else the picture is frozen
+  replay.advance(now);
   root.dataset["vehicles"] = String(state.fleet?.nLive ?? 0);
   root.dataset["frames"] = String(++frames);
   if (textEach.due(now)) drawText();
@@ -183,6 +187,7 @@ const router = new Router([
   { hash: /^#journeys$/, open: () => screens.show(board) },
   { hash: /^#users$/, open: () => screens.show(users) },
   { hash: /^#audit$/, open: () => screens.show(audit) },
+  { hash: /^#(t=\d+(?:&v=[\w-]+)?)$/, open: (link) => [screens.show(road), replay.follow(link)] },
   {
     hash: /^#v=([\w-]+)$/,
     open: (id) => {
@@ -200,7 +205,9 @@ function route(): void {
 
 const BUTTONS = {
   lang: () => applyLang(getLang() === "zh" ? "en" : "zh"),
+  replay: () => replay.begin(),
   board: () => {
+    replay.end();
     location.hash = location.hash === "#journeys" ? "" : "#journeys";
   },
   mute: () => ring.mute(),
@@ -239,6 +246,7 @@ const KEYS = {
   m: BUTTONS.mute,
   x: () => state.selected !== null && list.unfoldCase(state.selected),
   "?": () => showHelp($<HTMLDialogElement>("#help")),
+  p: BUTTONS.replay,
   j: () => stepInList(1),
   k: () => stepInList(-1),
   "[": () => selection.moveWindow(state.windowFrom - 1_000),
@@ -256,7 +264,8 @@ function acted(): void {
 
 async function start(): Promise<void> {
   restoreLooks(state);
-  screens.mount((picked) => selection.choose(picked));
+  screens.mount((picked) => replay.choose(picked) || selection.choose(picked));
+  replay.listen(acted);
   listen({ buttons: BUTTONS, keys: KEYS, acted, fitMap: () => wholeMap.fit(), layOut, route });
   new FrameScheduler(drawnInSoftware(), drawFrame);
   setInterval(drawHidden, 1_000);

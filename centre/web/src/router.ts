@@ -4,7 +4,7 @@
 export interface Route {
   readonly hash: RegExp;
   /** Show what the address names; `value` is what the first group of `hash` matched, empty without a group. */
-  open(value: string): void;
+  open(value: string): unknown;
 }
 
 export class Router {

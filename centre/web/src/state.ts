@@ -56,6 +56,10 @@ export class State {
   /** Older episodes of the pages that are shown. */
   paged: ReadonlySet<string> = new Set();
   lostSinceMs = NaN;
+  /** The moment that the pictures replay [ms]; NaN: they are live. The list and the alarms always are. */
+  replayMs = NaN;
+  /** Whether this is the state of a replayed moment, in which nothing is new. */
+  isPast = false;
   attempt = 0;
   nextTryMs = NaN;
   private centreMs = NaN;
@@ -119,7 +123,7 @@ export class State {
 
   /** New: it goes on, and nobody has acknowledged it; it is ringed. */
   isNew(episode: Episode): boolean {
-    return episode.open && this.isUnseen(episode);
+    return !this.isPast && episode.open && this.isUnseen(episode);
   }
 
   moveWindow(from: number): void {

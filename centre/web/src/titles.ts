@@ -20,7 +20,8 @@ export function drawTitles(state: State, trucksInDetail: number, wholeMoved: boo
   set(
     $("#over h2"),
     `${t("whole")} <span>${dash ? "—" : `${length.toFixed(2)} km`} · ${t("northUp")}</span>`
-      + `<span class="end">${t("legendTruck")}　${t(small ? "legendOtherShort" : "legendOther")}　▨ ${t("undecidable")} ${hatched}</span>`,
+      + `<span class="end">${t("legendTruck")}　${t(small ? "legendOtherShort" : "legendOther")}　▨ ${t("undecidable")} ${hatched}</span>`
+      + (Number.isNaN(state.replayMs) ? "" : `<span class="replayed">${t("replayMark")}</span>`),
   );
   set(
     $("#focus h2"),

@@ -1,3 +1,30 @@
 /** Words for replay of recorded traffic, Chinese and English. */
 
-export const REPLAY_WORDS = {} as const satisfies Record<string, readonly [string, string]>;
+export const REPLAY_WORDS = {
+  replay: ["回放", "Replay"],
+  replayMark: ["回放", "REPLAY"],
+  replay30: ["回放前 30 s", "Replay from 30 s before"],
+  replayBack: ["回看 30 s", "30 s back"],
+  replayNow: ["现在 {t}", "now {t}"],
+  replayPlay: ["播放", "Play"],
+  replayPause: ["暂停", "Pause"],
+  replaySpeed: ["速度", "Speed"],
+  replayBar: ["回放时间", "Replayed time"],
+  replayLive: ["返回实时", "Back to live"],
+  replayLoading: ["读取中…", "loading…"],
+  replayFailed: ["无法读取历史：{r}", "the history can't be read: {r}"],
+  replayOff: ["本中心不保存历史", "this centre keeps no history"],
+  replayBefore: ["历史自 {t} 起", "the history begins {t}"],
+  replayFull: ["10 Hz", "10 Hz"],
+  replayCoarse: ["1 Hz", "1 Hz"],
+  replayListLive: ["列表为实时", "the list is live"],
+  replayGapNone: ["无记录：{r}", "nothing kept: {r}"],
+  replayGapOne: ["{e} 无记录：{r}", "{e}: nothing kept: {r}"],
+  gap_centre_off: ["中心未运行", "no centre ran"],
+  gap_rsu_offline: ["RSU 离线", "RSU offline"],
+  gap_no_data: ["无数据", "no data"],
+  gap_disk_full: ["磁盘拒绝写入", "the disk refused"],
+  gap_disk_space: ["磁盘空间不足", "too little free space"],
+  gap_overload: ["过载", "overload"],
+  gap_purged: ["已过保留期", "no longer kept"],
+} as const satisfies Record<string, readonly [string, string]>;

@@ -1,0 +1,196 @@
+"""The history as a part of the running centre: its thread, its queue, and what the event loop calls.
+
+Nothing else waits for it: what finds no room in its queue, and what its disk refuses, is counted and lost.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from structlog.typing import FilteringBoundLogger as Logger
+
+from centre.database import Database
+from centre.faults import UnreadableError
+from centre.history.clips import AROUND_NS, Wish, near
+from centre.history.folder import DAY_S, Folder, Policy
+from centre.history.reader import HistoryReader
+from centre.history.recorder import Recorder
+from centre.store import EPISODE, VERSION
+from edge import wire
+from edge.config import Site
+from edge.recording.retention import Limits
+from edge.sections import RetentionConfig
+from geofence import violation as codec
+
+QUEUE_BYTES_MAX = 32_000_000
+TURN_S = 0.5
+FOLLOW_S = 2.0  # between two looks for new violations
+FOLLOWED_MAX = 200  # of one look
+READS_MAX = 8  # that wait: pages ask again
+Result = TypeVar("Result")
+Item = tuple[int, wire.TrackSnapshot | list[dict[str, Any]] | Wish]
+
+
+class BusyError(Exception):
+    """Too many ask for the history at once; a later try may succeed."""
+
+
+class History:
+    """Keeps and reads the history of one centre; `close` ends its threads."""
+
+    def __init__(
+        self,
+        folder: Path,
+        retention: RetentionConfig,
+        stretches: Mapping[str, tuple[float, float]],
+        now_ns: Callable[[], int],
+        log: Logger,
+    ) -> None:
+        """stretches : the stations [m] of each RSU"""
+        self.counts: Counter[str] = Counter()
+        self._stretches, self.now_ns, self._log = stretches, now_ns, log
+        place = Folder(folder)
+        self.recorder = Recorder(place, policy_of(retention), self.counts, log)
+        self.reader = HistoryReader(place, self.recorder, self.counts)
+        self._queue: deque[Item] = deque()
+        self._bytes_in = self._bytes_out = 0  # of the queue; each is changed by one thread only
+        self._dropped: tuple[int, int] | None = None  # since when, until when the queue was full
+        self._reads = 0
+        self._readers = ThreadPoolExecutor(1, "centre.history-reader")
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="centre.history", daemon=True)
+
+    def start(self) -> None:
+        """Begin to keep."""
+        self._thread.start()
+
+    # --- what the event loop calls
+
+    def offer(self, snapshot: wire.TrackSnapshot, now_ns: int) -> None:
+        """Keep a screened snapshot; where the history is behind, count it only."""
+        if self._bytes_in - self._bytes_out > QUEUE_BYTES_MAX:
+            self.counts["history.overload"] += 1
+            since_ns = now_ns if self._dropped is None else self._dropped[0]
+            self._dropped = (since_ns, now_ns)
+            return
+        self._bytes_in += len(snapshot.data)
+        self._queue.append((now_ns, snapshot))
+
+    def units(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Keep the RSUs' states: rows of `/api/rsus`."""
+        self._queue.append((self.now_ns(), list(rows)))
+
+    def notices(self) -> list[str]:
+        """Return why the history is not kept now; empty while it is."""
+        return [] if self.recorder.fault is None else [self.recorder.fault]
+
+    async def follow(self, database: Database) -> None:
+        """Ask for a clip of each new violation, until cancelled."""
+        after: int | None = None
+        while True:
+            with contextlib.suppress(UnreadableError):
+                after = await database.read(partial(self._new_violations, database.engine), after)
+            await asyncio.sleep(FOLLOW_S)
+
+    def _new_violations(self, engine: sa.Engine, after: int | None) -> int:
+        """Ask for the clips of the violations after a number; return the newest number. Blocking."""
+        with engine.begin() as db:
+            if after is None:
+                return int(db.scalar(sa.select(sa.func.max(EPISODE.c.n))) or 0)
+            first = (EPISODE.c.id == VERSION.c.id) & (EPISODE.c.version == VERSION.c.version)
+            query = sa.select(EPISODE.c.n, EPISODE.c.esn, VERSION.c.body)
+            query = query.select_from(EPISODE.join(VERSION, first & (EPISODE.c.esn == VERSION.c.esn)))
+            rows = db.execute(
+                query.where(EPISODE.c.n > after).order_by(EPISODE.c.n).limit(FOLLOWED_MAX)
+            ).all()
+        now_ns = self.now_ns()
+        for row in rows:
+            try:
+                found = codec.decode(row.body)
+            except ValueError:
+                continue  # the reader reports it
+            if found.start_ns < now_ns - 2 * AROUND_NS:
+                self.counts["history.clip_late"] += 1  # it waited in an outbox: the ring has gone on
+                continue
+            wish = Wish(found.id, found.start_ns, found.s_m, near(row.esn, found.s_m, self._stretches))
+            self._queue.append((now_ns, wish))
+        return int(rows[-1].n) if rows else after
+
+    async def read(self, query: Callable[..., Result], *args: object) -> Result:
+        """Run a query of the reader in its thread; raises BusyError."""
+        if self._reads >= READS_MAX:
+            self.counts["history.busy"] += 1
+            raise BusyError
+        self._reads += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, query, *args)
+        finally:
+            self._reads -= 1
+
+    def close(self) -> None:
+        """Write what has come, and end the threads."""
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._readers.shutdown()
+
+    # --- the thread
+
+    def _work(self) -> None:
+        while not self._ended.wait(TURN_S):
+            self._turn(self.recorder.work)
+        self._turn(self.recorder.close)
+
+    def _turn(self, end: Callable[[int], None]) -> None:
+        """Receive what waits, then let the recorder write."""
+        try:
+            for _ in range(len(self._queue)):
+                self._receive(*self._queue.popleft())
+            if (dropped := self._dropped) is not None:
+                self._dropped = None
+                self.recorder.lose(*dropped, "overload")
+            end(self.now_ns())
+        except Exception as error:  # a bug costs the history alone, and is seen
+            self.counts["history.failed"] += 1
+            self._log.error("history.bug", exc_info=error)
+
+    def _receive(self, now_ns: int, item: wire.TrackSnapshot | list[dict[str, Any]] | Wish) -> None:
+        if isinstance(item, wire.TrackSnapshot):
+            self._bytes_out += len(item.data)
+            self.recorder.receive(item, now_ns)
+        elif isinstance(item, Wish):
+            self.recorder.wish(item)
+        else:
+            self.recorder.units(item, now_ns)
+
+
+def open_history(site: Site, database: Path | None, now_ns: Callable[[], int], log: Logger) -> History | None:
+    """Return the history of a site's centre, which `start` begins; None where it has no folder.
+
+    database : the file of the centre's database; None: that is on a server
+    """
+    named = site.config.centre.history
+    folder = Path(named) if named is not None else None
+    if folder is None and database is not None:
+        folder = database.with_name(f"{database.stem}-history")
+    if folder is None:
+        log.warning("history.off", why="[centre] history names no folder")
+        return None
+    stretches = {rsu.esn: rsu.stretch_m for rsu in site.config.rsu}
+    return History(folder, site.config.retention, stretches, now_ns, log)
+
+
+def policy_of(retention: RetentionConfig) -> Policy:
+    """Return how much `[retention]` lets the centre keep."""
+    gib, free_bytes = 2**30, retention.free_mib * 2**20
+    return Policy(
+        hours=Limits(retention.tracks_days * DAY_S, int(retention.tracks_gib * gib), free_bytes),
+        clips=Limits(retention.plates_days * DAY_S, int(retention.clips_gib * gib), free_bytes),
+    )

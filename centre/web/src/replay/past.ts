@@ -1,0 +1,76 @@
+/** The page's state as it was at a replayed moment: what the pictures draw meanwhile in place of the live one. Pure. */
+
+import type { Episode, Rsu } from "../api.ts";
+import type { Fleet } from "../fleet.ts";
+import { ms } from "../format.ts";
+import { hatches, radarCovers } from "../site.ts";
+import { State } from "../state.ts";
+import { losses } from "../supervision.ts";
+
+const REACH_MS = 30_000; // before its start a chosen violation's vehicle is followed already
+
+export class Past {
+  readonly state = new State();
+  /** The vehicle that was clicked in the replayed picture; null: none. */
+  follow: bigint | null = null;
+  private rows: readonly Rsu[] = [];
+
+  /** Show a moment: vehicles from `fleet`, RSUs as they were, and of the live state what is chosen and where it looks. */
+  show(live: State, fleet: Fleet, rsus: readonly Rsu[], tMs: number): void {
+    const { state } = this;
+    state.site = live.site;
+    state.fleet = fleet;
+    state.theme = live.theme;
+    state.windowFrom = live.windowFrom;
+    state.selected = live.selected;
+    state.complete = live.complete;
+    state.replayMs = tMs;
+    state.isPast = true;
+    state.connection = "live"; // of the film: what it lacks is hollow
+    for (const step of ["site", "map", "list", "rsus", "vehicles"] as const) state.steps.add(step);
+    state.setCentreTime(String(Math.round(tMs * 1e6)), performance.now());
+    this.putEpisodes(live, tMs);
+    this.putRsus(rsus);
+    state.losses = losses(state);
+    state.follow = this.follow ?? this.chosenTrack(live, tMs);
+  }
+
+  private putEpisodes(live: State, tMs: number): void {
+    const { episodes } = this.state;
+    episodes.clear();
+    for (const episode of live.episodes.values()) {
+      const then = episodeAt(episode, tMs);
+      if (then !== null && (then.open || then.id === live.selected)) episodes.set(then.id, then);
+    }
+    for (const [id, detail] of live.details) this.state.details.set(id, detail);
+  }
+
+  private putRsus(rows: readonly Rsu[]): void {
+    if (rows === this.rows || this.state.site === null) return;
+    this.rows = rows;
+    const { state } = this;
+    state.rsus.clear();
+    for (const row of rows) state.rsus.set(row.esn, row);
+    state.rsuOrder = rows.map((row) => row.esn);
+    state.hatches = hatches(state.site!, rows);
+    state.covers = radarCovers(state.site!, state.rsus);
+    state.roadChanges = state.roadChanges === 0 ? 1e9 : state.roadChanges + 1; // never a number of the live state's
+  }
+
+  /** The track of the chosen violation's vehicle before it began; null where that is not seen. */
+  private chosenTrack(live: State, tMs: number): bigint | null {
+    const { chosen } = live;
+    const { fleet } = this.state;
+    if (chosen === null || fleet === null || tMs >= ms(chosen.start_ns) || tMs < ms(chosen.start_ns) - REACH_MS - 1_000) return null;
+    let slot = fleet.slot(BigInt(chosen.track));
+    if (slot < 0 && chosen.vehicle?.terminal) slot = fleet.findTerminal(chosen.vehicle.terminal);
+    return slot < 0 ? null : (fleet.track[slot] ?? null);
+  }
+}
+
+/** An episode as it was at a moment: open from its start to its end, with the highest grade that it had; null before it. */
+export function episodeAt(episode: Episode, tMs: number): Episode | null {
+  if (tMs < ms(episode.start_ns)) return null;
+  if (!episode.open && tMs >= ms(episode.end_ns ?? episode.stamps.measured_ns)) return episode;
+  return { ...episode, open: true, grade: episode.grade_max, end_ns: null };
+}
