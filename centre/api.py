@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException, NotFoundException
 from litestar.params import FromPath, QueryParameter
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
-from centre import page, search_routes
+from centre import page, search_routes, statistics_routes
 from centre.app import Centre
 from centre.faults import NotWrittenError, UnreadableError
 from centre.reader import PAGE_ROWS_MAX, EpisodeFilter, JourneyFilter
@@ -48,6 +48,7 @@ def routes(centre: Centre, directory: Path = PAGE) -> Litestar:
             *_stored(centre),
             *_momentary(centre),
             *search_routes.handlers(centre),
+            *statistics_routes.handlers(centre),
             *_health(centre),
             *_streams(centre),
             *page.handlers(directory),

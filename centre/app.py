@@ -23,10 +23,13 @@ from centre.metrics import EXPECTED, Metrics
 from centre.overview import Overview
 from centre.presence import CentrePresence, begin_presence
 from centre.reader import Change, Reader
+from centre.search.directory import Directory
 from centre.search.filler import Filler
 from centre.settings import ask_since_ns
 from centre.shown import Shown
 from centre.site_view import SiteView, view_of
+from centre.statistics.passages import Passages
+from centre.statistics.sampler import Sampler
 from centre.storage import Storage
 from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
@@ -86,6 +89,8 @@ class Centre:
     listener: FeedListener | None  # where other processes may write the database too
     shown: Shown
     present: Present  # what the feed announces besides violations and units, by kind
+    now_ns: Callable[[], int]
+    directory: Directory
     parts: dict[str, Callable[[], Awaitable[None]]]  # what further parts do while the centre runs, by name
 
     async def start(self) -> None:
@@ -168,7 +173,14 @@ def build_centre(
     feed = EventFeed(
         lambda after, limit: _events(database, overview, shown, present, after, limit), database.bounds
     )
-    filler = Filler(partial(database.read, database.reader.read), writer.run, log)
+    read_rows = partial(database.read, database.reader.read)
+    filler = Filler(read_rows, writer.run, log)
+    passages = Passages({rsu.esn: sum(rsu.stretch_m) / 2.0 for rsu in site.config.rsu})
+    tracks.on_tracks = passages.receive
+    sampler = Sampler(
+        rows=lambda: overview.rsu_table()["rsus"], passages=passages, read=read_rows, run=writer.run,
+        now_ns=clock.now_ns,
+    )  # fmt: skip
     presence = begin_presence(
         engine, centre=site.config.centre.id, acks=site.config.centre.acks, now_ns=clock.now_ns,
         ready=lambda: database.fault is None,
@@ -190,6 +202,7 @@ def build_centre(
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
             asker.counts, shown.counts, metrics.latency.counts, filler.counts,
+            sampler.counts,
             *(() if listener is None else (listener.counts,)),
         ),
         storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
@@ -199,7 +212,9 @@ def build_centre(
     return Centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
-        asker=asker, shown=shown, listener=listener, present=present, parts={"search": filler.run},
+        asker=asker, shown=shown, listener=listener, present=present, now_ns=clock.now_ns,
+        directory=Directory(site.vehicles, site.permits),
+        parts={"search": filler.run, "statistics": sampler.run},
         health=Health(
             overview.ready, lambda: overview.counts()["centre"],
             lambda: metrics.samples() | overview.gauges() | _work(ingest, feed, tracks),

@@ -82,6 +82,8 @@ class TrackHub:
         self._has_arrived = asyncio.Event()
         # gets the RSU, the stamp and the arrival of each snapshot
         self.on_snapshot: Callable[[str, int, int], None] = lambda esn, stamp_ns, now_ns: None
+        # gets each sound snapshot
+        self.on_tracks: Callable[[wire.TrackSnapshot], None] = lambda snapshot: None
 
     @property
     def n_viewers(self) -> int:
@@ -133,6 +135,7 @@ class TrackHub:
             return
         if now_ns:
             self.on_snapshot(esn, snapshot.stamp_ns, now_ns)
+            self.on_tracks(snapshot)
         named = snapshot.names is not None or snapshot.lanes is not None
         before = self._latest.get(esn)
         kept = payload if named else before.named if before is not None else None
