@@ -17,6 +17,8 @@ from centre.views.safe_json import json_safe
 
 PERIOD_NS_MAX = 800 * 86_400_000_000_000
 Stamp = Annotated[int, QueryParameter(ge=0, le=2**63 - 1)]
+Language = Annotated[Lang, QueryParameter()]
+Day = Annotated[str, QueryParameter(max_length=10)]
 Format = Annotated[Literal["json", "csv", "xlsx"], QueryParameter(name="format")]
 TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -32,7 +34,7 @@ def handlers(centre: Centre) -> list[ControllerRouterHandler]:
 
     @get("/api/statistics")
     async def figures(
-        since_ns: Stamp, until_ns: Stamp, kind: Format = "json", lang: Lang = "zh"
+        since_ns: Stamp, until_ns: Stamp, kind: Format = "json", lang: Language = "zh"
     ) -> Response[Any]:
         if not since_ns < until_ns <= since_ns + PERIOD_NS_MAX:
             raise HTTPException(
@@ -42,7 +44,7 @@ def handlers(centre: Centre) -> list[ControllerRouterHandler]:
         return await _answer(found, kind, lang, f"statistics-{day_of(since_ns)}")
 
     @get("/api/reports/daily")
-    async def daily(day: str, kind: Format = "json", lang: Lang = "zh") -> Response[Any]:
+    async def daily(day: Day, kind: Format = "json", lang: Language = "zh") -> Response[Any]:
         try:
             period = period_of(day)
         except ValueError as error:

@@ -41,7 +41,7 @@ function countVehicles(state: State): { trucks: number; others: number } {
 const HEADER =
   `<div class="site"></div><div></div><div data-testid="link"></div><div data-testid="open"></div><div data-testid="trucks"></div>
   <div class="wide"></div><div></div><div></div><div class="wide"></div><div class="grow"></div>
-  <div class="ctl"><button type="button" data-do="board"></button><button type="button" data-do="lang"></button>
+  <div class="ctl"><button type="button" data-do="search"></button><button type="button" data-do="board"></button><button type="button" data-do="lang"></button>
   <button type="button" data-do="theme"></button></div>`;
 const BANNER = '<div></div><button type="button" data-do="retry"></button>';
 
@@ -84,6 +84,7 @@ export function drawHeader(el: HTMLElement, state: State): void {
   ];
   boxes.forEach((html, i) => set(el.children[i]!, html));
   set(el.querySelector('[data-do="board"]')!, `${t(location.hash === "#journeys" ? "toRoad" : "board")}<kbd>B</kbd>`);
+  set(el.querySelector('[data-do="search"]')!, `${t("qSearch")}<kbd>/</kbd>`);
   const toLang = el.querySelector<HTMLElement>('[data-do="lang"]')!;
   toLang.lang = lang === "zh" ? "en" : "zh";
   set(toLang, `${lang === "zh" ? "English" : "中文"}<kbd>L</kbd>`);

@@ -32,6 +32,7 @@ export function listen(actions: InputActions): void {
   addEventListener("hashchange", () => actions.route());
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if ((event.target as HTMLElement).matches("input, select, textarea")) return; // what is typed is no command
     const act = actions.keys[event.key.toLowerCase()];
     if (act === undefined) return;
     act();

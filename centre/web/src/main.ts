@@ -17,6 +17,7 @@ import { OverviewView } from "./overview.ts";
 import { RsuTable } from "./rsutable.ts";
 import { Router } from "./router.ts";
 import { FrameScheduler, Interval, PromptDrawing } from "./schedule.ts";
+import { Look, LOOK_HASH } from "./search/look.ts";
 import { Selection } from "./selection.ts";
 import { State } from "./state.ts";
 import { Events, Tracks } from "./streams.ts";
@@ -56,7 +57,9 @@ const road = new Screen([
   closeUp,
 ], $("main"));
 const board = new Screen([new Board($("#journeys"))], $("#journeys"));
-const screens = new Screens(state, frame, [road, board]); // a new screen: its element in index.html, its views here, its route below
+const look = new Look($("#look"));
+const looking = new Screen([look], $("#look"));
+const screens = new Screens(state, frame, [road, board, looking]); // a new screen: its element in index.html, its views here, its route below
 
 // --- drawing: each view at its rate
 
@@ -141,6 +144,13 @@ const router = new Router([
   { hash: /^$/, open: () => screens.show(road) },
   { hash: /^#journeys$/, open: () => screens.show(board) },
   {
+    hash: LOOK_HASH,
+    open: (address) => {
+      screens.show(looking);
+      look.open(address);
+    },
+  },
+  {
     hash: /^#v=([\w-]+)$/,
     open: (id) => {
       screens.show(road);
@@ -160,6 +170,7 @@ const BUTTONS = {
   board: () => {
     location.hash = location.hash === "#journeys" ? "" : "#journeys";
   },
+  search: () => look.focus(),
   theme: () => applyTheme(state, state.theme === "dark" ? "light" : "dark", () => wholeMap.restyle()),
   retry: () => {
     events?.retry();
@@ -178,6 +189,7 @@ const KEYS = {
   "[": () => selection.moveWindow(state.windowFrom - 1_000),
   "]": () => selection.moveWindow(state.windowFrom + 1_000),
   b: BUTTONS.board,
+  "/": BUTTONS.search,
   l: BUTTONS.lang,
   t: BUTTONS.theme,
   r: BUTTONS.retry,

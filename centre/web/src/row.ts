@@ -5,6 +5,7 @@ import { age, clock, escape, ms, probability, span, station, withUnit } from "./
 import { markSvg } from "./icons.ts";
 import { isAlarm } from "./order.ts";
 import { excessText, ruleName } from "./rules.ts";
+import { goodsText } from "./search/goods.ts";
 import { homeRow } from "./site.ts";
 import { isLate } from "./state.ts";
 import type { State } from "./state.ts";
@@ -40,7 +41,7 @@ export function cellsHtml(state: State, episode: Episode): string[] {
   const startMs = ms(episode.start_ns);
   return [
     `<div>${markSvg(grade, 6, episode.open)}${name(`${grade}S`)}</div><i>${clock(startMs)}</i>`,
-    `<span class="p" title="${escape(plate)}">${escape(plate)}</span><i>${escape(un)}</i>`,
+    `<span class="p" title="${escape(plate)}">${escape(plate)}</span><i title="${escape(goodsText(vehicle?.un))}">${escape(un)}</i>`,
     `<span class="rl">${escape(ruleName(episode.rule))}</span><i>${placeOf(state, episode, live)}</i>`,
     `<span class="a">${withUnit(depth)}</span><i>${depth === "—" || most === "" ? "&nbsp;" : now ? `${t("max")} ${most}` : t("max")}</i>`,
     `<span class="a">${withUnit(lastedOf(episode))}</span><i>${probabilityOf(episode, live)}</i>`,
