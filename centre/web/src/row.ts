@@ -104,7 +104,10 @@ export function depthOf(state: State, episode: Episode, live: Live | null = null
   if (episode.grade === "undecidable" || state.site === null) return "—";
   const now = episode.open && !isReturning(episode, live);
   const speed = live?.speedMps ?? episode.speed_mps;
-  if (!now && episode.excess_m_max === null) return "—"; // the speed of a version that is within the rule is no excess
+  if (!now && episode.excess_m_max === null) { // the speed of a version that is within the rule is no excess
+    if (episode.decided === null || episode.limit_mps === null) return "—";
+    return excessText(episode.rule, { metres: null, speedMps: episode.decided.speed_mps, limitMps: episode.limit_mps });
+  }
   const metres = now ? (seenExcess(episode, live) ?? episode.excess_m) : episode.excess_m_max;
   return excessText(episode.rule, { metres, speedMps: speed, limitMps: episode.limit_mps });
 }

@@ -20,7 +20,7 @@ export const SEARCH_WORDS = {
   qTrip: ["本次行程", "Trip now"], qNoTrip: ["当前不在途。", "Not on the road now."], qJourneys: ["行程", "Journeys"],
   qPast: ["历史违规", "Past violations"], qPermits: ["通行许可", "Permits"], qNoPermits: ["无许可记录。", "No permits on file."],
   qValid: ["有效", "valid now"], qNotValid: ["不在有效期", "not valid now"], qVehicles: ["车辆", "Vehicles"],
-  qAll: ["全部…", "all…"], qTotal: ["违规 {n} · 误报 {f} · 仅记录 {r}", "{n} violations · {f} false · {r} record only"],
+  qAll: ["全部…", "all…"], qTotal: ["违规 {n} · 误报 {f} · 仅记录 {r}", "violations {n} · {f} false · {r} record only"],
   qNoJourneys: ["无行程记录。", "No journeys on file."],
   qNow: ["当前", "Now"], qHistory: ["状态变化", "Changes of state"], qHours: ["近 30 天", "Last 30 days"], qSince: ["时间", "At"],
   qSensors: ["传感器", "Sensors"], qFaults: ["故障", "Faults"], qClock: ["钟差 ms", "Clock ms"], qP99: ["时延 p99 ms", "Latency p99 ms"],
@@ -37,5 +37,8 @@ export const SEARCH_WORDS = {
   qNoFigures: ["此时段无数据。", "No data in this period."], qUnknown: ["未知", "unknown"], qNoCarrier: ["未登记", "none on file"],
   qList: ["违规清单", "Violations one by one"], qListCut: ["仅列最新 {a} 条，共 {n} 条。", "The newest {a} of {n} are listed."],
   qExercise: ["演练不计入；误报单列。", "Exercises are left out; false alarms are counted apart."], qOffLane: ["车道外", "off lanes"],
+  qStands: ["停车时长", "standing for"], qSilent: ["无上报时长", "silent for"], qTooClose: ["跟车过近时长", "too close for"],
+  qTooMany: ["过密时长", "too many for"], qParked: ["停车时长", "parked for"], qAgainst: ["逆行车速", "speed against"],
+  qAlong: ["顺行", "with the lane"], qAgainstShort: ["逆行", "against"],
   qCorrected: ["更正为 {p}", "corrected to {p}"], qDay: ["日期", "Day"],
 } as const satisfies Record<string, readonly [string, string]>;
