@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from litestar.params import FromPath, QueryParameter
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
-from centre import page, search_routes
+from centre import page, search_routes, statistics_routes
 from centre.access import routes as access_routes
 from centre.access.rules import authorize, check_routes
 from centre.answers import description, problem
@@ -67,6 +67,7 @@ def routes(centre: Centre, directory: Path = PAGE, door: Door = LOCAL) -> Litest
             *_stored(centre),
             *_momentary(centre),
             *search_routes.handlers(centre),
+            *statistics_routes.handlers(centre),
             *_health(centre),
             *_streams(centre),
             *desk.handlers(centre.desk),

@@ -32,10 +32,13 @@ from centre.metrics import EXPECTED, Metrics
 from centre.overview import Overview
 from centre.presence import CentrePresence, begin_presence
 from centre.reader import Change, Reader
+from centre.search.directory import Directory
 from centre.search.filler import Filler
 from centre.settings import ask_since_ns
 from centre.shown import Shown
 from centre.site_view import SiteView, view_of
+from centre.statistics.passages import Passages
+from centre.statistics.sampler import Sampler
 from centre.storage import Storage
 from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
@@ -99,6 +102,8 @@ class Centre:
     present: Present  # what the feed announces besides violations and units, by kind
     desk: Desk
     access: Access
+    now_ns: Callable[[], int]
+    directory: Directory
     parts: dict[str, Callable[[], Awaitable[None]]]  # what further parts do while the centre runs, by name
     history: History | None  # where all vehicles were; None: there is no folder for it
 
@@ -203,8 +208,15 @@ def build_centre(
     feed = EventFeed(
         lambda after, limit: _events(database, overview, shown, present, after, limit), database.bounds
     )
-    filler = Filler(partial(database.read, database.reader.read), writer.run, log)
+    read_rows = partial(database.read, database.reader.read)
+    filler = Filler(read_rows, writer.run, log)
     history = open_history(site, storage.path, clock.now_ns, log)
+    passages = Passages({rsu.esn: sum(rsu.stretch_m) / 2.0 for rsu in site.config.rsu})
+    tracks.on_tracks = passages.receive
+    sampler = Sampler(
+        rows=lambda: overview.rsu_table()["rsus"], passages=passages, read=read_rows, run=writer.run,
+        now_ns=clock.now_ns,
+    )  # fmt: skip
     presence = begin_presence(
         engine, centre=site.config.centre.id, acks=site.config.centre.acks, now_ns=clock.now_ns,
         ready=lambda: database.fault is None,
@@ -230,7 +242,7 @@ def build_centre(
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
             asker.counts, shown.counts, metrics.stored.latency.counts, intake.counts, access.counts,
-            evidence.counts, evidence.clips.counts, filler.counts,
+            evidence.counts, evidence.clips.counts, filler.counts, sampler.counts,
             *(part.counts for part in (listener, history) if part is not None),
         ),
         storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
@@ -248,7 +260,8 @@ def build_centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
         asker=asker, shown=shown, listener=listener, present=present, desk=desk, access=access,
-        evidence=evidence, history=history, parts={"search": filler.run},
+        evidence=evidence, history=history, parts={"search": filler.run, "statistics": sampler.run},
+        now_ns=clock.now_ns, directory=Directory(site.vehicles, site.permits),
         health=Health(
             overview.ready, lambda: overview.counts()["centre"],
             lambda: metrics.samples() | overview.gauges() | _work(ingest, feed, tracks),

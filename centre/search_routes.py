@@ -4,14 +4,19 @@ from typing import Annotated, Any, Literal
 
 from litestar import get
 from litestar.exceptions import HTTPException
-from litestar.params import QueryParameter
+from litestar.params import FromPath, QueryParameter
 from litestar.types import ControllerRouterHandler
 
 from centre.app import Centre
-from centre.reader import PAGE_ROWS_MAX
+from centre.reader import PAGE_ROWS_MAX, JourneyFilter
+from centre.search.counts import by_plate, by_rule
 from centre.search.query import Cursor, Search, cursor_of
+from centre.search.un import SOURCE, table
+from centre.views.safe_json import json_safe
 from geofence.violation import Grade
 
+JOURNEYS = 50  # of a vehicle's page, the newest
+VEHICLES_MAX = 1_000
 Text = Annotated[str | None, QueryParameter(max_length=200)]
 Stamp = Annotated[int | None, QueryParameter(ge=0, le=2**63 - 1)]
 Station = Annotated[float | None, QueryParameter(ge=-1e7, le=1e7)]
@@ -19,10 +24,12 @@ Station = Annotated[float | None, QueryParameter(ge=-1e7, le=1e7)]
 
 def handlers(centre: Centre) -> list[ControllerRouterHandler]:
     """Return the handlers of the search."""
+    read, reader = centre.database.read, centre.database.reader
 
     @get("/api/search")
     async def search(
         plate: Text = None,
+        vehicle: Text = None,
         terminal: Text = None,
         carrier: Text = None,
         un: Text = None,
@@ -46,15 +53,46 @@ def handlers(centre: Centre) -> list[ControllerRouterHandler]:
         if before is not None and after is not None:
             raise HTTPException(status_code=400, detail="before and after: a page has one cursor")
         wanted = Search(
-            plate=plate, terminal=terminal, carrier=carrier, un=un, rules=tuple(rule or ()),
+            plate=plate, vehicle=vehicle, terminal=terminal, carrier=carrier, un=un, rules=tuple(rule or ()),
             grades=tuple(grade or ()), esn=esn, state=shown, kind=kind, since_ns=since_ns, until_ns=until_ns,
             from_m=from_m, to_m=to_m, lane=lane, zone=zone, is_false=is_false, handling=handling,
             before=_cursor("before", before), after=_cursor("after", after), limit=limit,
         )  # fmt: skip
-        found: dict[str, Any] = await centre.database.read(centre.database.reader.search, wanted)
+        found: dict[str, Any] = await read(reader.search, wanted)
         return found
 
-    return [search]
+    @get("/api/vehicles/{name:str}")
+    async def vehicle(name: FromPath[str]) -> dict[str, Any]:
+        known = centre.directory.vehicle(name, centre.now_ns())
+        terminal = name if known["registered"] is None else known["registered"]["terminal"]
+        plate = None if known["registered"] is None else known["registered"]["plate"]
+        counts = await read(reader.read, by_rule, Search(vehicle=plate or name))
+        journeys = await read(
+            reader.journeys,
+            JourneyFilter(state="all", terminal=terminal, limit=JOURNEYS),
+            centre.overview.offline(),
+        )
+        found: dict[str, Any] = json_safe(known | {"name": name, "counts": counts})
+        return found | {"journeys": journeys["items"]}
+
+    @get("/api/carriers/{name:str}")
+    async def carrier(name: FromPath[str]) -> dict[str, Any]:
+        wanted = Search(carrier_is=name)
+        found: dict[str, Any] = json_safe(
+            {
+                "name": name,
+                "vehicles": centre.directory.carrier(name)[:VEHICLES_MAX],
+                "counts": await read(reader.read, by_rule, wanted),
+                "plates": await read(reader.read, by_plate, wanted),
+            }
+        )
+        return found
+
+    @get("/api/un", sync_to_thread=False)
+    def un_table() -> dict[str, Any]:
+        return {"source": SOURCE, "items": list(table().values())}
+
+    return [search, vehicle, carrier, un_table]
 
 
 def _cursor(name: str, text: str | None) -> Cursor | None:

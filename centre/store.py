@@ -19,6 +19,7 @@ from centre.database_file import MODE, path_of, restrict
 from centre.faults import SchemaError, as_schema_error
 from centre.meta import META, NUMBER
 from centre.search import tables as _search  # noqa: F401
+from centre.statistics import tables as _statistics  # noqa: F401
 from centre.workers import tables as _workers  # noqa: F401
 
 VERSION_KEY = "schema_version"  # in SETTING; a petroroad without Alembic reads it to refuse a newer database

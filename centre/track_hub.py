@@ -84,6 +84,8 @@ class TrackHub:
         self.on_snapshot: Callable[[str, int, int], None] = lambda esn, stamp_ns, now_ns: None
         # gets each screened snapshot and its arrival: the history keeps it
         self.on_screened: Callable[[wire.TrackSnapshot, int], None] = lambda snapshot, now_ns: None
+        # gets each sound snapshot
+        self.on_tracks: Callable[[wire.TrackSnapshot], None] = lambda snapshot: None
 
     @property
     def n_viewers(self) -> int:
@@ -136,6 +138,7 @@ class TrackHub:
         if now_ns:
             self.on_snapshot(esn, snapshot.stamp_ns, now_ns)
             self.on_screened(snapshot, now_ns)
+            self.on_tracks(snapshot)
         named = snapshot.names is not None or snapshot.lanes is not None
         before = self._latest.get(esn)
         kept = payload if named else before.named if before is not None else None

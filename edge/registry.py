@@ -13,14 +13,31 @@ from geofence.config import VehicleConfig
 __all__ = ["SHORTENED", "registry_rows", "registry_text"]
 
 NUMBERS = ("length_m", "width_m", "clock_offset_s")
-DIGITS = ("terminal", "un", "hazmat_class")  # columns that a spreadsheet turns into 13900000001.0
+DIGITS = (
+    "terminal",
+    "un",
+    "hazmat_class",
+    "phone",
+    "driver_phone",
+)  # columns that a spreadsheet turns into 13900000001.0
 LEVERS = re.compile(r"[\s;]+|,\s+")  # between two numbers of one cell
 COLUMNS = (
-    "terminal", "plate", "class", "hazmat_class", "un", "carrier", "length_m", "width_m",
+    "terminal",
+    "plate",
+    "class",
+    "hazmat_class",
+    "un",
+    "carrier",
+    "length_m",
+    "width_m",
     "antenna_m",  # "forward left", two numbers in one cell
     "permits",  # words in one cell
     "clock_offset_s",
-)  # fmt: skip
+    "phone",
+    "driver",
+    "driver_phone",
+)
+SELDOM = COLUMNS[-4:]  # written only where a vehicle has them  # fmt: skip
 
 
 def registry_rows(text: str) -> tuple[VehicleConfig, ...]:
@@ -37,7 +54,8 @@ def registry_text(vehicles: list[VehicleConfig]) -> str:
     """Return the vehicles as CSV, the inverse of `registry_rows`."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    columns = COLUMNS if any(vehicle.clock_offset_s for vehicle in vehicles) else COLUMNS[:-1]
+    unused = {name for name in SELDOM if not any(getattr(vehicle, name) for vehicle in vehicles)}
+    columns = [name for name in COLUMNS if name not in unused]
     writer.writerow(columns)
     for vehicle in vehicles:
         cells = msgspec.to_builtins(vehicle)

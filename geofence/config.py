@@ -13,6 +13,7 @@ from geofence.rules import REGISTRY
 __all__ = ["KINDS", "Grading", "Hold", "RulesConfig", "VehicleClass", "VehicleConfig", "section_of"]
 
 Size = Annotated[float, Meta(gt=0.0, le=100.0)]  # of a vehicle; millimetres are refused
+Phone = Annotated[str, Meta(pattern=r"^[+0-9][0-9 ()-]{1,31}$")]
 Lever = Annotated[float, Meta(ge=-100.0, le=100.0)]
 
 
@@ -48,6 +49,9 @@ class VehicleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     hazmat_class: str | None = None
     un: str | None = None
     carrier: str | None = None
+    phone: Phone | None = None  # of the carrier's dispatcher
+    driver: str | None = None
+    driver_phone: Phone | None = None
     length_m: Size | None = None
     width_m: Size | None = None
     antenna_m: tuple[Lever, Lever] = (0.0, 0.0)  # forward, left of the vehicle's centre
@@ -57,7 +61,7 @@ class VehicleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     def __post_init__(self) -> None:
         """Refuse texts that the page must not show: with a direction override, a zero width, a line end."""
-        for name in ("terminal", "plate", "hazmat_class", "un", "carrier"):
+        for name in ("terminal", "plate", "hazmat_class", "un", "carrier", "driver"):
             text = getattr(self, name)
             if text is None or is_plain(text):
                 continue

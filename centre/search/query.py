@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from centre.search.keys import folded
+from centre.search.keys import folded, shown
 from centre.search.tables import EPISODE_KEY
 from geofence.violation import GRADES
 
@@ -37,8 +37,10 @@ class Search:
     """What is asked for; nil and empty ask for nothing."""
 
     plate: str | None = None  # a part of it, in any width and case
+    vehicle: str | None = None  # the whole plate, or the terminal of one without a plate
     terminal: str | None = None
     carrier: str | None = None  # a part of it
+    carrier_is: str | None = None  # the whole name
     un: str | None = None
     rules: tuple[str, ...] = ()
     grades: tuple[str, ...] = ()  # the highest that it reached
@@ -109,10 +111,14 @@ def conditions(db: sa.Connection, wanted: Search) -> list[sa.ColumnElement[bool]
     equal = (
         (KEY.terminal, wanted.terminal), (KEY.un, wanted.un), (KEY.esn, wanted.esn),
         (KEY.lane, wanted.lane), (KEY.zone, wanted.zone), (KEY.handling, wanted.handling),
+        (KEY.carrier, None if wanted.carrier_is is None else shown(wanted.carrier_is)),
     )  # fmt: skip
     where += [column == value for column, value in equal if value is not None]
     if wanted.plate is not None and folded(wanted.plate):
         where.append(_has_plate(db, folded(wanted.plate)))
+    if wanted.vehicle is not None:
+        name = folded(wanted.vehicle)
+        where.append((KEY.plate == name) | (KEY.corrected == name))
     if wanted.carrier is not None:
         where.append(KEY.carrier.icontains(wanted.carrier, autoescape=True))
     if wanted.rules:

@@ -45,8 +45,11 @@ class _Silent:
 class Stage:
     """Nine RSUs on a made-up road; `online` beat and send snapshots until the test takes them out."""
 
-    def __init__(self, folder: Path) -> None:
-        self.site: Site = load_site(write_site(folder, broker="127.0.0.1:1", http="127.0.0.1:1"))
+    def __init__(self, folder: Path, more: str = "") -> None:
+        """more : further tables of the site file"""
+        site_file = write_site(folder, broker="127.0.0.1:1", http="127.0.0.1:1")
+        site_file.write_text(site_file.read_text(encoding="utf-8") + more, encoding="utf-8")
+        self.site: Site = load_site(site_file)
         self.esns = [rsu.esn for rsu in self.site.config.rsu]
         self.online: set[str] = set()
         self.depths: dict[str, int] = {}  # outbox depth that an RSU's heartbeats say
@@ -254,9 +257,9 @@ class Stage:
 
 
 @contextlib.contextmanager
-def staged(folder: Path, *, online: int = 4, gateway: bool = True) -> Iterator[Stage]:
+def staged(folder: Path, *, online: int = 4, gateway: bool = True, more: str = "") -> Iterator[Stage]:
     """Serve a stage with so many RSUs online, with or without the gateway."""
-    stage = Stage(folder)
+    stage = Stage(folder, more)
     stage.online = set(stage.esns[:online])
     stage.gateway_online = gateway
     stage.start()

@@ -7,6 +7,7 @@ import {
 } from "./journeys.ts";
 import type { GateName, Journey } from "./journeys.ts";
 import { set } from "./list.ts";
+import { vehicleLink } from "./search/goods.ts";
 import type { State } from "./state.ts";
 import type { Host, View } from "./views.ts";
 import { pick, t } from "./words.ts";
@@ -35,6 +36,7 @@ export class Board implements View {
 
   mount(host: Host): void {
     const choose = (event: Event): void => {
+      if ((event.target as HTMLElement).closest("a") !== null) return; // to the vehicle's page
       const id = (event.target as HTMLElement).closest<HTMLElement>("tr[data-id]")?.dataset["id"];
       const journey = this.open?.find((x) => x.id === id);
       if (journey === undefined || journey.s_m === null) return;
@@ -116,7 +118,7 @@ function openRow(x: Journey, nowMs: number, gate: GateName): string {
   const moving = Number(x.standing_since_ns) === 0;
   const now = `${station(x.s_m)} · ${moving ? `${kmh(x.speed_mps)} km/h` : t("stands")}`;
   const cells = [
-    `<b>${escape(plateOf(x))}</b>`, escape(cargoOf(x)), beganText(x, gate), lastedText(x, nowMs), lost ? `${station(x.s_m)}` : now, share,
+    `<b>${vehicleLink(plateOf(x))}</b>`, escape(cargoOf(x)), beganText(x, gate), lastedText(x, nowMs), lost ? `${station(x.s_m)}` : now, share,
     flagged(`${out}${late}`, overdue), dwellText(x, nowMs), flagged(escape(contactText(x, nowMs)), lost || x.contact === "radar"),
     flagged(escape(permitText(x)), Object.keys(x.broken).length > 0),
     escape(violationsText(x)),
@@ -127,7 +129,7 @@ function openRow(x: Journey, nowMs: number, gate: GateName): string {
 
 function endedRow(x: Journey, nowMs: number, gate: GateName): string {
   const cells = [
-    `<b>${escape(plateOf(x))}</b>`, escape(cargoOf(x)), beganText(x, gate), lastedText(x, nowMs),
+    `<b>${vehicleLink(plateOf(x))}</b>`, escape(cargoOf(x)), beganText(x, gate), lastedText(x, nowMs),
     flagged(endText(x, gate), x.reason === "lost"), speedText(x), dwellText(x, nowMs),
     flagged(escape(permitText(x)), Object.keys(x.broken).length > 0), escape(violationsText(x)),
   ];

@@ -12,6 +12,7 @@ import { asOf, depthOf, isReturning, lastedOf, liveFor, maxOf, plateOf, plateSho
 import { limitOf, ruleName, ruleView } from "./rules.ts";
 import { rowName, wide } from "./strip.ts";
 import type { State } from "./state.ts";
+import { goodsText, vehicleLink } from "./search/goods.ts";
 import { missingUpdates } from "./supervision.ts";
 import { getLang, name, reason, t } from "./words.ts";
 
@@ -62,7 +63,8 @@ function followed(state: State): string {
   const { fleet } = state;
   const slot = fleet === null || state.follow === null ? -1 : fleet.slot(state.follow);
   if (fleet === null || slot < 0) return t("select");
-  return `<p><b>${escape(fleet.plate(slot) || t("unknown"))}</b></p>`
+  const plate = fleet.plate(slot);
+  return `<p><b>${plate ? vehicleLink(plate) : t("unknown")}</b></p>`
     + `${station(fleet.s[slot])} · ${kmh(fleet.speed[slot]!)} km/h · ${t("sigma")} ${fleet.sigma[slot]!.toFixed(2)} m`
     + `<br>${t("select")}`;
 }
@@ -79,13 +81,13 @@ function topHtml(state: State, episode: Episode): string {
   const handling = state.desk.of(episode.id);
   const chip = `${chipHtml(state, episode.id, handling, episode)}<span class="dim">${t(stateKey(state, episode))}</span>`;
   const cls = vehicle?.hazmat_class ? (getLang() === "zh" ? `第 ${vehicle.hazmat_class} 类` : `class ${vehicle.hazmat_class}`) : "";
-  const goods = [vehicle?.un ? `UN${vehicle.un}` : "", vehicle?.carrier ?? ""].filter(Boolean).join(" · ");
+  const goods = [vehicle?.un ? `UN${vehicle.un}` : "", goodsText(vehicle?.un), vehicle?.carrier ?? ""].filter(Boolean).join(" · ");
   const un = vehicle === null
     ? ""
     : `<span class="un" title="${escape(goods)}">${escape(goods)}<br><span class="dim">${escape(cls)}</span></span>`;
   return `<div class="cardtop g-${shownGrade(episode)}">${markSvg(shownGrade(episode), 9, state.isUnseen(episode), isAlarm(episode) ? priorityDigit(handling) : "")}`
     + `<span class="gw">${name(shownGrade(episode))} · ${escape(ruleName(episode.rule))}</span>${chip}`
-    + `<span class="pl" title="${escape(handling.plate === null ? plate : `${plate} (${plateOf(episode)})`)}">${escape(plate)}</span>${un}</div>`
+    + `<span class="pl" title="${escape(handling.plate === null ? plate : `${plate} (${plateOf(episode)})`)}">${vehicle === null ? escape(plate) : vehicleLink(plate)}</span>${un}</div>`
     + (isAlarm(episode) ? `<div class="asof desk" data-testid="card-desk">${deskLine(state, episode.id)}</div>` : "")
     + terminalHtml(episode)
     + `${episode.open ? `<div class="asof" data-testid="card-as-of">${asOfHtml(state, episode)}</div>` : ""}`;

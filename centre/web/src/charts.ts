@@ -3,38 +3,18 @@
 import type { EpisodeDetail } from "./api.ts";
 import { budget, deciding, history, logOdds } from "./evidence.ts";
 import type { History, Sample } from "./evidence.ts";
+import { area, clipped, line, poly, rect, spread, text, worstMark } from "./charts/parts.ts";
+import type { Frame, Point } from "./charts/parts.ts";
+import { againstChart, durationChart } from "./charts/timed.ts";
 import { LabelSpace } from "./draw.ts";
 import { clock, ms } from "./format.ts";
 import { ruleView } from "./rules.ts";
 import type { Site } from "./site.ts";
 import { getLang, t } from "./words.ts";
 
+const STEPS_S = [1, 2, 5, 10, 30, 60, 120, 300] as const;
 const LATENCY_LIMIT_MS = 100;
 const LATENCY_FROM_PX = 160; // lower, the bar would lie on the time axis
-type Point = readonly [number, number];
-const line = (x1: number, y1: number, x2: number, y2: number, style: string, more = ""): string =>
-  `<line x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}" class="${style}" ${more}/>`;
-const rect = (x: number, y: number, w: number, h: number, more: string): string =>
-  `<rect x="${x.toFixed(1)}" y="${y.toFixed(1)}" width="${Math.max(0, w).toFixed(1)}" height="${Math.max(0, h).toFixed(1)}" ${more}/>`;
-const text = (x: number, y: number, value: string, style = "", more = ""): string =>
-  `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" class="${style}" ${more}>${value}</text>`;
-const points = (list: readonly Point[]): string => list.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" ");
-const poly = (list: readonly Point[], style: string, more = ""): string =>
-  (list.length < 2 ? "" : `<polyline points="${points(list)}" class="${style}" ${more}/>`);
-const area = (list: readonly Point[], style: string, more = ""): string =>
-  (list.length < 3 ? "" : `<polygon points="${points(list)}" class="${style}" ${more}/>`);
-
-interface Frame {
-  w: number;
-  left: number;
-  right: number;
-  x: (tMs: number) => number;
-  top: number;
-  upperH: number;
-  lowerTop: number;
-  lowerH: number;
-}
-
 export function chartsSvg(site: Site, detail: EpisodeDetail, w: number, h: number): string {
   const data = history(site, detail);
   const left = getLang() === "en" ? 52 : 46;
@@ -44,11 +24,10 @@ export function chartsSvg(site: Site, detail: EpisodeDetail, w: number, h: numbe
   const upperH = Math.max(34, h - 40 - lowerH - 22 - latencyH);
   const x = (tMs: number): number => left + ((tMs - data.fromMs) / (data.toMs - data.fromMs || 1)) * (right - left);
   const f: Frame = { w, left, right, x, top: 16, upperH, lowerTop: 16 + upperH + 14, lowerH };
-  const speed = ruleView(detail.episode.rule).chart === "speed" || Number.isNaN(data.halfLaneM);
   const body = [
     '<defs><pattern id="overline" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)">'
       + '<rect width="1.6" height="5" fill="var(--c)"/></pattern></defs>',
-    speed ? speedChart(f, data, detail) : lateralChart(f, data, detail),
+    upperChart(f, site, data, detail),
     probabilityChart(f, data, detail),
     timeAxis(f, data),
     instants(f, data, detail),
@@ -57,6 +36,14 @@ export function chartsSvg(site: Site, detail: EpisodeDetail, w: number, h: numbe
   const label = `${t("excess")}, ${t("pv")}, ${t("latency")}`;
   const box = `width="${w}" height="${h}" viewBox="0 0 ${w} ${h}"`;
   return `<svg class="g-${detail.episode.grade_max}" ${box} role="img" aria-label="${label}">${body}</svg>`;
+}
+
+/** The chart that fits the rule; without a lane, or without the rule's own values, its speed. */
+function upperChart(f: Frame, site: Site, data: History, detail: EpisodeDetail): string {
+  const { chart } = ruleView(detail.episode.rule);
+  if (chart === "duration") return durationChart(f, site, data, detail);
+  if (chart === "against" && data.samples.some((x) => !Number.isNaN(x.over))) return againstChart(f, site, data, detail);
+  return chart === "lateral" && !Number.isNaN(data.halfLaneM) ? lateralChart(f, data, detail) : speedChart(f, data, detail);
 }
 
 function lateralChart(f: Frame, data: History, detail: EpisodeDetail): string {
@@ -68,7 +55,6 @@ function lateralChart(f: Frame, data: History, detail: EpisodeDetail): string {
   const low = Math.min(-1.6, ...known.map((s) => side * s.y - 0.3));
   const high = Math.max(half + 1.5, ...known.map((s) => edge(s) + (s.sigma || 0) + 0.2));
   const y = (m: number): number => f.top + ((high - m) / (high - low)) * f.upperH;
-  const clip = `clip-path="inset(0)"`;
   const band = (a: (s: Sample) => number, b: (s: Sample) => number): Point[] =>
     [...known.map((s): Point => [f.x(s.tMs), y(a(s))]), ...known.map((s): Point => [f.x(s.tMs), y(b(s))]).reverse()];
   let out = rect(f.left, f.top, f.right - f.left, y(half) - f.top, 'fill="var(--road)"')
@@ -92,7 +78,7 @@ function lateralChart(f: Frame, data: History, detail: EpisodeDetail): string {
   out += poly(
     known.map((s): Point => [f.x(s.tMs), y(side * s.y)]), "ln", 'stroke-dasharray="4 3" stroke-width="1.2" data-ink="2"',
   );
-  out = `<g ${clip}>${out}</g>` + line(f.left, y(half), f.right, y(half), "sl", 'stroke-width="2"')
+  out = clipped(f, f.top, f.upperH, out) + line(f.left, y(half), f.right, y(half), "sl", 'stroke-width="2"')
     + line(f.left, y(0), f.right, y(0), "axl");
   for (const m of [0.3, 1]) {
     if (half + m < high) {
@@ -107,14 +93,22 @@ function lateralChart(f: Frame, data: History, detail: EpisodeDetail): string {
   if (newest !== undefined) {
     labels.push([y(edge(newest)), t(side > 0 ? "leftEdge" : "rightEdge"), "b"], [y(side * newest.y), t("centre"), ""]);
   }
-  return out + spread(labels, f.right + 5, f.top + f.upperH);
+  return out + spread(labels, f.right + 5, f.top + f.upperH) + deepestMark(f, data, detail, (s) => y(edge(s)));
 }
 
-/** Labels beside the plot, moved apart so that none covers another. */
-function spread(labels: [number, string, string][], x: number, bottom: number): string {
-  labels.sort((a, b) => a[0] - b[0]);
-  for (let i = 1; i < labels.length; i++) labels[i]![0] = Math.max(labels[i]![0], labels[i - 1]![0] + 14);
-  return labels.map(([y, word, style]) => text(x, Math.min(bottom, y) + 4, word, style)).join("");
+/** Where its edge was farthest over the line, between start and end, and by how much. */
+function deepestMark(f: Frame, data: History, detail: EpisodeDetail, y: (s: Sample) => number): string {
+  const beyond = (s: Sample): number => (Number.isNaN(s.over) ? s.excess : s.over);
+  const worst = worstOf(data, detail, beyond);
+  if (worst === null || beyond(worst) <= 0 || Number.isNaN(worst.y)) return "";
+  return worstMark(f, f.x(worst.tMs), y(worst), `+${beyond(worst).toFixed(2)} m`);
+}
+
+/** The sample of the greatest value between start and end; null without one. */
+function worstOf(data: History, detail: EpisodeDetail, value: (s: Sample) => number): Sample | null {
+  const [from, to] = [ms(detail.episode.start_ns), ms(detail.episode.end_ns ?? detail.episode.stamps.measured_ns)];
+  const within = data.samples.filter((s) => s.tMs >= from && s.tMs <= to && !Number.isNaN(value(s)));
+  return within.reduce<Sample | null>((best, s) => (best === null || value(s) > value(best) ? s : best), null);
 }
 
 function speedChart(f: Frame, data: History, detail: EpisodeDetail): string {
@@ -138,6 +132,9 @@ function speedChart(f: Frame, data: History, detail: EpisodeDetail): string {
   out += poly(path, "tail")
     + path.map(([px, py]) => (path.length < 4 ? `<circle cx="${px}" cy="${py}" r="2.5" fill="var(--truck)"/>` : "")).join("")
     + text(f.left - 5, f.top - 3, "km/h", "e q");
+  const slow = detail.episode.rule === "too_slow";
+  const worst = limit === null ? null : worstOf(data, detail, (x) => (slow ? -x.speed : x.speed));
+  if (worst !== null) out += worstMark(f, f.x(worst.tMs), y(worst.speed * 3.6), `${(worst.speed * 3.6).toFixed(0)} km/h`);
   const labels: [number, string, string][] = [];
   if (limit !== null) labels.push([y(limit * 3.6), `${t("limitLine")} ${(limit * 3.6).toFixed(0)}`, ""]);
   if (known.length > 0) labels.push([y(known.at(-1)!.speed * 3.6), t("speedLine"), "b"]);
@@ -178,11 +175,12 @@ function probabilityChart(f: Frame, data: History, detail: EpisodeDetail): strin
 function timeAxis(f: Frame, data: History): string {
   const bottom = f.lowerTop + f.lowerH;
   const seconds = (data.toMs - data.fromMs) / 1_000;
-  const step = seconds > 30 ? 10 : seconds > 12 ? 5 : seconds > 5 ? 2 : 1;
+  const room = Math.max(2, Math.floor((f.right - f.left) / 56)); // labels beside each other
+  const step = STEPS_S.find((each) => seconds / each <= room) ?? STEPS_S.at(-1)!;
   let out = "";
   for (let s = 0; s <= seconds; s += step) {
     const x = f.x(data.toMs - s * 1_000);
-    out += line(x, bottom, x, bottom + 4, "ax") + text(x, bottom + 15, s === 0 ? clock(data.toMs) : `-${s} s`, s === 0 ? "m" : "m q");
+    out += line(x, bottom, x, bottom + 4, "ax") + text(x, bottom + 15, s === 0 ? clock(data.toMs) : s % 60 === 0 ? `-${s / 60} min` : `-${s} s`, s === 0 ? "m" : "m q");
   }
   return out;
 }

@@ -15,6 +15,8 @@ export interface Sample {
   readonly excess: number;
   readonly speed: number;
   readonly p: number;
+  /** The rule's own measure: metres or seconds beyond, the share above a limit, the speed against the lane [m/s]; NaN where unknown. */
+  readonly over: number;
 }
 
 export interface History {
@@ -27,6 +29,7 @@ export interface History {
 }
 
 const TIME = ["stamp_ns", "t_ns"];
+const SHOWN_MS_MAX = 1_800_000; // of a longer episode the end is drawn
 const HALF_WIDTH_M = 1.25; // of a truck, for evidence without an excess
 
 export function history(site: Site, detail: EpisodeDetail): History {
@@ -46,9 +49,9 @@ export function history(site: Site, detail: EpisodeDetail): History {
   }
   const samples = [...byTime.values()].filter((x) => Number.isFinite(x.tMs)).sort((a, b) => a.tMs - b.tMs);
   const to = samples.at(-1)?.tMs ?? ms(detail.episode.start_ns);
+  const from = Math.max(to - SHOWN_MS_MAX, Math.min(samples[0]?.tMs ?? to, to - 5_000));
   return {
-    samples, toMs: to,
-    fromMs: Math.max(to - 60_000, Math.min(samples[0]?.tMs ?? to, to - 5_000)),
+    samples: samples.filter((x) => x.tMs >= from), toMs: to, fromMs: from,
     halfLaneM: home === null ? NaN : home.half,
     halfWidthM: halfWidth(samples, home === null ? NaN : home.half),
   };
@@ -90,6 +93,9 @@ function columns(site: Site, version: Version, home: Home | null): Sample[] {
     const list = evidence[key];
     return Array.isArray(list) && typeof list[i] === "number" ? list[i] : NaN;
   };
+  // a rule that is not judged by single observations has no probability of each: its columns hold zeros
+  const chances = evidence["p_violation"];
+  const isFlat = Array.isArray(chances) && chances.every((p) => p === 0) && version.p_violation > 0.01;
   return times.map((time, i) => {
     const u = offAxis(site, number("lon_deg", i), number("lat_deg", i), number("s_m", i));
     const d = number("d_m", i);
@@ -98,7 +104,8 @@ function columns(site: Site, version: Version, home: Home | null): Sample[] {
       y: across(
         home, Number.isNaN(u) ? lateral(site, { ...version, s_m: null, d_m: Number.isNaN(d) ? null : d }) : refined(site, home, u, d),
       ),
-      sigma: number("sigma_d_m", i), excess: number("excess_m", i), speed: number("speed_mps", i), p: number("p_violation", i),
+      sigma: number("sigma_d_m", i), excess: number("excess_m", i), speed: number("speed_mps", i), p: isFlat ? NaN : number("p_violation", i),
+      over: number("over", i),
     };
   });
 }
@@ -127,6 +134,7 @@ function ownSample(site: Site, version: Version, home: Home | null): Sample {
     excess: NaN,
     speed: version.speed_mps,
     p: version.grade === "undecidable" ? NaN : version.p_violation,
+    over: NaN,
   };
 }
 

@@ -34,7 +34,7 @@ const HEADER =
   <div data-testid="trucks"></div><div class="wide"></div><div></div><div></div><div class="wide"></div>
   <div class="soundbox"><button type="button" class="boxed" data-do="sound" data-testid="sound"></button></div>
   <div class="wide"><button type="button" class="boxed" data-do="shift" data-testid="duty"></button></div><div class="grow"></div>
-  <div class="ctl"><button type="button" data-do="mute" data-testid="mute"></button><button type="button" data-do="board"></button><button type="button" data-do="lang"></button>
+  <div class="ctl"><button type="button" data-do="mute" data-testid="mute"></button><button type="button" data-do="search"></button><button type="button" data-do="board"></button><button type="button" data-do="lang"></button>
   <button type="button" data-do="theme"></button></div><div class="who" data-testid="who"></div>`;
 const BANNER = '<div></div><button type="button" data-do="retry"></button>';
 
@@ -81,6 +81,7 @@ export function drawHeader(el: HTMLElement, state: State, ring: Pick<Ring, "curr
   set(el.querySelector('[data-do="shift"]')!, box(t("duty"), dutyHtml(state)));
   set(el.querySelector('[data-do="mute"]')!, muteHtml(sound, ring.mutedMs));
   set(el.querySelector('[data-do="board"]')!, `${t(location.hash === "#journeys" ? "toRoad" : "board")}<kbd>B</kbd>`);
+  set(el.querySelector('[data-do="search"]')!, `${t("qSearch")}<kbd>/</kbd>`);
   const toLang = el.querySelector<HTMLElement>('[data-do="lang"]')!;
   toLang.lang = lang === "zh" ? "en" : "zh";
   set(toLang, `${lang === "zh" ? "English" : "中文"}<kbd>L</kbd>`);

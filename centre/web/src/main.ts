@@ -34,6 +34,7 @@ import { Replay } from "./replay/replay.ts";
 import { RsuTable } from "./rsutable.ts";
 import { Router } from "./router.ts";
 import { FrameScheduler, Interval, PromptDrawing } from "./schedule.ts";
+import { Look, LOOK_HASH } from "./search/look.ts";
 import { Selection } from "./selection.ts";
 import { State } from "./state.ts";
 import { Events, Tracks } from "./streams.ts";
@@ -95,7 +96,9 @@ const board = new Screen([new Board($("#journeys"))], $("#journeys"));
 const users = new Screen([new Users($("#users"))], $("#users"));
 const audit = new Screen([new Audit($("#audit"))], $("#audit"));
 // a new screen: its element in index.html, its views here, its route below
-const screens = new Screens(state, frame, [road, board, users, audit]);
+const look = new Look($("#look"));
+const looking = new Screen([look], $("#look"));
+const screens = new Screens(state, frame, [road, board, looking, users, audit]);
 
 // --- drawing: each view at its rate
 
@@ -189,6 +192,13 @@ const router = new Router([
   { hash: /^#audit$/, open: () => screens.show(audit) },
   { hash: /^#(t=\d+(?:&v=[\w-]+)?)$/, open: (link) => [screens.show(road), replay.follow(link)] },
   {
+    hash: LOOK_HASH,
+    open: (address) => {
+      screens.show(looking);
+      look.open(address);
+    },
+  },
+  {
     hash: /^#v=([\w-]+)$/,
     open: (id) => {
       screens.show(road);
@@ -212,6 +222,7 @@ const BUTTONS = {
   },
   mute: () => ring.mute(),
   sound: () => ring.toggle(),
+  search: () => look.focus(),
   theme: () => applyTheme(state, state.theme === "dark" ? "light" : "dark", () => wholeMap.restyle()),
   account: () => session.toggle(),
   retry: () => {
@@ -252,6 +263,7 @@ const KEYS = {
   "[": () => selection.moveWindow(state.windowFrom - 1_000),
   "]": () => selection.moveWindow(state.windowFrom + 1_000),
   b: BUTTONS.board,
+  "/": BUTTONS.search,
   l: BUTTONS.lang,
   t: BUTTONS.theme,
   r: BUTTONS.retry,

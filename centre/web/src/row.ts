@@ -7,6 +7,7 @@ import { age, clock, escape, ms, probability, span, station, withUnit } from "./
 import { markSvg } from "./icons.ts";
 import { isAlarm } from "./order.ts";
 import { excessText, ruleName } from "./rules.ts";
+import { goodsText } from "./search/goods.ts";
 import { homeRow } from "./site.ts";
 import type { State } from "./state.ts";
 import { rowShort } from "./strip.ts";
@@ -41,7 +42,7 @@ export function cellsHtml(state: State, episode: Episode, folded = false): strin
   const filled = isAlarm(episode) && handling.state === "new" && handling.shelf === null;
   return [
     `<div>${markSvg(grade, isAlarm(episode) ? 7 : 6, filled, priorityDigit(handling))}${name(`${grade}S`)}</div><i>${clock(startMs)}</i>`,
-    `<span class="p" title="${escape(plate)}">${escape(plate)}</span><i>${escape(un)}</i>`,
+    `<span class="p" title="${escape(plate)}">${escape(plate)}</span><i title="${escape(goodsText(vehicle?.un))}">${escape(un)}</i>`,
     `<span class="rl">${escape(ruleName(episode.rule))}</span><i>${placeOf(state, episode, live)}</i>`,
     `<span class="a">${withUnit(depth)}</span><i>${depth === "—" || most === "" ? "&nbsp;" : now ? `${t("max")} ${most}` : t("max")}</i>`,
     `<span class="a">${withUnit(lastedOf(episode))}</span><i>${probabilityOf(episode, live)}</i>`,
@@ -109,7 +110,10 @@ export function depthOf(state: State, episode: Episode, live: Live | null = null
   if (episode.grade === "undecidable" || state.site === null) return "—";
   const now = episode.open && !isReturning(episode, live);
   const speed = live?.speedMps ?? episode.speed_mps;
-  if (!now && episode.excess_m_max === null) return "—"; // the speed of a version that is within the rule is no excess
+  if (!now && episode.excess_m_max === null) { // the speed of a version that is within the rule is no excess
+    if (episode.decided === null || episode.limit_mps === null) return "—";
+    return excessText(episode.rule, { metres: null, speedMps: episode.decided.speed_mps, limitMps: episode.limit_mps });
+  }
   const metres = now ? (seenExcess(episode, live) ?? episode.excess_m) : episode.excess_m_max;
   return excessText(episode.rule, { metres, speedMps: speed, limitMps: episode.limit_mps });
 }

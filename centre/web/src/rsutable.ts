@@ -6,6 +6,7 @@ import { age, clock, escape, ms, signed } from "./format.ts";
 import { stateSvg } from "./icons.ts";
 import { set } from "./list.ts";
 import { Hold } from "./hold.ts";
+import { rsuLink } from "./search/tables.ts";
 import { hasFault, isLost, isSlow, p99Of } from "./supervision.ts";
 import type { State } from "./state.ts";
 import type { View } from "./views.ts";
@@ -50,12 +51,13 @@ export class RsuTable implements View {
     this.plot.addEventListener("click", (event) => this.toggle(event));
     this.plot.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" && event.key !== " ") return;
-      event.preventDefault();
+      if (!(event.target as HTMLElement).matches("a")) event.preventDefault();
       this.toggle(event);
     });
   }
 
   private toggle(event: Event): void {
+    if ((event.target as HTMLElement).closest("a") !== null) return; // to the RSU's page
     const id = (event.target as HTMLElement).closest<HTMLElement>("tr.main")?.dataset["id"];
     if (id === undefined) return;
     if (!this.open.delete(id)) this.open.add(id);
@@ -133,7 +135,7 @@ export class RsuTable implements View {
     const wrong = on ? wrongClocks(x) : 0;
     const p99 = p99Of(x.latency);
     const cells =
-      `<td>${stateSvg(x.state, fault)}${on && x.stale ? t("staleBeat") : name(x.state)}</td><td>${escape(x.esn)}</td>`
+      `<td>${stateSvg(x.state, fault)}${on && x.stale ? t("staleBeat") : name(x.state)}</td><td>${rsuLink(x.esn)}</td>`
       + `<td class="wide-cell">${stretch}</td>
       <td>${on && clockMs !== null ? cell(signed(clockMs), Math.abs(clockMs) > CLOCK_MS_MAX) : "—"}${
         wrong === 0 ? "" : ` <span class="bad" title="${escape(t("clockWrong"))}">▲ ${wrong}</span>`

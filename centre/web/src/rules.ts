@@ -20,8 +20,13 @@ export interface RuleView {
   readonly unit: "m" | "km/h" | "";
   /** The excess without its unit; null where it is unknown or the rule has none. */
   readonly excess: (values: ExcessValues) => string | null;
-  /** The card's upper chart; `lateral` needs a lane, without one it is the speed. */
-  readonly chart: "lateral" | "speed";
+  /**
+   * The card's upper chart: the place in the lane (`lateral`, which needs one), the speed and its limit, how long it has lasted
+   * against the grades' times (`duration`), or the speed against the lane's direction.
+   */
+  readonly chart: "lateral" | "speed" | "duration" | "against";
+  /** What the duration is of. */
+  readonly lasting?: Word;
   /** Words for the start of an episode, in the card's log and in the chart. */
   readonly opened: Word;
   readonly started: Word;
@@ -36,30 +41,30 @@ const fromLimit = ({ speedMps, limitMps }: ExcessValues): string | null =>
 
 const speed = ({ speedMps }: ExcessValues): string => kmh(speedMps);
 
-const PLAIN = { unit: "", excess: () => null, chart: "lateral", opened: "opened", started: "started", mark: "plain" } as const;
+const PLAIN = { unit: "", excess: () => null, chart: "speed", opened: "opened", started: "started", mark: "plain" } as const;
 
 const ROWS = {
   lane_departure: {
     unit: "m", excess: distance, chart: "lateral", opened: "crossed", started: "crossed", mark: "overLine",
   },
-  off_dedicated_road: { ...PLAIN, unit: "m", excess: distance },
+  off_dedicated_road: { ...PLAIN, unit: "m", excess: distance, chart: "lateral" },
   overspeed: { ...PLAIN, unit: "km/h", excess: fromLimit, chart: "speed" },
   too_slow: { ...PLAIN, unit: "km/h", excess: fromLimit, chart: "speed" },
-  illegal_stop: { ...PLAIN, unit: "km/h", excess: speed, chart: "speed" },
-  wrong_way: { ...PLAIN, unit: "km/h", excess: speed },
-  dark_vehicle: PLAIN,
+  illegal_stop: { ...PLAIN, chart: "duration", lasting: "qStands" },
+  wrong_way: { ...PLAIN, unit: "km/h", excess: speed, chart: "against" },
+  dark_vehicle: { ...PLAIN, chart: "duration", lasting: "qSilent" },
   ghost_report: PLAIN,
   zone_entry: PLAIN,
   zone_exit: PLAIN,
   time_window: PLAIN,
   route_deviation: PLAIN,
   missed_exit: PLAIN,
-  following_distance: PLAIN,
+  following_distance: { ...PLAIN, chart: "duration", lasting: "qTooClose" },
   unauthorised_vehicle: PLAIN,
   gnss_integrity: PLAIN,
   closed_road: PLAIN,
-  convoy: PLAIN,
-  parking_timeout: PLAIN,
+  convoy: { ...PLAIN, chart: "duration", lasting: "qTooMany" },
+  parking_timeout: { ...PLAIN, chart: "duration", lasting: "qParked" },
   undecidable: PLAIN,
   permit: PLAIN,
   driving_time: PLAIN,

@@ -21,7 +21,7 @@ test("a rule that has an excess writes it in its own unit", () => {
   const values = { metres: 1.234, speedMps: 25, limitMps: 20 };
   const texts = [...RULES.keys()].map((rule) => [rule, excessText(rule, values)]).filter(([, text]) => text !== "—");
   assert.deepEqual(Object.fromEntries(texts), {
-    lane_departure: "1.23 m", off_dedicated_road: "1.23 m", overspeed: "+18 km/h", too_slow: "+18 km/h", illegal_stop: "90 km/h",
+    lane_departure: "1.23 m", off_dedicated_road: "1.23 m", overspeed: "+18 km/h", too_slow: "+18 km/h",
     wrong_way: "90 km/h",
   });
   assert.equal(excessText("too_slow", { ...values, speedMps: 15 }), "−18 km/h");
@@ -43,7 +43,7 @@ test("a rule without a row is shown under its name on the wire, without excess a
   assert.equal(depthOf(state, unknown), "—");
   assert.equal(showsExcess(unknown), false);
   assert.deepEqual(
-    [ruleView("new_rule").opened, ruleView("new_rule").started, ruleView("new_rule").chart], ["opened", "started", "lateral"],
+    [ruleView("new_rule").opened, ruleView("new_rule").started, ruleView("new_rule").chart], ["opened", "started", "speed"],
   );
 });
 
@@ -51,9 +51,12 @@ test("only a lane departure is measured in the picture and begins with crossing 
   const live = [...RULES].filter(([, view]) => view.mark === "overLine").map(([rule]) => rule);
   assert.deepEqual(live, ["lane_departure"]);
   assert.deepEqual([...RULES].filter(([, view]) => view.opened === "crossed" || view.started === "crossed").map(([rule]) => rule), live);
-  assert.deepEqual(
-    [...RULES].filter(([, view]) => view.chart === "speed").map(([rule]) => rule).sort(), ["illegal_stop", "overspeed", "too_slow"],
-  );
+  const drawn = (chart: string): string[] => [...RULES].filter(([, view]) => view.chart === chart).map(([rule]) => rule).sort();
+  assert.deepEqual(drawn("lateral"), ["lane_departure", "off_dedicated_road"]);
+  assert.deepEqual(drawn("duration"), ["convoy", "dark_vehicle", "following_distance", "illegal_stop", "parking_timeout"]);
+  assert.deepEqual(drawn("against"), ["wrong_way"]);
+  // what a duration is of has a word
+  assert.deepEqual([...RULES].filter(([, view]) => (view.chart === "duration") !== (view.lasting !== undefined)), []);
 });
 
 test("the layer of a limit is named in the page's language, with its own name", () => {

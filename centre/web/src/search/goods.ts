@@ -1,0 +1,47 @@
+/** UN numbers: what a vehicle carries, as the centre's table has it. */
+
+import { get } from "../api.ts";
+import { escape } from "../format.ts";
+import { getLang, t } from "../words.ts";
+
+export interface Goods {
+  un: string;
+  zh: string;
+  en: string;
+  hazmat_class: string;
+  guide: string;
+}
+
+let table: ReadonlyMap<string, Goods> | null = null;
+
+export async function loadGoods(): Promise<void> {
+  try {
+    const { items } = await get<{ items: Goods[] }>("/api/un");
+    table = new Map(items.map((x) => [x.un, x]));
+  } catch (error) {
+    console.warn(error); // the numbers stay without their names
+  }
+}
+
+/** For tests, and where the answer is there already. */
+export function setGoods(items: readonly Goods[]): void {
+  table = new Map(items.map((x) => [x.un, x]));
+}
+
+/** The entry of a number as messages write it: `1203`, `UN1203`, `UN 1203`. */
+export function goodsOf(un: string | null | undefined): Goods | undefined {
+  const digits = /^(?:UN)?\s*(\d{1,4})$/i.exec(un ?? "")?.[1];
+  return digits === undefined ? undefined : table?.get(digits.padStart(4, "0"));
+}
+
+/** `汽油 · 应急指南 128`; says so where the table lacks the number; empty before the table is loaded. */
+export function goodsText(un: string | null | undefined): string {
+  if (!un || table === null) return "";
+  const found = goodsOf(un);
+  return found === undefined ? t("qNotInTable") : `${getLang() === "zh" ? found.zh : found.en} · ${t("qGuide", { n: found.guide })}`;
+}
+
+/** The link to a vehicle's page, by its plate, else its terminal. */
+export function vehicleLink(name: string, shown: string = name): string {
+  return `<a href="#vehicle=${escape(encodeURIComponent(name))}" data-testid="plate">${escape(shown)}</a>`;
+}

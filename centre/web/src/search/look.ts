@@ -1,0 +1,191 @@
+/** The screen of search, pages and statistics: what its address names is asked for once, and shown as answered. */
+
+import "./look.css";
+import { get } from "../api.ts";
+import { escape } from "../format.ts";
+import { set } from "../list.ts";
+import type { State } from "../state.ts";
+import type { Host, View } from "../views.ts";
+import { getLang, t } from "../words.ts";
+import type { Word } from "../words.ts";
+import { figuresHtml, filesHtml, periodOf, pickerHtml } from "./figures.ts";
+import type { Figures } from "./figures.ts";
+import { asked, formHtml, wordsOf } from "./form.ts";
+import { loadGoods } from "./goods.ts";
+import { carrierHtml, loadCarrier, loadRsu, loadVehicle, rsuHtml, vehicleHtml } from "./pages.ts";
+import { violationTable } from "./tables.ts";
+import type { Found } from "./tables.ts";
+
+/** Addresses of this screen, without the `#`. */
+export const LOOK_HASH = /^#((?:search|statistics|report)(?:\?.*)?|(?:vehicle|carrier|rsu)=.+)$/;
+const PAGE_ROWS = 50;
+const PAGES: readonly string[] = ["vehicle", "rsu"]; // asked for again while they are shown
+const AGAIN_MS = 15_000;
+
+interface SearchPage {
+  items: Found[];
+  n: number;
+  more: boolean;
+  complete: boolean;
+  older: string | null;
+  newer: string | null;
+}
+
+type Answer = (state: State) => string;
+const NAV: readonly (readonly [string, Word])[] = [["search", "qSearch"], ["statistics", "qStatistics"], ["report", "qReport"], ["journeys", "qBoard"], ["", "qRoad"]];
+
+export class Look implements View {
+  readonly rate = "text";
+  private readonly root: HTMLElement;
+  private address = "search";
+  private answer: Answer | null = null;
+  private fault = "";
+  private asked = 0;
+  private shown = "";
+  private loadedAt = 0;
+  private formOf = "";
+
+  constructor(root: HTMLElement) {
+    this.root = root;
+    root.innerHTML = '<nav></nav><div class="head"></div><div class="body" tabindex="-1" data-testid="look"></div>';
+  }
+
+  mount(_host: Host): void {
+    void loadGoods();
+    this.root.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const words = wordsOf(event.target as HTMLFormElement).toString();
+      location.hash = `${this.kind}${words === "" ? "" : `?${words}`}`;
+    });
+    this.root.addEventListener("click", (event) => {
+      const act = (event.target as HTMLElement).closest<HTMLElement>("[data-look]")?.dataset["look"];
+      if (act === "clear") location.hash = "search";
+      if (act === "print") print();
+    });
+  }
+
+  /** Ask for what an address names. */
+  open(address: string): void {
+    this.address = address;
+    this.answer = null;
+    this.fault = "";
+    this.formOf = "";
+    this.ask();
+  }
+
+  private ask(): void {
+    const turn = ++this.asked;
+    this.loadedAt = performance.now();
+    void this.load().then((answer) => {
+      if (turn !== this.asked) return;
+      this.answer = answer;
+      this.fault = "";
+      this.shown = "";
+    }, (error: unknown) => {
+      if (turn === this.asked) this.fault = error instanceof Error ? error.message : String(error);
+    });
+  }
+
+  /** Open the search, and put the cursor into its first field. */
+  focus(): void {
+    if (this.kind !== "search" || this.root.hidden) location.hash = "search";
+    requestAnimationFrame(() => requestAnimationFrame(() => this.root.querySelector<HTMLInputElement>('[name="plate"]')?.focus()));
+  }
+
+  private get kind(): string {
+    return /^[a-z]+/.exec(this.address)![0];
+  }
+
+  private get words(): URLSearchParams {
+    const at = this.address.indexOf("?");
+    return new URLSearchParams(at < 0 ? "" : this.address.slice(at + 1));
+  }
+
+  private get named(): string {
+    const text = this.address.slice(this.address.indexOf("=") + 1);
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      return text; // a lone %
+    }
+  }
+
+  private async load(): Promise<Answer> {
+    switch (this.kind) {
+      case "search": {
+        const [words, page] = [this.words, await get<SearchPage>(`/api/search?${asked(this.words, PAGE_ROWS)}`)];
+        return () => searchHtml(page, words);
+      }
+      case "vehicle": {
+        const found = await loadVehicle(this.named);
+        return (state) => vehicleHtml(state, found);
+      }
+      case "carrier": {
+        const found = await loadCarrier(this.named);
+        return () => carrierHtml(found);
+      }
+      case "rsu": {
+        const found = await loadRsu(this.named);
+        return (state) => rsuHtml(state, found);
+      }
+      default: {
+        const found = await get<Figures>(`/api/${this.file(Date.now())}`);
+        return () => figuresHtml(found);
+      }
+    }
+  }
+
+  /** The path of the figures, also of their files. */
+  private file(nowMs: number): string {
+    const { from, query } = periodOf(this.words, nowMs);
+    return this.kind === "report" ? `reports/daily?day=${this.words.get("day") ?? from}` : `statistics?${query}`;
+  }
+
+  draw(state: State, now: number): void {
+    if (this.root.hidden) return;
+    const nav = NAV.map(([to, word]) => `<a href="#${to}"${to === this.kind ? ' aria-current="page"' : ""}>${t(word)}</a>`).join("");
+    set(this.root.querySelector("nav")!, nav);
+    const form = `${getLang()} ${this.address} ${state.site !== null}`; // written once: what is typed stays
+    if (form !== this.formOf) {
+      this.formOf = form;
+      this.root.querySelector(".head")!.innerHTML = this.headHtml(state);
+    }
+    // not under a keyboard focus or a selection of text: what is read stays
+    const read = this.root.querySelector(".body")!.contains(document.activeElement) || !(getSelection()?.isCollapsed ?? true);
+    if (PAGES.includes(this.kind) && !read && now - this.loadedAt > AGAIN_MS) this.ask();
+    const what = `${getLang()} ${this.address} ${this.fault} ${this.answer === null} ${state.site !== null}`;
+    if (this.shown === what) return;
+    this.shown = what;
+    const html = this.fault !== ""
+      ? `<div class="blank" role="alert">▲ ${t("qFailed", { t: escape(this.fault) })}</div>`
+      : this.answer === null ? `<div class="blank dim">${t("loading")}</div>` : this.answer(state);
+    set(this.root.querySelector(".body")!, html);
+  }
+
+  private headHtml(state: State): string {
+    const nowMs = Date.now();
+    if (this.kind === "search") return formHtml(state, this.words);
+    if (this.kind !== "statistics" && this.kind !== "report") return "";
+    const files = filesHtml(this.file(nowMs), getLang());
+    if (this.kind === "statistics") return `${pickerHtml(this.words, nowMs)}${files}`;
+    const day = this.words.get("day") ?? periodOf(this.words, nowMs).from;
+    return `<form data-testid="day"><label><span>${t("qDay")}</span><input type="date" name="day" value="${escape(day)}"></label>`
+      + `<button type="submit">${t("qShow")}</button></form><button type="button" data-look="print">${t("qPrint")}</button>${files}`;
+  }
+}
+
+function searchHtml(page: SearchPage, words: URLSearchParams): string {
+  const turn = (key: "before" | "after", cursor: string | null, word: Word): string => {
+    const to = new URLSearchParams(words);
+    to.delete("before");
+    to.delete("after");
+    if (cursor === null) return `<span class="q" aria-disabled="true">${t(word)}</span>`;
+    to.set(key, cursor);
+    return `<a href="#search?${escape(to.toString())}" data-testid="${key}">${t(word)}</a>`;
+  };
+  const head = `<p class="turns"><b data-testid="count">${t(page.more ? "qMore" : "qFound", { n: page.n })}</b> <span class="dim">${t("qSorted")}</span>`
+    + `${turn("after", page.newer, "qNewer")} ${turn("before", page.older, "qOlder")}</p>`;
+  const filling = page.complete ? "" : `<p>▲ ${t("qFilling")}</p>`;
+  if (page.items.length === 0) return `${head}${filling}<div class="blank dim">${t("qNone")}</div>`;
+  return head + filling + violationTable(page.items, t("qSearch"));
+}

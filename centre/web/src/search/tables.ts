@@ -1,0 +1,73 @@
+/** Tables and bars of the pages for search and statistics. Pure: they return HTML. */
+
+import type { Episode } from "../api.ts";
+import { clock, date, escape, kmh, ms, station } from "../format.ts";
+import { markSvg } from "../icons.ts";
+import { ruleName } from "../rules.ts";
+import { name, t } from "../words.ts";
+import { goodsText, vehicleLink } from "./goods.ts";
+
+export interface Found extends Episode {
+  is_false?: boolean;
+  handling?: string | null;
+  corrected?: string | null;
+}
+
+export function table(heads: readonly string[], rows: readonly (readonly string[])[], label: string): string {
+  const head = heads.map((word) => `<th scope="col">${word}</th>`).join("");
+  const body = rows.map((row) => `<tr>${row.map((cell) => `<td>${cell}</td>`).join("")}</tr>`).join("");
+  return `<table aria-label="${escape(label)}"><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table>`;
+}
+
+export function stamp(ns: string | null | undefined): string {
+  const at = ms(ns);
+  return Number.isFinite(at) ? `${date(at)} ${clock(at)}` : "—";
+}
+
+/** One row of a list of violations: the start leads to the violation, the plate to the vehicle. */
+export function violationRow(x: Found): string[] {
+  const at = x.decided ?? x;
+  const plate = x.vehicle?.plate ?? x.vehicle?.terminal ?? null;
+  const corrected = x.corrected ? `<br><small>${t("qCorrected", { p: escape(x.corrected) })}</small>` : "";
+  const most = x.excess_m_max === null
+    ? (x.limit_mps === null ? "—" : `${kmh(at.speed_mps)} / ${kmh(x.limit_mps)} km/h`)
+    : `${Math.max(0, x.excess_m_max).toFixed(2)} m`;
+  const state = [t(x.open ? "open" : "ended"), x.is_false === true ? t("qFalse") : "", x.handling ? name(x.handling) : ""];
+  return [
+    `<a href="#v=${escape(x.id)}" data-testid="found">${stamp(x.start_ns)}</a>`,
+    `<span class="g-${x.grade_max}">${markSvg(x.grade_max, 6, x.open)}</span>${name(x.grade_max)}`, escape(ruleName(x.rule)),
+    `${plate === null ? t("unknown") : vehicleLink(plate)}${corrected}`,
+    x.vehicle?.un ? `<span title="${escape(goodsText(x.vehicle.un))}">UN${escape(x.vehicle.un)}</span>` : "—",
+    x.vehicle?.carrier ? carrierLink(x.vehicle.carrier) : "—", `${station(at.s_m)}${at.lane === null ? "" : ` ${escape(at.lane)}`}`,
+    rsuLink(x.esn), most, escape(state.filter((word) => word !== "").join(" · ")),
+  ];
+}
+
+export function violationTable(rows: readonly Found[], label: string): string {
+  const heads = [
+    t("qBegan"), t("qGrade"), t("qRule"), t("qPlateShort"), "UN", t("qCarrier"), t("qPlace"), "RSU", t("qMost"), t("qState"),
+  ];
+  return table(heads, rows.map(violationRow), label);
+}
+
+export function carrierLink(carrier: string): string {
+  return `<a href="#carrier=${escape(encodeURIComponent(carrier))}">${escape(carrier)}</a>`;
+}
+
+export function rsuLink(esn: string): string {
+  return `<a href="#rsu=${escape(encodeURIComponent(esn))}">${escape(esn)}</a>`;
+}
+
+const BAR_PX = 220;
+
+/** A horizontal bar: the whole, and the darker part of it. */
+export function bar(part: number, rest: number, most: number): string {
+  const px = (n: number): number => (most > 0 ? (n / most) * BAR_PX : 0);
+  const [a, b] = [px(part), px(rest)];
+  return `<svg class="bar" width="${BAR_PX}" height="12" aria-hidden="true"><rect width="${a.toFixed(1)}" height="12" fill="var(--truck)"/>`
+    + `<rect x="${a.toFixed(1)}" width="${b.toFixed(1)}" height="12" fill="var(--lane)"/></svg>`;
+}
+
+export function percent(share: number | null, digits = 1): string {
+  return share === null ? "—" : `${(share * 100).toFixed(digits)} %`;
+}

@@ -1,0 +1,133 @@
+"""Search, pages of vehicles and RSUs, and statistics in a real browser: a centre on a stage, no demo."""
+
+import io
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import openpyxl
+import pytest
+from playwright.sync_api import Browser, Page
+
+from geofence.violation import ViolationVehicle
+from tests.support.centre_samples import MS
+from tests.support.page_feed import PATIENCE_MS, wait_for
+from tests.support.stage import Stage, staged
+
+pytestmark = [pytest.mark.e2e, pytest.mark.browser]
+DAY_S = 86_400
+REGISTERED = """
+[[vehicle]]
+terminal = "13900000042"
+plate = "辽L·A0042"
+hazmat_class = "3"
+un = "1203"
+carrier = "盘锦一运"
+phone = "0427-2810000"
+driver = "王师傅"
+driver_phone = "13904270042"
+"""
+VEHICLE = ViolationVehicle(
+    plate="辽L·A0042", terminal="13900000042", hazmat_class="3", un="1203", carrier="盘锦一运"
+)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with staged(tmp_path, more=REGISTERED) as it:
+        yield it
+
+
+@pytest.fixture
+def page(browser: Browser, stage: Stage) -> Iterator[Page]:
+    """Give a page that loads the stage; it must raise no error."""
+    problems: list[str] = []
+    found = browser.new_page(viewport={"width": 1280, "height": 800})
+    found.on("pageerror", lambda error: problems.append(str(error)))
+    found.set_default_timeout(PATIENCE_MS)
+    yield found
+    found.close()
+    assert problems == []
+
+
+def test_yesterdays_plate_leads_to_the_vehicle_and_its_violation(stage: Stage, page: Page) -> None:
+    old = stage.violation(7, ago_s=DAY_S, vehicle=VEHICLE)
+    stage.send(old, *(stage.violation(100 + n, ago_s=DAY_S + n) for n in range(60)))
+    stage.send(stage.closed(old))
+    page.goto(stage.url + "?lang=en")
+    wait_for(page, "document.documentElement.dataset.link === 'live'")
+    page.keyboard.press("/")
+    plate = page.locator("[data-testid=search-form] [name=plate]")
+    plate.wait_for()
+    wait_for(page, "document.activeElement.name === 'plate'")
+    page.keyboard.type("ａ0042")  # no key of it is a command of the page
+    page.keyboard.press("Enter")
+    page.get_by_text("1 found", exact=True).wait_for()
+    assert "plate=" in page.url
+    page.locator("[data-testid=look] [data-testid=plate]").click()
+    page.locator("[data-testid=vehicle-title]:has-text('辽L·A0042')").wait_for()
+    text = page.locator("[data-testid=look]").inner_text()
+    for wanted in ("王师傅", "13904270042", "盘锦一运", "UN1203", "Petrol", "guide 128", "1 violations"):
+        assert wanted in text, wanted
+    page.locator("[data-testid=found]").click()
+    page.locator(f"[data-testid=card][data-id='{old.id}']").wait_for()
+    assert page.locator("main").is_visible()
+    assert page.url.endswith(f"#v={old.id}")
+    page.locator("[data-testid=card] [data-testid=plate]").click()  # and back
+    page.locator("[data-testid=vehicle-title]").wait_for()
+    page.goto(stage.url + "?lang=en#search?rule=lane_departure")
+    page.locator("[data-testid=count]:has-text('61 found')").wait_for()
+    first = page.locator("[data-testid=look] tbody tr").all_inner_texts()
+    page.locator("[data-testid=before]").click()
+    page.locator("[data-testid=after]").wait_for()
+    wait_for(page, "document.querySelectorAll('[data-testid=look] tbody tr').length === 11")
+    page.locator("[data-testid=after]").click()
+    wait_for(page, "document.querySelectorAll('[data-testid=look] tbody tr').length === 50")
+    assert page.locator("[data-testid=look] tbody tr").all_inner_texts() == first
+    page.goto(stage.url + "?lang=en#search?plate=NOBODY")
+    page.locator("[data-testid=look]:has-text('No violation fits')").wait_for()
+
+
+def test_statistics_and_the_report_say_what_was_sent_and_the_files_too(stage: Stage, page: Page) -> None:
+    day = time.strftime("%Y-%m-%d", time.gmtime(stage.clock.now_ns() / 1e9 + 8 * 3_600))
+    stage.send(
+        stage.violation(1, vehicle=VEHICLE),
+        stage.violation(2, rule="overspeed", limit_mps=22.0, speed_mps=27.0),
+        stage.violation(3, grade="notice"),
+    )
+    page.goto(stage.url + f"?lang=en#report?day={day}")
+    totals = page.locator("[data-testid=totals]")
+    totals.wait_for()
+    assert "n 2" in totals.inner_text()
+    text = page.locator("[data-testid=look]").inner_text()
+    for wanted in ("Overspeed", "Lane departure", "盘锦一运", "辽L·A0042", "97 / 79 km/h"):
+        assert wanted in text, wanted
+    for kind in ("csv", "xlsx"):
+        path = page.locator(f"[data-testid={kind}]").get_attribute("href")
+        answer = httpx.get(stage.url.rstrip("/") + str(path))
+        assert answer.status_code == 200
+        assert f'filename="report-{day}.{kind}"' in answer.headers["content-disposition"]
+        if kind == "csv":
+            assert "辽L·A0042" in answer.content.decode("utf-8-sig")
+        else:
+            sheet = openpyxl.load_workbook(io.BytesIO(answer.content)).worksheets[-1]
+            assert "辽L·A0042" in [cell.value for row in sheet.iter_rows() for cell in row]
+    page.locator("nav a:has-text('Statistics')").click()
+    page.locator("[data-testid=period]").wait_for()
+    page.locator("[data-testid=period] a:has-text('Yesterday')").click()
+    page.locator("[data-testid=totals]:has-text('n 0')").wait_for()
+
+
+def test_an_rsus_page_shows_its_changes(stage: Stage, page: Page) -> None:
+    page.goto(stage.url + "?lang=en")
+    wait_for(page, "document.documentElement.dataset.link === 'live'")
+    stage.until(lambda: len(stage.get("/api/rsus/RSU22/history")["states"]) == 1)
+    stage.kill("RSU22")
+    stage.until(lambda: len(stage.get("/api/rsus/RSU22/history")["states"]) == 2)
+    page.locator("[data-testid=rsu][data-id=RSU22] a").click()
+    page.locator("[data-testid=rsu-title]:has-text('RSU22')").wait_for()
+    rows = page.locator("[data-testid=look] table[aria-label='Changes of state'] tbody tr").all_inner_texts()
+    assert ["offline" in rows[0], "online" in rows[1]] == [True, True]
+    states = stage.get("/api/rsus/RSU22/history")["states"]
+    assert 0 < int(states[0]["at_ns"]) - int(states[1]["at_ns"]) < 30_000 * MS
