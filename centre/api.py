@@ -14,6 +14,7 @@ from centre import page
 from centre.app import Centre
 from centre.evidence import routes as evidence
 from centre.faults import NotWrittenError, UnreadableError
+from centre.outreach import routes as outreach
 from centre.reader import PAGE_ROWS_MAX, EpisodeFilter, JourneyFilter
 from centre.security import Guard
 from centre.streams import Streams
@@ -51,6 +52,7 @@ def routes(centre: Centre, directory: Path = PAGE) -> Litestar:
             *_health(centre),
             *_streams(centre),
             *evidence.handlers(centre.evidence),
+            *outreach.handlers(centre.drivers, centre.sender),
             *page.handlers(directory),
         ],
         openapi_config=None,

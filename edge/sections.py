@@ -150,6 +150,15 @@ class EvidenceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     gib: Positive = 8.0  # all files together
 
 
+class WebhookConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[centre.webhook]`: a web address that gets an event for each alarm that is raised, rises or ends."""
+
+    url: Annotated[str, Meta(pattern=r"^https?://.+|\$\{")]
+    # of which each event's signature is made; only as ${ENV}
+    secret: Annotated[str, Meta(min_length=1)] | None = None
+    timeout_s: Annotated[float, Meta(ge=0.1, le=60.0)] = 5.0  # without an answer it is sent again
+
+
 class CentreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[centre]`: the supervision centre."""
 
@@ -159,6 +168,8 @@ class CentreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     health: Address | None = None  # None: the page's own address answers
     ingest: Literal["self", "workers"] = "self"  # who stores violations and journeys
     evidence: EvidenceConfig = EvidenceConfig()
+    webhook: WebhookConfig | None = None
+    alarm_topic: bool = False  # the same events as the webhook's, on the topic `alarm/up`
     acks: Annotated[int, Meta(ge=1, le=2)] = 1  # centres that must hold a violation before its RSU deletes it
 
 

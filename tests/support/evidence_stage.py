@@ -1,7 +1,11 @@
 """A centre of a signed site and an RSU's real recording, joined without a broker, for tests of evidence."""
 
 import asyncio
+import atexit
 import contextlib
+import functools
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,6 +117,15 @@ def signed_site(folder: Path, more: str = "") -> Path:
     return folder / "site.toml"
 
 
+@functools.cache
+def recorded() -> Path:
+    """Return the directory of the recording, made once."""
+    folder = Path(tempfile.mkdtemp(prefix="petroroad-test-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    fed(folder / "recordings", 13.0)
+    return folder / "recordings"
+
+
 @contextlib.asynccontextmanager
 async def serving(site_file: Path, wire_: Wire, raised: list[Recorded]) -> AsyncIterator[Joined]:
     """Serve a centre; at its end it is closed as at the end of a process."""
@@ -155,8 +168,9 @@ async def commit(joined: Joined) -> None:
 @contextlib.asynccontextmanager
 async def joined(folder: Path, *, with_rsu: bool = True, more: str = "") -> AsyncIterator[Joined]:
     """Serve a signed centre that holds the violations of a truck that left its lane, and their RSU."""
-    series = await asyncio.to_thread(fed, folder / "rsu" / "recordings", 13.0)
-    (path,) = files_of(series.directory, ESN)
+    recordings = folder / "rsu" / "recordings"
+    await asyncio.to_thread(shutil.copytree, recorded(), recordings)
+    (path,) = files_of(recordings, ESN)
     raised = [one for one in read_messages(path) if one.topic == f"/violation/{ESN}"]
     wire_ = Wire()
     site_file = signed_site(folder / "centre", more)
