@@ -97,6 +97,7 @@ class Centre:
         """Restore the units' states from the database; raises UnreadableError."""
         await self.overview.restore()
         await self.feed.start()
+        await self.sender.begin()
 
     async def run(self) -> None:
         """Commit messages, move the feed and publish the present state, until cancelled."""

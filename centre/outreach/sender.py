@@ -1,6 +1,7 @@
 """Makes the events of committed changes and sends them: at least once, and in order for each alarm."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -49,11 +50,17 @@ class Sender:
         if centre.alarm_topic:
             self.ways["topic"] = self._to_topic
 
+    async def begin(self) -> None:
+        """Note from where on there are events, before anything new is committed."""
+        if self.ways:
+            with contextlib.suppress(NotWrittenError):
+                await self.writer.run(lambda db, _found: store.begin(db), store.LOCK)
+
     async def run(self) -> None:
         """Make and send events until cancelled; without a way there are none."""
         if not self.ways:
             return
-        await self._until_done(lambda db, _found: store.begin(db))
+        await self._until_done(lambda db, _found: store.begin(db))  # a disk may have refused it at the start
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._collect(), name="centre.outreach.collect")

@@ -69,6 +69,12 @@ class Wire:
             self.rsu.receive(topic, payload)
         return True
 
+    async def publish_confirmed(self, topic: str, payload: bytes) -> bool:
+        if self.is_lost(topic):
+            return False
+        self.sent.append((topic, payload))
+        return True
+
 
 @dataclass
 class Joined:
@@ -112,6 +118,7 @@ def signed_site(folder: Path, more: str = "") -> Path:
         (folder / path.name).write_bytes(path.read_bytes())
     text = EXAMPLE.read_text(encoding="utf-8")
     text = text.replace('brokers = ["127.0.0.1:1883"]', 'brokers = ["127.0.0.1:1883"]' + KEYS)
+    text = text.replace('http = "127.0.0.1:8080"', 'http = "127.0.0.1:8080"\nalarm_topic = true')
     text = text.replace("sqlite:///centre.sqlite", f"sqlite:///{folder / 'centre.sqlite'}")
     (folder / "site.toml").write_text(text + more, encoding="utf-8")
     return folder / "site.toml"
