@@ -15,15 +15,11 @@ from centre.broker import BrokerLink
 from centre.checking import Check
 from centre.database import Database
 from centre.event_stream import Event, EventFeed, lines_of
-from centre.evidence.building import build_evidence
-from centre.evidence.jobs import Evidence
 from centre.faults import DamagedError, UnreadableError
 from centre.feed_listener import FeedListener
 from centre.ingest import Ingest
 from centre.metrics import EXPECTED, Metrics
-from centre.outreach.building import build_outreach
-from centre.outreach.drivers import Drivers
-from centre.outreach.sender import Sender
+from centre.outward import Outward, build_outward
 from centre.overview import Overview
 from centre.presence import CentrePresence, begin_presence
 from centre.reader import Change, Reader
@@ -88,16 +84,14 @@ class Centre:
     asker: Asker
     listener: FeedListener | None  # where other processes may write the database too
     shown: Shown
-    evidence: Evidence
-    drivers: Drivers
-    sender: Sender
+    outward: Outward
     present: Present  # what the feed announces besides violations and units, by kind
 
     async def start(self) -> None:
         """Restore the units' states from the database; raises UnreadableError."""
         await self.overview.restore()
         await self.feed.start()
-        await self.sender.begin()
+        await self.outward.sender.begin()
 
     async def run(self) -> None:
         """Commit messages, move the feed and publish the present state, until cancelled."""
@@ -112,9 +106,7 @@ class Centre:
                 tasks.create_task(self.storage.until_healed(), name="centre.healed")
                 return  # what can't be read can't be mended either
             tasks.create_task(self.damage.end_on_it(), name="centre.damage")
-            tasks.create_task(self.evidence.run(), name="centre.evidence")
-            tasks.create_task(self.drivers.run(), name="centre.drivers")
-            tasks.create_task(self.sender.run(), name="centre.outreach")
+            self.outward.begin(tasks)
             if self.listener is not None:
                 tasks.create_task(self.listener.run(), name="centre.feed_listener")
             if self.storage.path is not None:
@@ -184,9 +176,8 @@ def build_centre(
         now_ns=clock.now_ns, rsus=rsus, gateways=gateways, tracks=tracks, publish=broker.publish,
         share="units" if site.config.centre.ingest == "workers" else "all",
     )  # fmt: skip
-    evidence = build_evidence(site, database, writer, ingest, broker.publish, clock.now_ns, log)
-    drivers, sender = build_outreach(site, database, writer, ingest, broker, clock.now_ns, log)
-    present |= {"evidence": evidence.row, "warning": drivers.row}
+    outward = build_outward(site, database, writer, ingest, broker, clock.now_ns, log)
+    present |= {"evidence": outward.evidence.row, "warning": outward.drivers.row}
     listener = FeedListener(engine, feed.wake, log) if postgresql.is_postgresql(engine) else None
     asker = Asker(
         centre=presence.database, since_ns=ask_since_ns(engine, oldest_kept_ns(site, started_ns)),
@@ -198,8 +189,7 @@ def build_centre(
         database=database, broker=broker, peers=ingest.peers,
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
-            asker.counts, shown.counts, evidence.counts, evidence.clips.counts,
-            drivers.counts, sender.counts, metrics.latency.counts,
+            asker.counts, shown.counts, metrics.latency.counts, *outward.counts,
             *(() if listener is None else (listener.counts,)),
         ),
         storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
@@ -209,8 +199,7 @@ def build_centre(
     return Centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
-        asker=asker, shown=shown, listener=listener, present=present,
-        evidence=evidence, drivers=drivers, sender=sender,
+        asker=asker, shown=shown, listener=listener, present=present, outward=outward,
         health=Health(
             overview.ready, lambda: overview.counts()["centre"],
             lambda: metrics.samples() | overview.gauges() | _work(ingest, feed, tracks),

@@ -23,6 +23,7 @@ ReflectionS = Annotated[float, Meta(ge=0.05, le=10.0)]  # correlation time: from
 SigmaPlace = Annotated[float, Meta(ge=0.0, le=100.0)]
 SigmaHeading = Annotated[float, Meta(ge=0.0, le=90.0)]
 Url = Annotated[str, Meta(pattern=r"^[a-z0-9+]+://.+|^mqtt$|\$\{")]
+HttpUrl = Annotated[str, Meta(pattern=r"^https?://.+", max_length=500)]
 Address = Annotated[str, Meta(min_length=1)]  # HOST:PORT, looked at once ${ENV} is expanded
 
 
@@ -92,6 +93,9 @@ class RsuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     radar: tuple[RadarConfig, ...] = ()
     gnss: tuple[GnssInputConfig, ...] = ()
     health: Address | None = None  # serves /healthz, /readyz, /metrics; None: nowhere
+    # of its camera, with {esn}, {stamp_s} and {plate}: a page for people, and a picture for evidence
+    camera: HttpUrl | None = None
+    still: HttpUrl | None = None
 
 
 class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

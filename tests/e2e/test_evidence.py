@@ -175,7 +175,7 @@ async def test_what_the_rsu_can_t_give_is_said_and_the_rest_is_evidence(tmp_path
     monkeypatch.setattr(clip_client, "TRIES", 1)
     path, ca = tmp_path / "evidence.zip", tmp_path / "centre" / "pki" / "ca.crt"
     async with joined(tmp_path, with_rsu=False) as it:
-        it.centre.evidence.clips._answer_s = 0.05
+        it.centre.outward.evidence.clips._answer_s = 0.05
         row = await it.evidence(path)
     assert [one["what"] for one in row["missing"]] == [f"clip of {ESN}", "site as of then"]
     assert "does not answer" in row["missing"][0]["why"]
@@ -188,7 +188,7 @@ async def test_what_the_rsu_can_t_give_is_said_and_the_rest_is_evidence(tmp_path
 async def test_lost_pieces_and_a_restart_cost_only_their_repetition(tmp_path, monkeypatch):
     monkeypatch.setattr("roadside.clip_server.PIECE_BYTES_MAX", 16_384)
     async with joined(tmp_path) as it:
-        it.centre.evidence.clips._answer_s = 0.05
+        it.centre.outward.evidence.clips._answer_s = 0.05
         seen = []
 
         def loses(topic):  # each third of the first messages of both ways
@@ -199,7 +199,7 @@ async def test_lost_pieces_and_a_restart_cost_only_their_repetition(tmp_path, mo
         it.wire.is_lost = loses
         row = await it.evidence(tmp_path / "evidence.zip")
         assert [one["why"][:20] for one in row["missing"]] == ["the recording begins"]  # 5 s before it
-        assert it.centre.evidence.clips.counts["clip.unanswered"] > 0
+        assert it.centre.outward.evidence.clips.counts["clip.unanswered"] > 0
         it.wire.is_lost = lambda topic: topic == topics.rsu_command_up(ESN)
         asked = (await it.post(f"/api/violations/{it.id}/evidence")).json()
         again = (await it.post(f"/api/violations/{it.id}/evidence")).json()
@@ -220,10 +220,10 @@ async def test_old_files_are_deleted_and_a_full_disk_is_a_fault_that_is_said(tmp
             while (found := (await it.http.get(f"/api/evidence/{row['id']}")).json())["state"] != "deleted":
                 await asyncio.sleep(0.02)
         assert "more than 1e-09 GiB" in found["fault"]
-        assert not it.centre.evidence.shelf.path(row["id"]).exists()
+        assert not it.centre.outward.evidence.shelf.path(row["id"]).exists()
         gone = await it.http.get(f"/api/evidence/{row['id']}/file")
         assert gone.status_code == 404
-        monkeypatch.setattr(it.centre.evidence.shelf.__class__, "is_full", lambda self: True)
+        monkeypatch.setattr(it.centre.outward.evidence.shelf.__class__, "is_full", lambda self: True)
         full = await it.made((await it.post(f"/api/violations/{it.id}/evidence")).json()["id"])
         assert (full["state"], "the centre's disk" in full["fault"]) == ("failed", True)
         unknown = await it.post("/api/violations/none/evidence")

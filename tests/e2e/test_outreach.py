@@ -152,8 +152,8 @@ async def test_without_a_gateway_s_answer_a_warning_ends_unanswered(tmp_path, mo
         assert (await it.post(f"/api/violations/{it.id}/warn")).json()["outcome"] == "sent"
         assert (await outcome_of(it))["outcome"] == "unanswered"
         up = topics.gateway_command_up("GW2")
-        it.centre.drivers.receive(Incoming(parse(up), b"\x80", False))
-        assert it.centre.drivers.counts["warning.unreadable"] == 1
+        it.centre.outward.drivers.receive(Incoming(parse(up), b"\x80", False))
+        assert it.centre.outward.drivers.counts["warning.unreadable"] == 1
 
 
 class Platform:

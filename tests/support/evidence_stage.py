@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from centre.api import build
+from centre.api import PAGE, build
 from centre.app import Centre, build_centre
 from centre.server import bind, serve
 from centre.storage import Storage
@@ -134,7 +134,9 @@ def recorded() -> Path:
 
 
 @contextlib.asynccontextmanager
-async def serving(site_file: Path, wire_: Wire, raised: list[Recorded]) -> AsyncIterator[Joined]:
+async def serving(
+    site_file: Path, wire_: Wire, raised: list[Recorded], *, page: bool = False
+) -> AsyncIterator[Joined]:
     """Serve a centre; at its end it is closed as at the end of a process."""
     site, logger = load_site(site_file), log.setup(part="test")
     storage = Storage(open_database(site.config.centre.database), logger)
@@ -143,8 +145,9 @@ async def serving(site_file: Path, wire_: Wire, raised: list[Recorded]) -> Async
     centre.broker.connect(wire_)
     await centre.start()
     listener = bind("127.0.0.1", 0)
+    directory = PAGE if page else site_file.parent / "static"
     work = asyncio.create_task(centre.run())
-    web = asyncio.create_task(serve(build(centre, site_file.parent / "static"), listener, centre.stop))
+    web = asyncio.create_task(serve(build(centre, directory), listener, centre.stop))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
         async with httpx.AsyncClient(base_url=url, timeout=10.0) as http:
@@ -173,15 +176,20 @@ async def commit(joined: Joined) -> None:
 
 
 @contextlib.asynccontextmanager
-async def joined(folder: Path, *, with_rsu: bool = True, more: str = "") -> AsyncIterator[Joined]:
-    """Serve a signed centre that holds the violations of a truck that left its lane, and their RSU."""
+async def joined(
+    folder: Path, *, with_rsu: bool = True, more: str = "", page: bool = False
+) -> AsyncIterator[Joined]:
+    """Serve a signed centre that holds the violations of a truck that left its lane, and their RSU.
+
+    page : serve the built page too
+    """
     recordings = folder / "rsu" / "recordings"
     await asyncio.to_thread(shutil.copytree, recorded(), recordings)
     (path,) = files_of(recordings, ESN)
     raised = [one for one in read_messages(path) if one.topic == f"/violation/{ESN}"]
     wire_ = Wire()
     site_file = signed_site(folder / "centre", more)
-    async with serving(site_file, wire_, raised) as it:
+    async with serving(site_file, wire_, raised, page=page) as it:
         await commit(it)
         server: asyncio.Task[None] | None = None
         if with_rsu:

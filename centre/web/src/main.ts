@@ -11,6 +11,7 @@ import { drawBanner, drawFooter, drawHeader, openAlarms } from "./header.ts";
 import { listen } from "./input.ts";
 import { List } from "./list.ts";
 import { loadDetail, Loader } from "./load.ts";
+import { OutwardPanel } from "./evidence/panel.ts";
 import { applyLang, applyTheme, restoreLooks } from "./looks.ts";
 import { CloseUpView, WholeMapView } from "./mappanes.ts";
 import { OverviewView } from "./overview.ts";
@@ -40,6 +41,7 @@ const overview = new OverviewView($<HTMLCanvasElement>("#over canvas"));
 const detail = new DetailView($<HTMLCanvasElement>("#focus canvas"));
 const wholeMap = new WholeMapView($("#whole"));
 const closeUp = new CloseUpView($("#close"));
+const outward = new OutwardPanel($("#card"), drawText);
 const frame = new Screen([
   textView("alarm", $("#top"), drawHeader),
   textView("alarm", $("#banner"), drawBanner),
@@ -49,6 +51,7 @@ const road = new Screen([
   list,
   table,
   textView("text", $("#card"), drawCard),
+  outward,
   textView("text", document.body, () => drawTitles(state, detail.trucks, wholeMap.moved)),
   overview,
   wholeMap,
@@ -178,6 +181,8 @@ const KEYS = {
   "[": () => selection.moveWindow(state.windowFrom - 1_000),
   "]": () => selection.moveWindow(state.windowFrom + 1_000),
   b: BUTTONS.board,
+  e: () => outward.evidence(),
+  w: () => outward.warn(),
   l: BUTTONS.lang,
   t: BUTTONS.theme,
   r: BUTTONS.retry,
