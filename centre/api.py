@@ -22,6 +22,7 @@ from centre.desk import routes as desk
 from centre.evidence import routes as evidence
 from centre.faults import NotWrittenError, UnreadableError
 from centre.history import routes as history
+from centre.outreach import routes as outreach
 from centre.reader import PAGE_ROWS_MAX, EpisodeFilter, JourneyFilter
 from centre.security import Door, Guard
 from centre.streams import Streams
@@ -74,7 +75,8 @@ def routes(centre: Centre, directory: Path = PAGE, door: Door = LOCAL) -> Litest
             *access_routes.handlers(centre.access, cookies),
             *audit_routes.handlers(centre.database.engine, centre.database.read),
             *description.handlers(),
-            *evidence.handlers(centre.evidence),
+            *evidence.handlers(centre.outward.evidence),
+            *outreach.handlers(centre.outward.drivers, centre.outward.sender),
             *history.handlers(centre.history),
             *page.handlers(directory),
         ],

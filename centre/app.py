@@ -22,13 +22,12 @@ from centre.desk.intake import Intake
 from centre.desk.policy import policy_of
 from centre.desk.priority import road_of
 from centre.event_stream import Event, EventFeed, lines_of
-from centre.evidence.building import build_evidence
-from centre.evidence.jobs import Evidence
 from centre.faults import DamagedError, UnreadableError
 from centre.feed_listener import FeedListener
 from centre.history.keeper import History, open_history
 from centre.ingest import Ingest
 from centre.metrics import EXPECTED, Metrics
+from centre.outward import Outward, build_outward
 from centre.overview import Overview
 from centre.presence import CentrePresence, begin_presence
 from centre.reader import Change, Reader
@@ -98,7 +97,7 @@ class Centre:
     asker: Asker
     listener: FeedListener | None  # where other processes may write the database too
     shown: Shown
-    evidence: Evidence
+    outward: Outward
     present: Present  # what the feed announces besides violations and units, by kind
     desk: Desk
     access: Access
@@ -115,6 +114,7 @@ class Centre:
         if self.history is not None:
             self.tracks.on_screened = self.history.offer
             self.history.start()
+        await self.outward.sender.begin()
 
     async def run(self) -> None:
         """Commit messages, move the feed and publish the present state, until cancelled."""
@@ -133,7 +133,7 @@ class Centre:
                 return  # what can't be read can't be mended either
             tasks.create_task(self.desk.run(), name="centre.desk")
             tasks.create_task(self.damage.end_on_it(), name="centre.damage")
-            tasks.create_task(self.evidence.run(), name="centre.evidence")
+            self.outward.begin(tasks)
             for name, run in self.parts.items():
                 tasks.create_task(_finished(run), name=f"centre.{name}")
             if self.listener is not None:
@@ -229,8 +229,8 @@ def build_centre(
     policy = policy_of(site.config.desk, road_of(msgspec.json.decode(view.description)))
     intake = Intake(policy)
     listener = FeedListener(engine, wake, log) if postgresql.is_postgresql(engine) else None
-    evidence = build_evidence(site, database, writer, ingest, broker.publish, clock.now_ns, log)
-    present["evidence"] = evidence.row
+    outward = build_outward(site, database, writer, ingest, broker, clock.now_ns, log)
+    present |= {"evidence": outward.evidence.row, "warning": outward.drivers.row}
     asker = Asker(
         centre=presence.database, since_ns=ask_since_ns(engine, oldest_kept_ns(site, started_ns)),
         database=database, writer=writer, rsus=rsus, gaps=lambda: overview.gaps(),
@@ -242,7 +242,7 @@ def build_centre(
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
             asker.counts, shown.counts, metrics.stored.latency.counts, intake.counts, access.counts,
-            evidence.counts, evidence.clips.counts, filler.counts, sampler.counts,
+            *outward.counts, filler.counts, sampler.counts,
             *(part.counts for part in (listener, history) if part is not None),
         ),
         storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
@@ -260,7 +260,7 @@ def build_centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
         asker=asker, shown=shown, listener=listener, present=present, desk=desk, access=access,
-        evidence=evidence, history=history, parts={"search": filler.run, "statistics": sampler.run},
+        outward=outward, history=history, parts={"search": filler.run, "statistics": sampler.run},
         now_ns=clock.now_ns, directory=Directory(site.vehicles, site.permits),
         health=Health(
             overview.ready, lambda: overview.counts()["centre"],

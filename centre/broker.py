@@ -20,6 +20,8 @@ class Publisher(Protocol):
 
     def publish(self, topic: str, payload: bytes, *, qos: int) -> bool: ...
 
+    async def publish_confirmed(self, topic: str, payload: bytes) -> bool: ...
+
 
 class BrokerLink:
     """Publishes through a link, and records since when the link is up or down."""
@@ -40,6 +42,10 @@ class BrokerLink:
     def publish(self, topic: str, payload: bytes, qos: int) -> bool:
         """Start sending; return False where there is no connection or too much in flight."""
         return self._link is not None and self._link.publish(topic, payload, qos=qos)
+
+    async def publish_confirmed(self, topic: str, payload: bytes) -> bool:
+        """Publish and wait for the broker's answer; False where there is none."""
+        return self._link is not None and await self._link.publish_confirmed(topic, payload)
 
     def state(self, now_ns: int) -> dict[str, Any]:
         """Return `broker` of `/api/summary`: connected or not, since when, and why the broker refuses us."""

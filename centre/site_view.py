@@ -202,6 +202,7 @@ def _rsu(site: Site, axis: Axis | None, rsu: RsuConfig) -> dict[str, Any]:
         "s_m": station(rsu.lon_deg, rsu.lat_deg),
         "stretch_m": list(rsu.stretch_m),
         "neighbours": list(rsu.neighbours),
+        "camera": rsu.camera,
         "radars": [
             {name: getattr(radar, name) for name in shown} | {"s_m": station(radar.lon_deg, radar.lat_deg)}
             for radar in rsu.radar

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from centre import desk_tables as _desk  # noqa: F401
 from centre import evidence_tables as _evidence  # noqa: F401
 from centre import migrations, postgresql
+from centre import outreach_tables as _outreach  # noqa: F401
 from centre.accounts import tables as _accounts  # noqa: F401  its tables belong to the database
 from centre.audit import tables as _audit  # noqa: F401  its tables belong to the database
 from centre.database_file import MODE, path_of, restrict

@@ -222,6 +222,10 @@ def _check_secrets(tables: dict[str, Any], where: str) -> None:
     secret = gateway.get("secret") if isinstance(gateway, dict) else None
     if secret is not None and not VARIABLE.fullmatch(str(secret)):
         raise ConfigError(where, "gateway.secret", "must be ${NAME} of an environment variable, never itself")
+    webhook = tables.get("centre", {}).get("webhook") if isinstance(tables.get("centre"), dict) else None
+    signed = webhook.get("secret") if isinstance(webhook, dict) else None
+    if signed is not None and not VARIABLE.fullmatch(str(signed)):
+        raise ConfigError(where, "centre.webhook.secret", "must be ${NAME} of an environment variable")
     for section in ("centre", "standby"):
         url = PASSWORD.match(_plain(tables.get(section), "database") or "")
         if url is not None and not VARIABLE.fullmatch(url[1]):

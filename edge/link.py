@@ -178,6 +178,17 @@ class Link:
         task.add_done_callback(self._sending.discard)
         return True
 
+    async def publish_confirmed(self, topic: str, payload: bytes) -> bool:
+        """Publish at QoS 1 and wait for the broker's answer; False where there is none."""
+        if self._client is None:
+            return self._refuse("link.down")
+        message = Outgoing(topic, self._signed(topic, payload), min(1, self.settings.qos_max))
+        try:
+            await self._client.publish(*message)
+        except LINK_ERRORS:
+            return self._refuse("link.publish_failed")
+        return True
+
     def publish_newest(self, topic: str, payload: bytes, *, qos: int = 0) -> None:
         """Send once the earlier messages have left; it replaces one of the same topic that still waits."""
         if self._client is None:

@@ -23,6 +23,7 @@ ReflectionS = Annotated[float, Meta(ge=0.05, le=10.0)]  # correlation time: from
 SigmaPlace = Annotated[float, Meta(ge=0.0, le=100.0)]
 SigmaHeading = Annotated[float, Meta(ge=0.0, le=90.0)]
 Url = Annotated[str, Meta(pattern=r"^[a-z0-9+]+://.+|^mqtt$|\$\{")]
+HttpUrl = Annotated[str, Meta(pattern=r"^https?://.+", max_length=500)]
 Address = Annotated[str, Meta(min_length=1)]  # HOST:PORT, looked at once ${ENV} is expanded
 
 
@@ -92,6 +93,9 @@ class RsuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     radar: tuple[RadarConfig, ...] = ()
     gnss: tuple[GnssInputConfig, ...] = ()
     health: Address | None = None  # serves /healthz, /readyz, /metrics; None: nowhere
+    # of its camera, with {esn}, {stamp_s} and {plate}: a page for people, and a picture for evidence
+    camera: HttpUrl | None = None
+    still: HttpUrl | None = None
 
 
 class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -152,6 +156,15 @@ class EvidenceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     gib: Positive = 8.0  # all files together
 
 
+class WebhookConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[centre.webhook]`: a web address that gets an event for each alarm that is raised, rises or ends."""
+
+    url: Annotated[str, Meta(pattern=r"^https?://.+|\$\{")]
+    # of which each event's signature is made; only as ${ENV}
+    secret: Annotated[str, Meta(min_length=1)] | None = None
+    timeout_s: Annotated[float, Meta(ge=0.1, le=60.0)] = 5.0  # without an answer it is sent again
+
+
 class CentreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[centre]`: the supervision centre."""
 
@@ -161,6 +174,8 @@ class CentreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     health: Address | None = None  # None: the page's own address answers
     ingest: Literal["self", "workers"] = "self"  # who stores violations and journeys
     evidence: EvidenceConfig = EvidenceConfig()
+    webhook: WebhookConfig | None = None
+    alarm_topic: bool = False  # the same events as the webhook's, on the topic `alarm/up`
     acks: Annotated[int, Meta(ge=1, le=2)] = 1  # centres that must hold a violation before its RSU deletes it
     hosts: tuple[str, ...] = ()  # names by which browsers reach the page, beside its certificate's
     certificate: str | None = None  # of the page, PEM; None: the one of `petroroad pki issue page ID-page`

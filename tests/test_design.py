@@ -11,6 +11,7 @@ import pytest
 from cyclopts import App
 
 from centre import commit_size, inbox, twins, unit_registry
+from centre.outreach.events import AlarmEvent
 from core import times
 from edge import failover, mqtt_client, queues, sections, service, takeover, topics, wire
 from edge.ask import ViolationAsk
@@ -18,6 +19,7 @@ from edge.centre_status import CentreSeen, CentreStatus, EpochKnown
 from edge.clip_messages import ClipFile, RsuAnswer, RsuCommand
 from edge.config_down import ConfigAnswer, ConfigDown
 from edge.delivery_log import Delivery, Given
+from edge.gateway_command import Command, CommandOutcome
 from edge.journey_messages import JourneyAck, JourneyBatch, JourneyKey
 from edge.outbox import batches, destinations, window
 from edge.schemas import SCHEMAS
@@ -48,7 +50,6 @@ from petroroad.cli import build
 from roadside import centre_watch, handover, inputs, ownership, pipeline, snapshot
 from roadside.gateway import commands as gateway_commands
 from roadside.gateway import process, routing
-from roadside.gateway.commands import Command, CommandOutcome
 from roadside.handover import CarriedVehicle
 from roadside.lost_vehicles import LostVehicle
 from roadside.pipeline_alarms import AlarmedTerminal, TerminalAlarm
@@ -89,7 +90,7 @@ WIRE |= {struct.__name__: struct for struct in (ViolationAsk, Delivery, Given)}
 STRUCTS: dict[str, Any] = {name: struct for name, struct in WIRE.items() if name not in WITHOUT_TABLE}
 STRUCTS |= {struct.__name__: struct for struct in (*STATE, *INPUTS, *CONFIG, Command, CommandOutcome)}
 STRUCTS |= {struct.__name__: struct for struct in (ConfigDown, ConfigAnswer)}
-STRUCTS |= {struct.__name__: struct for struct in (RsuCommand, RsuAnswer, ClipFile)}
+STRUCTS |= {struct.__name__: struct for struct in (RsuCommand, RsuAnswer, ClipFile, AlarmEvent)}
 STRUCTS |= {struct.__name__: struct for struct in (CentreStatus, CentreSeen, EpochKnown)}
 STRUCTS |= {struct.__name__: struct for struct in (Violation, ViolationVehicle, Stamps)}
 STRUCTS |= {

@@ -19,7 +19,7 @@ from centre.audit.log import Act, append
 from centre.changes import Change
 from centre.database import Database
 from centre.evidence import bundle as build
-from centre.evidence import store
+from centre.evidence import still, store
 from centre.evidence.bundle import Clip
 from centre.evidence.clip_client import ClipClient, NoClipError
 from centre.evidence.files import Shelf
@@ -36,7 +36,7 @@ BEFORE_NS, AFTER_NS = 10 * NS, 2 * NS  # of the violation, that its clip holds b
 TEND_S = 60.0  # between looks for files that are too old
 RETRY_S = 2.0  # after the database failed
 KIND = "evidence"  # of the feed
-Still = Callable[[str, StoredBody], Any]
+Stills = list[tuple[str, bytes]]  # member, picture
 
 
 @dataclass(slots=True)
@@ -173,6 +173,7 @@ class Evidence:
         acts: list[AuditRow] = await self.database.read(partial(self._read, store.acts_of), violation)
         folder = await asyncio.to_thread(self.shelf.work, key)
         clips, missing = await self._fetch(key, violation, versions, folder)
+        stills = await self._stills(versions, missing)
         self.progress[key].step = "packing"
         loop = asyncio.get_running_loop()
 
@@ -182,7 +183,7 @@ class Evidence:
 
         centre = self.site.config.centre.id
         job = build.Job(key, violation, row["user"], self.site.config.site.name, centre, self.now_ns())
-        facts = await asyncio.to_thread(self._pack, job, versions, acts, (clips, missing), seal)
+        facts = await asyncio.to_thread(self._pack, job, versions, acts, (clips, missing, stills), seal)
         await self._note(
             key,
             partial(
@@ -216,9 +217,24 @@ class Evidence:
                 missing.append(Missing(what=f"part of the clip of {esn}", why=found.reason))
         return clips, missing
 
+    async def _stills(self, versions: Sequence[StoredBody], missing: list[Missing]) -> Stills:
+        """Return a picture of the camera of each RSU that has one, as it is now."""
+        found: Stills = []
+        for rsu in self.site.config.rsu:
+            if rsu.still is None or all(one.esn != rsu.esn for one in versions):
+                continue
+            stamp_s = str(next(one.detected_ns for one in versions if one.esn == rsu.esn) // NS)
+            url = still.filled(rsu.still, {"esn": rsu.esn, "stamp_s": stamp_s, "plate": ""})
+            try:
+                suffix, body = await asyncio.to_thread(still.fetch, url)
+                found.append((f"still/{rsu.esn}{suffix}", body))
+            except still.NoStillError as error:
+                missing.append(Missing(what=f"still of {rsu.esn}", why=str(error)))
+        return found
+
     def _pack(
         self, job: build.Job, versions: Sequence[StoredBody], acts: Sequence[AuditRow],
-        fetched: tuple[list[Clip], list[Missing]], seal: build.Seal,
+        fetched: tuple[list[Clip], list[Missing], Stills], seal: build.Seal,
     ) -> tuple[int, bytes, list[Missing]]:  # fmt: skip
         """Write the file; return its length, its SHA-256 and what it lacks."""
         path = self.shelf.work(job.id) / "evidence.zip"
@@ -231,6 +247,8 @@ class Evidence:
             build.add_site(bundle, fetched[0], self.site.record)
             body = msgspec.json.format(msgspec.json.encode(list(acts)), indent=1)
             bundle.add("desk/acts.json", body)
+            for name, picture in fetched[2]:
+                bundle.add(name, picture)
             build.add_plot(bundle, versions)
             build.finish(bundle, job, rows, seal, self.signer)
         finally:

@@ -60,7 +60,7 @@ def verify(path: Path, authorities: list[x509.Certificate]) -> Verdict:
             verdict.faults += _audit_faults(archive)
             verdict.faults += _version_faults(archive)
             if verdict.is_true:  # a recording that was changed is not run through the pipeline
-                verdict.faults += _replay_faults(archive, verdict.facts)
+                verdict.faults += replay_faults(archive, verdict.facts)
     except FalseError as error:
         verdict.faults.append(str(error))
     return verdict
@@ -161,7 +161,7 @@ def _version_faults(archive: Archive) -> list[str]:
     return found
 
 
-def _replay_faults(archive: Archive, facts: dict[str, Any]) -> list[str]:
+def replay_faults(archive: Archive, facts: dict[str, Any]) -> list[str]:
     """Replay the clip of each RSU, and look for the versions of the violation among its outputs."""
     manifest, found = archive.manifest, []
     for esn in dict.fromkeys(clip.esn for clip in manifest.clips):

@@ -7,42 +7,18 @@ Each command has an id and gets exactly one outcome, also when the terminal neve
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
 
-from edge.decoding import decoder
+from edge.gateway_command import Command, CommandOutcome, Result, decode_command
 
 COMMANDS_WAITING_MAX = 1_000
 COMMANDS_REMEMBERED_MAX = 4_096
 ANSWER_WITHIN_NS = 10_000_000_000
 _ACCEPTED = (0, 4)  # ok, alarm confirmed
 
-Result = Literal["delivered", "refused", "not_connected", "no_answer", "unsupported", "overloaded"]
 Send = Callable[[str, str], int | None]  # terminal, text -> serial number, None: not connected
 SetFences = Callable[[str], list[int] | None]  # terminal -> serial numbers, None: not connected
-
-
-class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """`command/down` of a gateway."""
-
-    id: Annotated[str, Meta(min_length=1, max_length=64)]
-    kind: Annotated[str, Meta(max_length=32)] = "text"
-    terminal: Annotated[str, Meta(max_length=64)] = ""
-    text: Annotated[str, Meta(max_length=500)] = ""
-
-
-class CommandOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """`command/up`: the outcome of one command."""
-
-    id: str
-    terminal: str
-    outcome: Result
-    stamp_ns: int
-
-
-_decode = decoder(msgspec.msgpack.Decoder(Command))
 
 
 class Commands:
@@ -59,7 +35,7 @@ class Commands:
     def execute(self, body: bytes, now_ns: int) -> list[CommandOutcome]:
         """Execute a `command/down`; a repeated id (QoS 1) is not sent again."""
         try:
-            command = _decode(body)
+            command = decode_command(body)
         except msgspec.MsgspecError:  # nobody to answer: it may even lack an id
             self._counts["command.malformed"] += 1
             return []

@@ -17,6 +17,7 @@ from edge import topics
 from edge.clock import Clock
 from edge.config import Site, address_of
 from edge.figures import merged
+from edge.gateway_command import CommandOutcome
 from edge.link import Outgoing
 from edge.sections import GatewayConfig
 from edge.service import Presence
@@ -29,7 +30,7 @@ from roadside.devices.jt808.codes import codes_of, drawn_codes
 from roadside.devices.jt808.fences import encode_delete, encode_set
 from roadside.devices.jt808.messages import Id
 from roadside.devices.jt808.session import SessionRules
-from roadside.gateway.commands import CommandOutcome, Commands
+from roadside.gateway.commands import Commands
 from roadside.gateway.feed import MESSAGE_FIXES_MAX, GatewayFeed, Routed
 from roadside.gateway.routing import router_of
 from roadside.gateway.terminals import Limits, TerminalServer

@@ -1,7 +1,11 @@
 """A centre of a signed site and an RSU's real recording, joined without a broker, for tests of evidence."""
 
 import asyncio
+import atexit
 import contextlib
+import functools
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from centre.api import build
+from centre.api import PAGE, build
 from centre.app import Centre, build_centre
 from centre.server import bind, serve
 from centre.storage import Storage
@@ -65,6 +69,12 @@ class Wire:
             self.rsu.receive(topic, payload)
         return True
 
+    async def publish_confirmed(self, topic: str, payload: bytes) -> bool:
+        if self.is_lost(topic):
+            return False
+        self.sent.append((topic, payload))
+        return True
+
 
 @dataclass
 class Joined:
@@ -108,13 +118,25 @@ def signed_site(folder: Path, more: str = "") -> Path:
         (folder / path.name).write_bytes(path.read_bytes())
     text = EXAMPLE.read_text(encoding="utf-8")
     text = text.replace('brokers = ["127.0.0.1:1883"]', 'brokers = ["127.0.0.1:1883"]' + KEYS)
+    text = text.replace('http = "127.0.0.1:8080"', 'http = "127.0.0.1:8080"\nalarm_topic = true')
     text = text.replace("sqlite:///centre.sqlite", f"sqlite:///{folder / 'centre.sqlite'}")
     (folder / "site.toml").write_text(text + more, encoding="utf-8")
     return folder / "site.toml"
 
 
+@functools.cache
+def recorded() -> Path:
+    """Return the directory of the recording, made once."""
+    folder = Path(tempfile.mkdtemp(prefix="petroroad-test-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    fed(folder / "recordings", 13.0)
+    return folder / "recordings"
+
+
 @contextlib.asynccontextmanager
-async def serving(site_file: Path, wire_: Wire, raised: list[Recorded]) -> AsyncIterator[Joined]:
+async def serving(
+    site_file: Path, wire_: Wire, raised: list[Recorded], *, page: bool = False
+) -> AsyncIterator[Joined]:
     """Serve a centre; at its end it is closed as at the end of a process."""
     site, logger = load_site(site_file), log.setup(part="test")
     storage = Storage(open_database(site.config.centre.database), logger)
@@ -123,8 +145,9 @@ async def serving(site_file: Path, wire_: Wire, raised: list[Recorded]) -> Async
     centre.broker.connect(wire_)
     await centre.start()
     listener = bind("127.0.0.1", 0)
+    directory = PAGE if page else site_file.parent / "static"
     work = asyncio.create_task(centre.run())
-    web = asyncio.create_task(serve(build(centre, site_file.parent / "static"), listener, centre.stop))
+    web = asyncio.create_task(serve(build(centre, directory), listener, centre.stop))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
         async with httpx.AsyncClient(base_url=url, timeout=10.0) as http:
@@ -153,14 +176,20 @@ async def commit(joined: Joined) -> None:
 
 
 @contextlib.asynccontextmanager
-async def joined(folder: Path, *, with_rsu: bool = True, more: str = "") -> AsyncIterator[Joined]:
-    """Serve a signed centre that holds the violations of a truck that left its lane, and their RSU."""
-    series = await asyncio.to_thread(fed, folder / "rsu" / "recordings", 13.0)
-    (path,) = files_of(series.directory, ESN)
+async def joined(
+    folder: Path, *, with_rsu: bool = True, more: str = "", page: bool = False
+) -> AsyncIterator[Joined]:
+    """Serve a signed centre that holds the violations of a truck that left its lane, and their RSU.
+
+    page : serve the built page too
+    """
+    recordings = folder / "rsu" / "recordings"
+    await asyncio.to_thread(shutil.copytree, recorded(), recordings)
+    (path,) = files_of(recordings, ESN)
     raised = [one for one in read_messages(path) if one.topic == f"/violation/{ESN}"]
     wire_ = Wire()
     site_file = signed_site(folder / "centre", more)
-    async with serving(site_file, wire_, raised) as it:
+    async with serving(site_file, wire_, raised, page=page) as it:
         await commit(it)
         server: asyncio.Task[None] | None = None
         if with_rsu:

@@ -56,6 +56,8 @@ export interface Radar {
 
 export interface SiteRsu {
   esn: string;
+  /** Address of its camera's page, with {esn}, {stamp_s} and {plate}. */
+  camera?: string | null;
   lon_deg: number;
   lat_deg: number;
   s_m: number | null;

@@ -27,6 +27,7 @@ import { drawBanner, drawHeader } from "./header.ts";
 import { listen } from "./input.ts";
 import { List } from "./list.ts";
 import { loadDetail, Loader } from "./load.ts";
+import { OutwardPanel } from "./evidence/panel.ts";
 import { applyLang, applyTheme, restoreLooks } from "./looks.ts";
 import { CloseUpView, WholeMapView } from "./mappanes.ts";
 import { OverviewView } from "./overview.ts";
@@ -74,6 +75,7 @@ const overview = new OverviewView($<HTMLCanvasElement>("#over canvas"));
 const detail = new DetailView($<HTMLCanvasElement>("#focus canvas"));
 const wholeMap = new WholeMapView($("#whole"));
 const closeUp = new CloseUpView($("#close"));
+const outward = new OutwardPanel($("#card"), drawText);
 const frame = new Screen([
   textView("alarm", $("#top"), (el) => drawHeader(el, state, ring)),
   textView("alarm", $("#banner"), drawBanner),
@@ -85,6 +87,7 @@ const road = new Screen([
   actsBar,
   replay.picture(table),
   textView("text", $("#card"), (el) => drawCard(el, replay.cardState)),
+  outward,
   textView("text", document.body, () => drawTitles(replay.shown, detail.trucks, wholeMap.moved)),
   replay.picture(overview),
   replay.picture(wholeMap),
@@ -264,6 +267,8 @@ const KEYS = {
   "]": () => selection.moveWindow(state.windowFrom + 1_000),
   b: BUTTONS.board,
   "/": BUTTONS.search,
+  e: () => outward.evidence(),
+  w: () => outward.warn(),
   l: BUTTONS.lang,
   t: BUTTONS.theme,
   r: BUTTONS.retry,

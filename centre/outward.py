@@ -1,0 +1,51 @@
+"""What the centre gives to others: evidence files, warnings of drivers, events for other platforms."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from structlog.typing import FilteringBoundLogger as Logger
+
+from centre.broker import BrokerLink
+from centre.database import Database
+from centre.evidence.building import build_evidence
+from centre.evidence.jobs import Evidence
+from centre.ingest import Ingest
+from centre.outreach.building import build_outreach
+from centre.outreach.drivers import Drivers
+from centre.outreach.sender import Sender
+from centre.writer import Writer
+from edge.config import Site
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+@dataclass(frozen=True, slots=True)
+class Outward:
+    """These parts of one centre."""
+
+    evidence: Evidence
+    drivers: Drivers
+    sender: Sender
+
+    @property
+    def counts(self) -> tuple[Counter[str], ...]:
+        """The counters of each."""
+        return (self.evidence.counts, self.evidence.clips.counts, self.drivers.counts, self.sender.counts)
+
+    def begin(self, tasks: "asyncio.TaskGroup") -> None:
+        """Begin their work."""
+        tasks.create_task(self.evidence.run(), name="centre.evidence")
+        tasks.create_task(self.drivers.run(), name="centre.drivers")
+        tasks.create_task(self.sender.run(), name="centre.outreach")
+
+
+def build_outward(
+    site: Site, database: Database, writer: Writer, ingest: Ingest, broker: BrokerLink,
+    now_ns: Callable[[], int], log: Logger,
+) -> Outward:  # fmt: skip
+    """Build these parts and connect them to their topics."""
+    evidence = build_evidence(site, database, writer, ingest, broker.publish, now_ns, log)
+    return Outward(evidence, *build_outreach(site, database, writer, ingest, broker, now_ns, log))
