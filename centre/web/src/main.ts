@@ -22,6 +22,7 @@ import { State } from "./state.ts";
 import { Events, Tracks } from "./streams.ts";
 import { drawTitles } from "./titles.ts";
 import { Updates } from "./updates.ts";
+import { lookedAt } from "./where.ts";
 import { Screen, Screens, textView } from "./views.ts";
 import { getLang, pick } from "./words.ts";
 
@@ -108,6 +109,7 @@ function drawFrame(now: number): void {
   if (textEach.due(now)) drawText();
   if (roadEach.due(now)) screens.draw("road", now);
   if (stripEach.due(now)) screens.draw("strip", now);
+  tracks?.look(lookedAt(state));
   screens.draw("frame", now);
 }
 
