@@ -29,6 +29,7 @@ export class List implements View {
   private readonly pages = new Pages();
   private readonly news: HTMLButtonElement;
   private order = "";
+  private toReveal: string | null = null;
   private readonly onSelect: (id: string) => void;
   private readonly turned: () => void;
   /** Stores older episodes that were fetched. */
@@ -123,7 +124,9 @@ export class List implements View {
 
   /** Show a row that was chosen by key or link. */
   reveal(id: string): void {
-    this.rows.get(id)?.scrollIntoView({ block: "nearest" });
+    const row = this.rows.get(id);
+    if (row?.isConnected) row.scrollIntoView({ block: "nearest" });
+    else this.toReveal = id; // a link is followed before the list is drawn
   }
 
   draw(state: State): void {
@@ -143,6 +146,10 @@ export class List implements View {
     for (const id of this.layout.sections.flatMap((x) => x.ids)) this.row(state, state.episodes.get(id)!);
     this.place(state);
     this.notice(state);
+    if (this.toReveal !== null && this.rows.get(this.toReveal)?.isConnected) {
+      this.rows.get(this.toReveal)!.scrollIntoView({ block: "nearest" });
+      this.toReveal = null;
+    }
   }
 
   /** The new open alarms while the order is held: they must not wait until the pointer leaves. */

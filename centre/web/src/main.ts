@@ -1,6 +1,10 @@
 /** Starts the page: builds its views, loads, opens the streams, and draws each view at its rate. */
 
 import "./style.css";
+import "./access/wall.css";
+import { Announcer } from "./access/announce.ts";
+import { isWall, restoreWall, wallWindow } from "./access/wall.ts";
+import { addWindowKeys } from "./access/window_keys.ts";
 import { Board } from "./board.ts";
 import { drawCard } from "./card.ts";
 import { watchConnection } from "./connection.ts";
@@ -24,11 +28,12 @@ import { drawTitles } from "./titles.ts";
 import { Updates } from "./updates.ts";
 import { lookedAt } from "./where.ts";
 import { Screen, Screens, textView } from "./views.ts";
-import { getLang, pick } from "./words.ts";
+import { getLang, pick, t } from "./words.ts";
 
 const $ = <T extends HTMLElement>(selector: string): T => document.querySelector<T>(selector)!;
 const root = document.documentElement;
 const state = new State();
+const announcer = new Announcer($("#said"));
 let events: Events | null = null;
 let tracks: Tracks | null = null;
 
@@ -84,6 +89,15 @@ function drawText(): void {
   if (state.wantsDetail && (state.connection === "live" || state.connection === "stale")) void loadDetail(state, state.selected!);
   screens.draw("text", performance.now());
   drawWindowTitle();
+  announcer.announce(state, performance.now());
+  if ($(".skip").textContent !== t("skip")) $(".skip").textContent = t("skip");
+  if (isWall()) showNewest();
+}
+
+/** On a wall nobody moves the detail: it goes to the newest open alarm. */
+function showNewest(): void {
+  const from = wallWindow(state);
+  if (!Number.isNaN(from)) selection.moveWindow(from);
 }
 
 function drawWindowTitle(): void {
@@ -140,7 +154,13 @@ function layOut(): void {
 // --- the address
 
 const router = new Router([
-  { hash: /^$/, open: () => screens.show(road) },
+  {
+    hash: /^$/,
+    open: () => {
+      screens.show(road);
+      selection.clear();
+    },
+  },
   { hash: /^#journeys$/, open: () => screens.show(board) },
   {
     hash: /^#v=([\w-]+)$/,
@@ -160,10 +180,13 @@ function route(): void {
 const BUTTONS = {
   lang: () => applyLang(getLang() === "zh" ? "en" : "zh"),
   board: () => {
-    location.hash = location.hash === "#journeys" ? "" : "#journeys";
+    const back = state.selected === null ? "" : `#v=${state.selected}`;
+    location.hash = location.hash === "#journeys" ? back : "#journeys";
   },
   theme: () => applyTheme(state, state.theme === "dark" ? "light" : "dark", () => wholeMap.restyle()),
+  skip: () => $("#list .rows").focus(),
   retry: () => {
+    state.nextTryMs = NaN; // the countdown ends: it connects now
     events?.retry();
     tracks?.retry();
   },
@@ -183,6 +206,7 @@ const KEYS = {
   l: BUTTONS.lang,
   t: BUTTONS.theme,
   r: BUTTONS.retry,
+  escape: () => selection.clear(),
 };
 
 function acted(): void {
@@ -192,6 +216,8 @@ function acted(): void {
 
 async function start(): Promise<void> {
   restoreLooks(state);
+  restoreWall();
+  addWindowKeys($<HTMLCanvasElement>("#over canvas"), state, (from) => selection.moveWindow(from));
   screens.mount((picked) => selection.choose(picked));
   listen({ buttons: BUTTONS, keys: KEYS, acted, fitMap: () => wholeMap.fit(), layOut, route });
   new FrameScheduler(drawnInSoftware(), drawFrame);
