@@ -73,3 +73,10 @@ def test_page_names_no_other_host() -> None:
     files = [WEB / "package-lock.json", WEB / "index.html", *(WEB / "src").rglob("*.*")]
     named = {x.name: re.findall(r"https?://[\w.-]+", x.read_text(encoding="utf-8")) for x in files}
     assert {name: hosts for name, hosts in named.items() if hosts} == {}
+
+
+def test_page_has_no_inline_style() -> None:
+    """The centre's policy lets the browser ignore `style="…"`: a class or an attribute is needed instead."""
+    files = [WEB / "index.html", *(WEB / "src").rglob("*.ts")]
+    styled = {x.name: re.findall(r"""[ <]style=["\\]""", x.read_text(encoding="utf-8")) for x in files}
+    assert {name: found for name, found in styled.items() if found} == {}

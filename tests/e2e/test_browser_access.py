@@ -17,7 +17,7 @@ LIVE = "document.documentElement.dataset.link === 'live'"
 SCREENS = {"": "[data-testid=violation]", "#journeys": "#journeys table, #journeys .blank"}
 FINDINGS = """async () => {
   const found = await axe.run(document, { resultTypes: ["violations"] });
-  return found.violations.map((x) => [x.impact, x.id, x.nodes.length, x.nodes[0].html, x.nodes[0].failureSummary]);
+  return found.violations.map((x) => [x.impact, x.id, x.nodes.length, x.nodes[0].html]);
 }"""
 
 
