@@ -68,12 +68,12 @@ def snapshot(esn: str, place: int, *, whole: bool) -> bytes:
     )  # fmt: skip
 
 
-def send(port: int, end: Event) -> None:
+def send(port: int, end: Event, n_rsus: int = RSUS) -> None:
     """Send the snapshots of all RSUs on the grid until the end."""
     stamps = struct.Struct(">Q")
     rows = [
         [publish(topics.track_up(esn), snapshot(esn, place, whole=whole)) for whole in (False, True)]
-        for place, esn in enumerate(ESNS)
+        for place, esn in enumerate(ESNS[:n_rsus])
     ]
     places = [[packet.index(STAMP) + len(STAMP) for packet in pair] for pair in rows]
     client = RawMqtt(HOST, port, "bench-rsus")
@@ -101,11 +101,11 @@ def read(port: int, seconds: float, pipe: Any) -> None:
 
 
 @contextlib.contextmanager
-def sending(port: int) -> Iterator[None]:
+def sending(port: int, n_rsus: int = RSUS) -> Iterator[None]:
     """Run the publisher."""
     spawn = multiprocessing.get_context("spawn")
     end = spawn.Event()
-    sender = spawn.Process(target=send, args=(port, end), daemon=True)
+    sender = spawn.Process(target=send, args=(port, end, n_rsus), daemon=True)
     sender.start()
     try:
         yield

@@ -14,6 +14,7 @@ from centre.answers.delivery import HEAD_KEY
 from centre.answers.problem import refuse
 from centre.answers.query import refuse_names
 from centre.app import Centre
+from centre.track_viewer import stretches_of
 
 SEND_TIMEOUT_S = 10.0  # a client that reads nothing for so long is cut; it connects again and resumes
 END_S = 1.0  # for sending the close frame: a client that reads nothing would block it
@@ -89,9 +90,15 @@ class Streams:
                 async with asyncio.timeout(SEND_TIMEOUT_S):
                     await send({"type": "websocket.send", "bytes": frame, "text": None})
 
+        def look(text: str) -> None:
+            try:
+                viewer.look_at(stretches_of(text))
+            except ValueError:  # a client's mistake costs nothing but its wish
+                self._centre.tracks.counts["track.view_refused"] += 1
+
         try:
             with _counted(self._track_clients, client):
-                if await self._until_gone(write(), receive, "websocket.disconnect"):
+                if await self._until_gone(write(), receive, "websocket.disconnect", look):
                     await _close(send, 1001, ENDED)
         finally:
             self._centre.tracks.leave(viewer)

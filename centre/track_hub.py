@@ -1,13 +1,15 @@
 """Passes the RSUs' snapshots on to the pages: the newest of each RSU, in its own bytes."""
 
 import asyncio
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
 from centre.screen import screened_snapshot
+from centre.track_frames import Frame
+from centre.track_viewer import FAR_BYTES_S, FAR_S, Viewer
 from core.classes import HAZMAT
 from edge import wire
 from edge.sections import RSUS_MAX
@@ -16,6 +18,7 @@ VIEWERS_MAX = 64
 TURN_S = 0.01  # between two looks at what has come: a centre that is behind reads on meanwhile
 ARRIVED_BYTES_MAX = 32_000_000  # that wait for a turn; with more it comes at once
 NAMES, LANES = b"\xa5names", b"\xa5lanes"  # as MessagePack has them: a snapshot without them carries neither
+FAR_RECORD_BYTES, FAR_HEAD_BYTES = 40, 300  # of what pages receive apart, with the share of the names
 FRESH_NS = 2_000_000_000
 
 
@@ -23,9 +26,9 @@ FRESH_NS = 2_000_000_000
 class Latest:
     """The newest snapshot of one RSU, and its newest one that carries names or lanes."""
 
-    newest: bytes
+    newest: Frame
     stamp_ns: int  # of the snapshot; its arrival where the RSU's clock is ahead of ours
-    named: bytes | None = None
+    named: Frame | None = None
 
 
 @dataclass(slots=True)
@@ -36,40 +39,6 @@ class _Arrived:
     named: tuple[bytes, int] | None = None  # that may carry names or lanes, where it is not the newest
 
 
-@dataclass(slots=True, eq=False)
-class Viewer:
-    """One page: the frames that it has still to receive, at most two for each RSU."""
-
-    # by RSU, the longest waiting first: the newest frame with names or lanes, and the newest frame after that
-    waiting: OrderedDict[str, tuple[bytes | None, bytes | None]] = field(default_factory=OrderedDict)
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
-    skipped: int = 0
-
-    def offer(self, esn: str, frame: bytes, *, named: bool) -> None:
-        """Queue a frame in place of the RSU's older one; only a frame with names replaces one with names."""
-        names, newest = self.waiting.get(esn, (None, None))
-        self.skipped += newest is not None
-        self.waiting[esn] = (frame, None) if named else (names, frame)
-        self.ready.set()
-
-    async def next_frame(self) -> bytes:
-        """Wait for a frame and return it; an RSU's frame with names comes before its newest one.
-
-        Frames leave one at a time: while a slow page receives one, newer ones replace the others.
-        """
-        while not self.waiting:
-            self.ready.clear()
-            await self.ready.wait()
-        esn, (names, newest) = next(iter(self.waiting.items()))
-        if names is not None and newest is not None:
-            self.waiting[esn] = (None, newest)
-            return names
-        del self.waiting[esn]
-        frame = names or newest
-        assert frame is not None, "an RSU waits with a frame"
-        return frame
-
-
 class TrackHub:
     """Receives the snapshots of all RSUs and offers them to all viewers."""
 
@@ -77,6 +46,7 @@ class TrackHub:
         self.counts: Counter[str] = Counter()
         self._latest: dict[str, Latest] = {}
         self._viewers: set[Viewer] = set()
+        self._n_vehicles = 0  # records in the newest snapshots
         self._arrived: dict[str, _Arrived] = {}
         self._arrived_bytes = 0
         self._has_arrived = asyncio.Event()
@@ -139,12 +109,18 @@ class TrackHub:
             self.on_snapshot(esn, snapshot.stamp_ns, now_ns)
             self.on_screened(snapshot, now_ns)
             self.on_tracks(snapshot)
-        named = snapshot.names is not None or snapshot.lanes is not None
         before = self._latest.get(esn)
-        kept = payload if named else before.named if before is not None else None
-        self._latest[esn] = Latest(payload, min(snapshot.stamp_ns, now_ns or snapshot.stamp_ns), kept)
+        self._n_vehicles += snapshot.n - (0 if before is None else before.newest.n)
+        frame = Frame(payload, snapshot, self._far_every_ms())
+        kept = frame if frame.named else before.named if before is not None else None
+        self._latest[esn] = Latest(frame, min(snapshot.stamp_ns, now_ns or snapshot.stamp_ns), kept)
         for viewer in self._viewers:
-            viewer.offer(esn, payload, named=named)
+            viewer.receive(esn, frame)
+
+    def _far_every_ms(self) -> int:
+        """Return how often a page receives what it does not look at closely."""
+        n_bytes = self._n_vehicles * FAR_RECORD_BYTES + len(self._latest) * FAR_HEAD_BYTES
+        return int(1e3 * max(FAR_S, n_bytes / FAR_BYTES_S))
 
     def join(self) -> Viewer | None:
         """Return a new viewer with all names and newest snapshots waiting; None where there are too many."""
@@ -154,9 +130,9 @@ class TrackHub:
         viewer = Viewer()
         for esn, latest in self._latest.items():
             if latest.named is not None:
-                viewer.offer(esn, latest.named, named=True)
+                viewer.receive(esn, latest.named)
             if latest.newest is not latest.named:
-                viewer.offer(esn, latest.newest, named=False)
+                viewer.receive(esn, latest.newest)
         self._viewers.add(viewer)
         return viewer
 
@@ -171,7 +147,7 @@ class TrackHub:
         for latest in self._latest.values():
             if now_ns - latest.stamp_ns > FRESH_NS:
                 continue
-            records = wire.records_of(wire.decode_snapshot(latest.newest))
+            records = latest.newest.records
             owned = records[(records["flags"] & wire.FLAG_OWNED) != 0]
             total += len(owned)
             hazmat += int((owned["class"] == HAZMAT).sum())

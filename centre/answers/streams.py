@@ -12,6 +12,10 @@ _LAST = {
     "description": "As `after`, and before it",
     "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
 }  # fmt: skip
+_STRETCHES = {
+    "type": "array", "maxItems": 8,
+    "items": {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": "number"}},
+}  # fmt: skip
 _PROBLEM = {"$ref": "#/components/responses/Problem"}
 _EVENTS = {
     "violation": {"id": True, "data": {"$ref": "#/components/schemas/Episode"}},
@@ -78,17 +82,8 @@ STREAMS: dict[str, dict[str, Any]] = {
         **{
             "x-client-messages": {
                 "view": {
-                    "description": "The stretch that the client shows: full rate there, less elsewhere",
-                    "data": {
-                        "type": "object", "required": ["view"],
-                        "properties": {
-                            "view": {
-                                "type": "object",
-                                "required": ["from_m", "to_m"],
-                                "properties": {"from_m": {"type": "number"}, "to_m": {"type": "number"}},
-                            }
-                        },
-                    },
+                    "description": "Stretches [m] that the client shows closely: full rate there",
+                    "data": {"type": "object", "required": ["view"], "properties": {"view": _STRETCHES}},
                 }
             },
         },

@@ -32,6 +32,7 @@ from sim.settings import VEHICLES_MAX
 
 EXPECTED = (BrokerMissingError, ChildError, NotReadyError)  # a part's end, not a fault of ours
 UNHURRIED = 5.0  # a run that ended by itself: whole recordings matter more than seconds
+TO_WATCH, TO_MEASURE = "calm", "panjin"  # a flood of alarms teaches people to ignore red
 SETTLE_S = 1.0  # violations of the last scans reach the centre
 Positive = Annotated[float, Parameter(validator=validators.Number(gt=0.0, lt=math.inf))]
 Count = Annotated[int, Parameter(validator=validators.Number(gte=2, lte=VEHICLES_MAX))]
@@ -51,7 +52,7 @@ class DemoPlan:
 
 def demo(
     *,
-    scenario: str = "panjin",
+    scenario: str | None = None,
     rsus: int | None = None,
     vehicles: Count | None = None,
     seed: int | None = None,
@@ -70,7 +71,8 @@ def demo(
     Parameters
     ----------
     scenario
-        The events on the road.
+        The events on the road; without it `calm` for who watches, or `panjin` (dense, an alarm each 3 s) with
+        --duration.
     rsus
         How many neighbouring RSUs run; without it 4, or all of a site that has fewer.
     vehicles
@@ -96,6 +98,7 @@ def demo(
     as_json
         One JSON object on stdout.
     """
+    scenario = scenario or (TO_WATCH if duration is None else TO_MEASURE)
     check(site, scenario=scenario, rsus=rsus, vehicles=vehicles, http=http)
     chosen = seed if seed is not None else int.from_bytes(os.urandom(4))
     folder = _make_run_dir(run_dir, chosen)

@@ -96,6 +96,21 @@ async def test_snapshots_are_forwarded_untouched_names_first(tmp_path: Path) -> 
         assert (summary["vehicles"], summary["hazmat"]) == (2, 2)
 
 
+async def test_a_page_that_says_where_it_looks_receives_less(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre:
+        tracks = centre.app.tracks
+        async with ws.connect(f"ws://127.0.0.1:{centre.port}/api/tracks") as socket:
+            await socket.send("no view")
+            await socket.send('{"view": [[5000, 6000]]}')
+            while not any(viewer.view for viewer in tracks._viewers):
+                await asyncio.sleep(0.01)
+            assert tracks.counts["track.view_refused"] == 1
+            tracks.receive_snapshot("RSU001", snapshot(1))  # at station 0, one of two is owned
+            far = await socket.recv()
+        assert isinstance(far, bytes)
+        assert (wire.decode_snapshot(far).n, b"every_ms" in far) == (1, True)
+
+
 async def test_a_clock_probe_is_answered(tmp_path: Path) -> None:
     async with running(tmp_path) as centre:
         asked = wire.ClockReq(seq=7, sent_ns=Clock.wall().now_ns() + 10**9)  # its clock is a second ahead

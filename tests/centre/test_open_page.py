@@ -1,11 +1,14 @@
 """Law: a page that stayed open through anything equals a fresh one, row by row and field by field."""
 
+import json
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import Phase as Phase_
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
@@ -17,6 +20,7 @@ from centre.settling import Settler
 from centre.store import open_database
 from centre.violation_writer import ViolationWriter
 from geofence.violation import Phase, Violation
+from tests.centre.test_web import WEB, find_node
 from tests.support.centre_samples import MS, T0_NS, episode_id, item, payload, violation
 
 GRADES = ("notice", "warning", "violation")
@@ -28,6 +32,8 @@ class Page:
 
     def __init__(self, reader: Reader) -> None:
         loaded = reader.episodes(EpisodeFilter(limit=500))
+        self.loaded: list[dict[str, Any]] = loaded["items"]
+        self.changes: list[dict[str, Any]] = []
         self.rows = {row["id"]: row for row in loaded["items"]}
         self.cursor = loaded["cursor"]
 
@@ -36,6 +42,7 @@ class Page:
         for change in reader.changes(self.cursor, limit):
             self.cursor = change.n
             if change.data is not None:
+                self.changes.append(change.data)
                 held = self.rows.get(change.key)
                 order = (change.data["hop"], change.data["version"])
                 if held is None or order >= (held["hop"], held["version"]):
@@ -119,7 +126,12 @@ def test_a_page_open_through_any_history_equals_a_fresh_one(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, Any]], race: bool
 ) -> None:
     """Versions overtaken, closed first or resent, several RSUs and hops, restarts, reconnections."""
-    world = World(tmp_path_factory.mktemp("law") / "centre.sqlite")
+    _live_through(tmp_path_factory.mktemp("law"), steps, race)
+
+
+def _live_through(folder: Path, steps: list[tuple[str, Any]], race: bool) -> list[dict[str, Any]]:
+    """Check the law for one history; return what each page loaded and received, and what a fresh one has."""
+    world = World(folder / "centre.sqlite")
     world.open_page()
     sent: list[tuple[str, int, Violation]] = []
 
@@ -145,7 +157,32 @@ def test_a_page_open_through_any_history_equals_a_fresh_one(
             world.start()
     world.between = None
     world.assert_pages_are_fresh()
+    fresh = Page(world.reader).loaded
     world.stop()
+    return [{"loaded": page.loaded, "changes": page.changes, "fresh": fresh} for page in world.pages]
+
+
+def test_the_pages_own_code_shows_what_a_fresh_page_shows(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """The same histories through the code of the browser: each cell of each row, and the sections."""
+    lived: list[dict[str, Any]] = []
+
+    @settings(max_examples=10, deadline=None, phases=[Phase_.generate], derandomize=True)
+    @given(steps=STEPS, race=st.booleans())
+    def live(steps: list[tuple[str, Any]], race: bool) -> None:
+        lived.extend(_live_through(tmp_path_factory.mktemp("law"), steps, race))
+
+    live()
+    script = WEB / "test" / "open_page.mjs"
+    done = subprocess.run(
+        [find_node(), script], input=json.dumps(lived), capture_output=True, text=True, cwd=WEB, check=True,
+        timeout=60,
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert found["n"] == len(lived) > 10
+    assert found["changed"] > 5, "most pages show something else than what they loaded"
+    assert found["differing"] == []
 
 
 def test_a_close_before_its_violation_becomes_an_alarm_on_the_open_page(world: World) -> None:

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from centre.server import bind
-from centre.track_hub import Viewer
+from centre.track_viewer import Viewer
 
 pytestmark = pytest.mark.anyio
 

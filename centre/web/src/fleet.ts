@@ -32,6 +32,7 @@ interface Source {
   places: (LanePlace | undefined)[];
   stampMs: number;
   seq: number;
+  everyMs: number;
 }
 
 export class Fleet {
@@ -139,6 +140,7 @@ export class Fleet {
     if (snapshot.stampMs <= state.stampMs) return;
     state.stampMs = snapshot.stampMs;
     state.seq = snapshot.seq;
+    state.everyMs = snapshot.everyMs;
     const { view, at, itemBytes, n } = snapshot;
     const named = snapshot.names === null ? null : new Set(snapshot.names.track);
     for (let i = 0; i < n; i++) {
@@ -156,7 +158,7 @@ export class Fleet {
     if (source === undefined) {
       source = this.states.length;
       this.sources.set(snapshot.esn, source);
-      this.states.push({ lanes: [], places: [], stampMs: -Infinity, seq: -1 });
+      this.states.push({ lanes: [], places: [], stampMs: -Infinity, seq: -1, everyMs: 0 });
     }
     return source;
   }
@@ -299,12 +301,12 @@ export class Fleet {
     for (const slot of this.slots.values()) {
       const n = this.ringN[slot]!;
       const newest = this.ring[(slot * STATES + n - 1) * 8]!;
-      const reportedMs = this.states[this.source[slot]!]!.stampMs;
+      const { stampMs: reportedMs, everyMs } = this.states[this.source[slot]!]!;
       if (reportedMs - newest > GONE_MS || t - newest > FORGET_MS) {
         this.close(slot);
         continue;
       }
-      this.stale[slot] = t - newest > EXTRAPOLATE_MS ? 1 : 0;
+      this.stale[slot] = t - newest > Math.max(EXTRAPOLATE_MS, 2 * everyMs) ? 1 : 0;
       this.place(slot, n, Math.min(t, newest + EXTRAPOLATE_MS));
       this.live[this.nLive++] = slot;
     }

@@ -53,7 +53,7 @@ export function drawHeader(el: HTMLElement, state: State, ring: Pick<Ring, "curr
   el.dataset["lang"] = lang;
   set(el, HEADER); // written once: the buttons keep the focus, and a press of more than a second still ends on its button
   const title =
-    `<span class="title">${escape(site === null ? "petroroad" : pick(site.title.zh, site.title.en))}</span>`
+    `<h1 class="title">${escape(site === null ? "petroroad" : pick(site.title.zh, site.title.en))}</h1>`
       + `<span class="k">${site === null ? "" : `${t("mapped")}${site.body.synthetic ? ` · ${t("synthetic")}` : ""}`}</span>`;
   const boxes = [
     title,
@@ -139,7 +139,9 @@ function bannerHtml(state: State): string {
     const wait = (state.nextTryMs - performance.now()) / 1_000;
     return `<b>■ ${t("lostTitle", { t: lostFor(state) })}</b><span>${t("lostText", { t: clock(state.viewMs()) })}</span>
       <span>${state.attempt > 0 ? t("lostRetry", { n: state.attempt }) : ""}${
-        wait > 0 ? `${getLang() === "zh" ? "，" : ", "}${t("retryIn", { t: `${Math.ceil(wait)} s` })}` : ""
+        wait > 0
+          ? `${getLang() === "zh" ? "，" : ", "}${t("retryIn", { t: `${Math.ceil(wait)} s` })}`
+          : `${state.attempt > 0 ? (getLang() === "zh" ? "，" : ", ") : ""}${t("retrying")}…`
       }</span>`;
   }
   if (state.connection !== "stale") return "";

@@ -42,6 +42,7 @@ export class List implements View {
   private readonly pages = new Pages();
   private readonly news: HTMLButtonElement;
   private order = "";
+  private toReveal: string | null = null;
   private readonly actions: ListActions;
   private readonly openCases = new Set<string>();
   private readonly chosenStays = new Hold();
@@ -160,7 +161,9 @@ export class List implements View {
 
   /** Show a row that was chosen by key or link. */
   reveal(id: string): void {
-    this.rows.at(id)?.scrollIntoView({ block: "nearest" });
+    const row = this.rows.at(id);
+    if (row?.isConnected) row.scrollIntoView({ block: "nearest" });
+    else this.toReveal = id; // a link is followed before the list is drawn
   }
 
   draw(state: State): void {
@@ -185,6 +188,10 @@ export class List implements View {
     for (const section of this.layout.sections) this.drawSection(state, section);
     this.place(state, ranked);
     this.notice(state);
+    if (this.toReveal !== null && this.rows.at(this.toReveal)?.isConnected) {
+      this.rows.at(this.toReveal)!.scrollIntoView({ block: "nearest" });
+      this.toReveal = null;
+    }
   }
 
   /** Where the chosen row stands since it was chosen; null after the longest hold. */

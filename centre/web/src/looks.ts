@@ -19,6 +19,15 @@ export function applyLang(lang: Lang): void {
   setLang(lang);
   root.lang = lang === "zh" ? "zh-CN" : "en";
   localStorage.setItem("lang", lang);
+  keepInAddress("lang", lang);
+}
+
+/** Where the address names a look, let it name the present one: else the next load would undo the choice. */
+function keepInAddress(name: string, value: string): void {
+  const address = new URL(location.href);
+  if (!address.searchParams.has(name) || address.searchParams.get(name) === value) return;
+  address.searchParams.set(name, value);
+  window.history.replaceState(null, "", address);
 }
 
 /** `restyle` repaints the drawings that have the theme's colours in them. */
@@ -26,6 +35,7 @@ export function applyTheme(state: State, theme: Theme, restyle: () => void): voi
   state.theme = theme;
   root.dataset["theme"] = theme;
   localStorage.setItem("theme", theme);
+  keepInAddress("theme", theme);
   readPalette();
   restyle();
 }

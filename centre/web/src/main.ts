@@ -5,6 +5,10 @@ import "./desk/desk.css";
 import { Audit } from "./accounts/audit.ts";
 import { Session } from "./accounts/session.ts";
 import { Users } from "./accounts/users.ts";
+import "./access/wall.css";
+import { Announcer } from "./access/announce.ts";
+import { isWall, restoreWall, wallWindow } from "./access/wall.ts";
+import { addWindowKeys } from "./access/window_keys.ts";
 import { Board } from "./board.ts";
 import { drawCard } from "./card.ts";
 import { watchConnection } from "./connection.ts";
@@ -41,12 +45,14 @@ import { State } from "./state.ts";
 import { Events, Tracks } from "./streams.ts";
 import { drawTitles } from "./titles.ts";
 import { Updates } from "./updates.ts";
+import { lookedAt } from "./where.ts";
 import { Screen, Screens, textView } from "./views.ts";
-import { getLang, pick } from "./words.ts";
+import { getLang, pick, t } from "./words.ts";
 
 const $ = <T extends HTMLElement>(selector: string): T => document.querySelector<T>(selector)!;
 const root = document.documentElement;
 const state = new State();
+const announcer = new Announcer($("#said"));
 let events: Events | null = null;
 let tracks: Tracks | null = null;
 
@@ -131,6 +137,15 @@ function drawText(): void {
   screens.draw("text", performance.now());
   session.draw();
   drawWindowTitle();
+  announcer.announce(state, performance.now());
+  if ($(".skip").textContent !== t("skip")) $(".skip").textContent = t("skip");
+  if (isWall()) showNewest();
+}
+
+/** On a wall nobody moves the detail: it goes to the newest open alarm. */
+function showNewest(): void {
+  const from = wallWindow(state);
+  if (!Number.isNaN(from)) selection.moveWindow(from);
 }
 
 function drawWindowTitle(): void {
@@ -159,6 +174,7 @@ function drawFrame(now: number): void {
   if (textEach.due(now)) drawText();
   if (roadEach.due(now)) screens.draw("road", now);
   if (stripEach.due(now)) screens.draw("strip", now);
+  tracks?.look(lookedAt(state));
   screens.draw("frame", now);
 }
 
@@ -189,7 +205,13 @@ function layOut(): void {
 // --- the address
 
 const router = new Router([
-  { hash: /^$/, open: () => screens.show(road) },
+  {
+    hash: /^$/,
+    open: () => {
+      screens.show(road);
+      selection.clear();
+    },
+  },
   { hash: /^#journeys$/, open: () => screens.show(board) },
   { hash: /^#users$/, open: () => screens.show(users) },
   { hash: /^#audit$/, open: () => screens.show(audit) },
@@ -221,14 +243,17 @@ const BUTTONS = {
   replay: () => replay.begin(),
   board: () => {
     replay.end();
-    location.hash = location.hash === "#journeys" ? "" : "#journeys";
+    const back = state.selected === null ? "" : `#v=${state.selected}`;
+    location.hash = location.hash === "#journeys" ? back : "#journeys";
   },
   mute: () => ring.mute(),
   sound: () => ring.toggle(),
   search: () => look.focus(),
   theme: () => applyTheme(state, state.theme === "dark" ? "light" : "dark", () => wholeMap.restyle()),
   account: () => session.toggle(),
+  skip: () => $("#list .rows").focus(),
   retry: () => {
+    state.nextTryMs = NaN; // the countdown ends: it connects now
     events?.retry();
     tracks?.retry();
   },
@@ -272,6 +297,7 @@ const KEYS = {
   l: BUTTONS.lang,
   t: BUTTONS.theme,
   r: BUTTONS.retry,
+  escape: () => selection.clear(),
 };
 
 function acted(): void {
@@ -283,6 +309,8 @@ async function start(): Promise<void> {
   restoreLooks(state);
   screens.mount((picked) => replay.choose(picked) || selection.choose(picked));
   replay.listen(acted);
+  restoreWall();
+  addWindowKeys($<HTMLCanvasElement>("#over canvas"), state, (from) => selection.moveWindow(from));
   listen({ buttons: BUTTONS, keys: KEYS, acted, fitMap: () => wholeMap.fit(), layOut, route });
   new FrameScheduler(drawnInSoftware(), drawFrame);
   setInterval(drawHidden, 1_000);

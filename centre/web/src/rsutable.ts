@@ -40,6 +40,7 @@ export class RsuTable implements View {
     this.onChange = onChange;
     this.plot = section.querySelector<HTMLElement>(".plot")!;
     this.table = document.createElement("table");
+    this.table.setAttribute("role", "treegrid"); // its rows open to more
     this.table.append(document.createElement("thead"), document.createElement("tbody"));
   }
 
@@ -85,6 +86,7 @@ export class RsuTable implements View {
         + `<th scope="col">${t("cClock")}</th><th scope="col">${t("cOutbox")}</th><th scope="col">${t("cP99")}</th>`
         + `<th scope="col" class="wide-cell">${t("cBeat")}</th><th scope="col" class="wide-cell">${t("cSensors")}</th></tr>`;
     set(this.table.tHead!, head);
+    this.table.setAttribute("aria-label", t("rsuHealth"));
     for (const x of state.gateways) this.gatewayRow(x, state);
     for (const x of list) this.rsuRow(x, x.esn === state.chosen?.esn, state);
     const place = (x: Rsu): number => (isLost(x) ? 0 : x.state === "never" ? 3 : hasFault(x) ? 1 : 2);
@@ -107,6 +109,8 @@ export class RsuTable implements View {
     if (row === undefined) {
       row = { main: document.createElement("tr"), more: document.createElement("tr") };
       row.main.tabIndex = 0;
+      row.main.ariaLevel = "1";
+      row.more.ariaLevel = "2";
       row.main.dataset["id"] = id;
       row.main.dataset["testid"] = "rsu";
       this.rows.set(id, row);

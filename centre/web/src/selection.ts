@@ -49,6 +49,16 @@ export class Selection {
     if (!inList) effects.reveal(id);
   }
 
+  /** Choose nothing. */
+  clear(): void {
+    const { state } = this;
+    if (state.selected === null && state.follow === null) return;
+    state.selected = null;
+    state.follow = null;
+    if (location.hash.startsWith("#v=")) window.history.replaceState(null, "", location.pathname + location.search);
+    this.effects.changed();
+  }
+
   /** Choose a vehicle: its open episode if it has one, else the vehicle itself is followed. */
   private vehicle(slot: number): void {
     const { state } = this;

@@ -28,6 +28,8 @@ export interface Snapshot {
   readonly seq: number;
   readonly stampMs: number;
   readonly n: number;
+  /** How often such a snapshot comes, where the centre sends less than all; 0: ten times a second. */
+  readonly everyMs: number;
   readonly lanes: readonly string[] | null;
   readonly names: Names | null;
   /** Offset of each field in a record; -1 where the dtype lacks it. */
@@ -51,7 +53,7 @@ export type Field = keyof typeof FIELDS;
 export function readSnapshot(bytes: Uint8Array): Snapshot {
   const map = decode(bytes);
   if (map === null || typeof map !== "object" || Array.isArray(map) || map instanceof Uint8Array) throw new TypeError("no map");
-  const { v, esn, seq, stamp_ns: stamp, n, dtype, data, lanes, names } = map;
+  const { v, esn, seq, stamp_ns: stamp, n, dtype, data, lanes, names, every_ms: everyMs } = map;
   if (v !== 1) throw new TypeError(`version ${String(v)}`);
   if (typeof esn !== "string" || typeof seq !== "number" || typeof n !== "number") throw new TypeError("esn, seq or n");
   if (typeof stamp !== "number" && typeof stamp !== "bigint") throw new TypeError("stamp_ns");
@@ -61,6 +63,7 @@ export function readSnapshot(bytes: Uint8Array): Snapshot {
   return {
     esn, seq, n, at, itemBytes,
     stampMs: Number(stamp) / 1e6,
+    everyMs: typeof everyMs === "number" ? everyMs : 0,
     lanes: Array.isArray(lanes) ? lanes.map(String) : null,
     names: readNames(names),
     view: new DataView(data.buffer, data.byteOffset, data.byteLength),

@@ -135,11 +135,24 @@ export class Tracks {
   private socket: WebSocket | null = null;
   private timer = 0;
   private attempt = 0;
+  private view = "";
   private readonly handlers: StreamHandlers;
 
   constructor(handlers: StreamHandlers) {
     this.handlers = handlers;
     this.open();
+  }
+
+  /** Ask for these stretches [m] at the full rate; the rest of the road comes twice a second. */
+  look(stretches: readonly (readonly [number, number])[]): void {
+    const view = JSON.stringify({ view: stretches });
+    if (view === this.view) return;
+    this.view = view;
+    this.sendView();
+  }
+
+  private sendView(): void {
+    if (this.view !== "" && this.socket?.readyState === WebSocket.OPEN) this.socket.send(this.view);
   }
 
   retry(): void {
@@ -152,6 +165,7 @@ export class Tracks {
     const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/api/tracks`);
     socket.binaryType = "arraybuffer";
     this.socket = socket;
+    socket.onopen = () => this.sendView();
     socket.onmessage = (event: MessageEvent<ArrayBuffer | string>) => {
       if (typeof event.data === "string") return;
       this.attempt = 0;

@@ -1,5 +1,6 @@
 /** The titles of the strips and the map, and the names that a screen reader gives to the drawings. */
 
+import { describeWindow } from "./access/window_keys.ts";
 import { station } from "./format.ts";
 import { set } from "./list.ts";
 import { closeTitle } from "./mapview.ts";
@@ -39,6 +40,7 @@ export function drawTitles(state: State, trucksInDetail: number, wholeMoved: boo
     const canvas = document.querySelector(selector); // MapLibre adds its own canvas later, with an English label
     if (canvas !== null && canvas.getAttribute("aria-label") !== word) canvas.setAttribute("aria-label", word);
   }
+  describeWindow($<HTMLCanvasElement>("#over canvas"), state);
   const fit = $<HTMLButtonElement>("#whole > button");
   fit.hidden = !wholeMoved;
   if (fit.textContent !== t("fit")) fit.textContent = t("fit");

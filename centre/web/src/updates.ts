@@ -82,7 +82,8 @@ export class Updates implements StreamHandlers {
       state.stream.observe(snapshot.stampMs, now);
       // the first frame of a connection may be seconds old: it brings names, but no position that is live
       if (snapshot.stampMs > state.stream.now(now) - LATE_MS) {
-        this.snapshotAt.set(snapshot.esn, now);
+        // where the centre sends an RSU's positions less often, its silence counts from when the next is due
+        this.snapshotAt.set(snapshot.esn, now + Math.max(0, 2 * snapshot.everyMs - LATE_MS));
         state.steps.add("vehicles");
       }
     } catch (error) {

@@ -7,7 +7,12 @@ import { ruleView } from "./rules.ts";
 import { COASTING, UNDECIDABLE, widthOf } from "./snapshot.ts";
 import { lateral } from "./site.ts";
 import type { Site } from "./site.ts";
+import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
+
+const MARGIN_M = 500; // a vehicle that enters the picture has come at the full rate for a while
+const AROUND_M = 200; // of the close-up's vehicle
+const STEP_M = 100; // the stretches change only with this
 
 /** Site plane [m], station and lateral [m; NaN: none]. */
 export interface Where {
@@ -87,6 +92,20 @@ function excessOf(site: Site, fleet: Fleet, slot: number): number {
   if (home === undefined) return NaN;
   const [u, half] = [fleet.u[slot]!, widthOf(fleet.kind[slot]!) / 2];
   return Math.max(0, u + half - home.offset_m[1], home.offset_m[0] - (u - half)); // NaN stays NaN
+}
+
+/** The stretches [m] whose vehicles are drawn closely: the detail strip's, and the surroundings of what is chosen. */
+export function lookedAt(state: State): [number, number][] {
+  const found: [number, number][] = [[state.windowFrom - MARGIN_M, state.windowFrom + WINDOW_M + MARGIN_M]];
+  const { chosen, fleet, site } = state;
+  let s = NaN;
+  if (chosen !== null && site !== null) s = whereabouts(state, site, chosen).s;
+  else if (state.follow !== null && fleet !== null && fleet.slot(state.follow) >= 0) s = fleet.s[fleet.slot(state.follow)]!;
+  if (!Number.isNaN(s)) {
+    const middle = Math.round(s / STEP_M) * STEP_M;
+    found.push([middle - AROUND_M, middle + AROUND_M]);
+  }
+  return found;
 }
 
 export function whereabouts(state: State, site: Site, episode: Episode): Where {

@@ -1,5 +1,6 @@
 /** Every word of the page, Chinese and English; nothing else in the page holds text for people. */
 
+import { ACCESS_WORDS } from "./words/access.ts";
 import { ACCOUNTS_WORDS } from "./words/accounts.ts";
 import { DESK_WORDS } from "./words/desk.ts";
 import { REPLAY_WORDS } from "./words/replay.ts";
@@ -9,6 +10,7 @@ import { EVIDENCE_WORDS } from "./words/evidence.ts";
 export type Lang = "zh" | "en";
 
 export const WORDS = {
+  ...ACCESS_WORDS,
   ...ACCOUNTS_WORDS,
   ...DESK_WORDS,
   ...REPLAY_WORDS,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { Events, parseEvent } from "../src/streams.ts";
+import { Events, parseEvent, Tracks } from "../src/streams.ts";
 import type { StreamHandlers } from "../src/streams.ts";
 
 /** A WebSocket that the test opens, feeds and breaks. */
@@ -11,6 +11,7 @@ class FakeSocket {
   readonly sent: string[] = [];
   onmessage: ((event: { data: unknown }) => void) | null = null;
   onclose: (() => void) | null = null;
+  onopen: (() => void) | null = null;
   closed = false;
   readonly url: string;
 
@@ -128,4 +129,23 @@ test("what was drawn is reported once, after its frame; a hidden tab and a lost 
   events.retry();
   mock.timers.tick(20);
   assert.equal(lost.sent.length, 1);
+});
+
+test("the centre learns which stretches are looked at: when the stream opens, and when they change", () => {
+  const tracks = new Tracks(handlers);
+  const first = last();
+  first.readyState = 0;
+  tracks.look([[0, 5_000]]);
+  assert.deepEqual(first.sent, [], "not before it is open");
+  first.readyState = FakeSocket.OPEN;
+  first.onopen!();
+  tracks.look([[0, 5_000]]);
+  assert.deepEqual(first.sent, ['{"view":[[0,5000]]}']);
+  tracks.look([[0, 5_000], [9_800, 10_200]]);
+  assert.equal(first.sent.length, 2);
+  first.onclose!();
+  mock.timers.tick(1_000);
+  assert.notEqual(last(), first);
+  last().onopen!();
+  assert.deepEqual(last().sent, ['{"view":[[0,5000],[9800,10200]]}']);
 });

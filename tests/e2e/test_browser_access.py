@@ -1,0 +1,123 @@
+"""The page for everybody: axe finds nothing serious, keys reach all, and a wall is read from five metres."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.conftest import find_program
+from tests.support.page_feed import PATIENCE_MS, chromium, fed_centre, wait_for
+
+pytestmark = [pytest.mark.e2e, pytest.mark.browser]
+AXE = Path(__file__).resolve().parents[2] / "centre" / "web" / "node_modules" / "axe-core" / "axe.min.js"
+LIVE = "document.documentElement.dataset.link === 'live'"
+# an element for each screen, and how to come there
+SCREENS = {"": "[data-testid=violation]", "#journeys": "#journeys table, #journeys .blank"}
+FINDINGS = """async () => {
+  const found = await axe.run(document, { resultTypes: ["violations"] });
+  return found.violations.map((x) => [x.impact, x.id, x.nodes.length, x.nodes[0].html]);
+}"""
+
+
+@pytest.fixture(scope="module")
+def page(run_folder: Any) -> Iterator[Page]:
+    if find_program("chromium") is None:
+        pytest.skip("chromium is missing: sudo apt-get install chromium")
+    with fed_centre(run_folder("browser-access")) as url, chromium() as browser:
+        page = browser.new_page(viewport={"width": 1920, "height": 1080})
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on(
+            "console", lambda line: problems.append(line.text) if "Content Security" in line.text else None
+        )
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(url)
+        wait_for(page, LIVE)
+        yield page
+        assert problems == []
+
+
+@pytest.mark.parametrize(("lang", "theme"), [("zh", "dark"), ("en", "light")])
+def test_axe_finds_nothing_serious(page: Page, lang: str, theme: str) -> None:
+    if not AXE.exists():
+        pytest.skip("centre/web/node_modules is missing: make page")
+    page.goto(page.url.partition("?")[0].partition("#")[0] + f"?lang={lang}&theme={theme}")
+    wait_for(page, LIVE)
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    page.locator("[data-testid=violation]").first.click()
+    page.wait_for_selector("[data-testid=charts] svg")
+    page.locator("[data-testid=rsu]").first.click()  # open to its counters
+    for hash_, there in SCREENS.items():
+        if hash_:
+            page.evaluate("(hash) => { location.hash = hash; }", hash_)
+        page.wait_for_selector(there)
+        found = page.evaluate(FINDINGS)
+        assert [x for x in found if x[0] in ("serious", "critical")] == [], (lang, theme, hash_)
+        assert [x[1] for x in found if x[1] in ("page-has-heading-one", "landmark-one-main", "region")] == []
+
+
+def test_keys_reach_the_list_the_road_and_nothing_chosen(page: Page) -> None:
+    page.goto(page.url.partition("?")[0].partition("#")[0] + "?lang=en")
+    wait_for(page, LIVE)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    assert page.evaluate("document.activeElement.getBoundingClientRect().top") >= 0
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('#list') !== null")
+    over = page.locator("#over canvas")
+    over.focus()
+    before = int(over.get_attribute("aria-valuenow") or "")
+    page.keyboard.press("ArrowRight")
+    wait_for(
+        page, f"document.querySelector('#over canvas').getAttribute('aria-valuenow') === '{before + 500}'"
+    )
+    page.keyboard.press("Home")
+    wait_for(page, "document.querySelector('#focus h2').textContent.includes('K20+000')")
+    page.keyboard.press("j")
+    wait_for(page, "location.hash.startsWith('#v=') && document.querySelector('.row2.sel') !== null")
+    page.keyboard.press("Escape")
+    wait_for(page, "location.hash === '' && document.querySelector('.row2.sel') === null")
+    page.keyboard.press("j")
+    wait_for(page, "location.hash.startsWith('#v=')")
+    page.evaluate("() => { location.hash = ''; }")
+    wait_for(page, "document.querySelector('.row2.sel') === null")
+    page.keyboard.press("l")  # the address said English: it follows, so that the next load shows the same
+    wait_for(page, "location.search === '?lang=zh'")
+    wait_for(page, "document.querySelector('#said').textContent !== ''")  # the feed raises an alarm each 8 s
+
+
+def test_a_link_shows_its_row(page: Page) -> None:
+    wait_for(page, "document.querySelectorAll('[data-testid=violation]').length >= 3")
+    page.set_viewport_size({"width": 1280, "height": 600})
+    oldest = page.locator("[data-testid=violation]").last.get_attribute("data-id")
+    page.goto(page.url.partition("?")[0].partition("#")[0] + f"?linked#v={oldest}")
+    wait_for(page, f"""(() => {{
+      const row = document.querySelector('[data-id="{oldest}"]'), box = document.querySelector('#list .rows');
+      if (row === null) return false;
+      const [a, b] = [row.getBoundingClientRect(), box.getBoundingClientRect()];
+      return a.top >= b.top - 1 && a.bottom <= b.bottom + 1;
+    }})()""")  # fmt: skip
+
+
+def test_a_wall_is_large_and_without_controls(page: Page) -> None:
+    page.set_viewport_size({"width": 3840, "height": 2160})
+    page.goto(page.url.partition("?")[0].partition("#")[0] + "?wall=1&lang=zh")
+    wait_for(page, LIVE)
+    page.wait_for_selector("[data-testid=violation]")
+    least = page.evaluate("""() => Math.min(...[...document.querySelectorAll("#list .row2 *, header *")]
+      .filter((el) => [...el.childNodes].some((x) => x.nodeType === 3 && x.data.trim() !== ""))
+      .filter((el) => el.getClientRects().length > 0 && el.closest("svg") === null)
+      .map((el) => parseFloat(getComputedStyle(el).fontSize) * el.currentCSSZoom))""")
+    assert least >= 30
+    assert page.locator("button:visible").count() == 0
+    assert page.locator("#card, #rsu").locator("visible=true").count() == 0
+    wide = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert wide
+    boxes = page.evaluate("""() => ["#over", "#focus", "#map", "#list"].map((x) => {
+      const box = document.querySelector(x).getBoundingClientRect();
+      return [box.width, box.height];
+    })""")
+    assert all(width > 900 and height > 300 for width, height in boxes), boxes
