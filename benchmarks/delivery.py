@@ -40,8 +40,8 @@ from centre.writer import Writer
 from edge import log, topics
 from edge.figures import quantile
 from edge.wire import ITEMS_MAX, ViolationBatch, ViolationItem, encode
-from petroroad.demo.site import kept_port
 from petroroad.processes.broker import Kind
+from petroroad.processes.ports import kept_port
 
 ESNS = ("EAST", "WEST")
 FLOOD = "FLOOD"

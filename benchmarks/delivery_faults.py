@@ -17,8 +17,8 @@ from benchmarks.delivery_unit import TRICKLE_PERIOD_S, Unit
 from benchmarks.harness import Line
 from edge.config import address_of, load_site
 from petroroad.chaos.proxy import Proxy
-from petroroad.demo.site import kept_port
 from petroroad.processes.broker import Kind, start_broker
+from petroroad.processes.ports import kept_port
 
 FAULT_S = 7.0
 BEFORE_S, AFTER_S = 1.0, 1.0  # violations come from before the fault until after it

@@ -26,7 +26,7 @@ from edge.config import load_site
 from edge.figures import quantile
 from edge.link import Link, link_settings
 from edge.wire import ViolationBatch, ViolationItem, decode_ack, encode
-from petroroad.demo.site import kept_port
+from petroroad.processes.ports import kept_port
 
 RESEND_S, OUTBOX_RESEND_S, TOTAL_S = 2.0, 1.0, 120.0
 

@@ -31,9 +31,9 @@ from benchmarks.latency_site import Addresses, esn_of, write_site
 from benchmarks.processes import cpu_share, rss_mib
 from benchmarks.raw_tcp import RawTcp
 from edge.config import address_of
-from petroroad.demo.site import kept_port
 from petroroad.processes.broker import Kind, start_broker
 from petroroad.processes.children import Child, ChildSpec, start, stop_all, until_ready
+from petroroad.processes.ports import kept_port
 from roadside.devices import radar_udp
 
 WARM_UP_S, QUICK_S, WHOLE_S = 6.0, 12.0, 120.0

@@ -36,10 +36,11 @@ from edge.link import Link, LinkSettings, link_settings
 from edge.mqtt_client import OnMessage
 from edge.tls import Holder
 from petroroad.chaos.waiting import until
-from petroroad.demo.site import FILES, SHIPPED, kept_port
+from petroroad.demo.site import FILES, SHIPPED
 from petroroad.pki import authority as pki
 from petroroad.processes.broker import Kind, start_broker
 from petroroad.processes.broker_security import server_tls
+from petroroad.processes.ports import kept_port
 from petroroad.toml_text import dumps
 
 RATE_HZ = 500

@@ -33,8 +33,8 @@ from benchmarks.raw_mqtt import RawMqtt, publish
 from benchmarks.track_pages import STAMP, watch
 from edge import topics, wire
 from edge.figures import quantile
-from petroroad.demo.site import kept_port
 from petroroad.processes.broker import Kind
+from petroroad.processes.ports import kept_port
 
 RSUS, TRACKS, PAGES, PERIOD_NS = 100, 100, 4, 100_000_000
 NAMED, LANES = 10, 60  # tracks of an RSU with a name; lanes of its map

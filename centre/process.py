@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.access.page_tls import REFRESH_S
 from centre.api import build
 from centre.app import Centre, build_centre, oldest_kept_ns
-from centre.database_faults import no_database, opening
+from centre.database_faults import is_away, no_database, opening, until_there
 from centre.database_file import path_of
 from centre.faults import DamagedError, SchemaError, UnreadableError
 from centre.ingest import TRACKS
@@ -73,10 +73,13 @@ class CentreProcess:
         shell = Shell("centre", self.site, self.clock, self.log, clients, Holder("centre", config.centre.id))
         listener = self._bind(f"{self.section}.http", host, port)
         try:
-            centre = self._open_centre()
+            centre = await until_there(self.site, self.log, self.stop, self._open_centre)
         except BaseException:
             listener.close()
             raise
+        if centre is None:
+            listener.close()
+            return None
         centre.broker.connect(shell.main, shell.link_counts)
         ended: DamagedError | HealedError | None = None
         try:
@@ -94,12 +97,18 @@ class CentreProcess:
         return ended
 
     async def _start(self, centre: Centre) -> None:
-        try:
-            await centre.start()
-        except UnreadableError as error:
-            if centre.damage.fault is not None:
-                raise DamagedError(centre.damage.fault) from error
-            raise self._no_database("can't be read", error) from error
+        async def begin() -> bool:
+            try:
+                await centre.start()
+            except UnreadableError as error:
+                if centre.damage.fault is not None:
+                    raise DamagedError(centre.damage.fault) from error
+                if isinstance(error.__cause__, OperationalError) and is_away(self.site, error.__cause__):
+                    raise error.__cause__ from None
+                raise self._no_database("can't be read", error) from error
+            return True
+
+        await until_there(self.site, self.log, self.stop, begin)
         if not centre.access.facts.is_local and not centre.access.has_accounts:
             rule = (
                 "beyond this machine people sign in, and there is no account: petroroad centre user add NAME "
@@ -110,7 +119,7 @@ class CentreProcess:
     def _no_database(self, wrong: str, error: BaseException) -> ConfigError:
         return no_database(self.site, wrong, error, self.section)
 
-    def _open_centre(self) -> Centre:
+    async def _open_centre(self) -> Centre:
         try:
             with opening(self.site, self.section):
                 storage = open_storage(self.site.config.centre.database, self.log, self._oldest_ns())
@@ -125,6 +134,7 @@ class CentreProcess:
                         is_demo=self.is_demo,
                     )
                 except BaseException:
+                    storage.engine.dispose()
                     storage.close()
                     raise
         except (TakenError, SpentError) as error:

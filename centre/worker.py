@@ -13,13 +13,11 @@ from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
 from structlog.typing import FilteringBoundLogger as Logger
 
-from centre import secrets
 from centre.app import TEND_S, oldest_kept_ns
 from centre.changes import Change
-from centre.database_faults import no_database, opening
+from centre.database_faults import no_database, opening, until_there
 from centre.faults import NotWrittenError, SchemaError
 from centre.ingest import Ingest
 from centre.settings import ask_since_ns
@@ -50,7 +48,6 @@ from edge.signing.site_guard import site_guard
 from edge.tls import Credentials, Holder, check_addresses, credentials
 from geofence.plausible import bounds_of
 
-DATABASE_AGAIN_S = 2.0
 SIGN_OFF_S = 1.0
 # shown as 0 before they happen: alerts look at their increase
 EXPECTED = (
@@ -87,41 +84,30 @@ class WorkerProcess:
             lambda: None if tls is None else tls.context,
             self.log,
         )
-        storage = await self._opened()
-        if storage is None:
+
+        def open_work() -> _Work:
+            with opening(site):
+                database = open_storage(config.centre.database, self.log, self._oldest_ns())
+                try:
+                    return _Work(self, database, queue, tls, holder)
+                except BaseException:
+                    database.engine.dispose()
+                    database.close()
+                    raise
+
+        work = await until_there(site, self.log, self.stop, lambda: asyncio.to_thread(open_work))
+        if work is None:
             return
-        work = _Work(self, storage, queue, tls, holder)
         try:
             await work.run()
             self.log.info("stopped")
         except* SchemaError as errors:
             raise no_database(site, "does not fit", errors.exceptions[0]) from errors
         finally:
-            work.writer.close()
-            storage.engine.dispose()
-            storage.close()
+            work.close()
 
-    async def _opened(self) -> Storage | None:
-        """Open the database, and wait for a server that is away; None: stopped meanwhile."""
-        while not self.stop.is_set():
-            found = await asyncio.to_thread(self._open)
-            if found is not None:
-                return found
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(DATABASE_AGAIN_S):
-                    await self.stop.wait()
-        return None
-
-    def _open(self) -> Storage | None:
-        """Open the database; None where its server can't be reached, ConfigError for what lasts."""
-        address = self.site.config.centre.database
-        with opening(self.site):
-            try:
-                return open_storage(address, self.log, oldest_kept_ns(self.site, self.clock.now_ns()))
-            except OperationalError as error:  # it starts after us, say
-                why = secrets.without(address, str(error).splitlines()[0])
-                self.log.warning("database.away", why=why)
-                return None
+    def _oldest_ns(self) -> int:
+        return oldest_kept_ns(self.site, self.clock.now_ns())
 
 
 class _Work:
@@ -137,6 +123,7 @@ class _Work:
     ) -> None:
         site, now_ns = process.site, process.clock.now_ns
         self.process, self.queue, self.tls, self.now_ns = process, queue, tls, now_ns
+        self.storage = storage
         self.started_ns = now_ns()
         self.guard = site_guard(site.config.mqtt, site.where, holder)
         view = view_of(site)
@@ -186,6 +173,12 @@ class _Work:
             for task in tasks:
                 task.cancel()
         await self._sign_off()
+
+    def close(self) -> None:
+        """End the writer's thread after what it has accepted, then the connections."""
+        self.writer.close()
+        self.storage.engine.dispose()
+        self.storage.close()
 
     def _receive(self, topic: str, payload: bytes, settle: Settle) -> None:
         subscriptions = self.ingest.subscriptions

@@ -34,7 +34,7 @@ from fusion.registration import Registered, Registration
 from fusion.timekeeping import SILENT_NS, ClockReport, LooseReports, Timekeeping
 from fusion.track_life import overdue, shown, unseen
 from fusion.track_store import TerminalTable, TrackStore, free_row
-from fusion.tracker_state import BODIES, TrackerState, restore, snapshot
+from fusion.tracker_state import BODIES, TrackerState, restore, snapshot, stored_tracks
 from fusion.tracks import BatchMemory, TrackBatch, batch_of, fill
 from fusion.visibility import note_outside
 
@@ -374,11 +374,12 @@ class Tracker:
                 self.store.track[by_id[key]] = 0
                 self._end(by_id[key])
 
-    def state(self) -> TrackerState:
-        """Return the whole state, on which the next step depends."""
+    def state(self, *, has_tracks: bool = True) -> TrackerState:
+        """Return the whole state, on which the next step depends; tracks may be taken apart from it."""
         return snapshot(
             self.store, self.terminals, self.n_ids, self.counts, self.duplicates,
             self.scans, self.times, self.doubts, self.registration,
+            stored_tracks(self.store, self.terminals) if has_tracks else (),
         )  # fmt: skip
 
     def restore(self, state: TrackerState) -> None:

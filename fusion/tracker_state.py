@@ -1,5 +1,6 @@
 """The whole state of a tracker in named fields: a replay that starts from it gives the same bytes."""
 
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import msgspec
@@ -139,9 +140,9 @@ class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
 def snapshot(
     store: TrackStore, terminals: TerminalTable, n_ids: int, counts: dict[str, int],
     duplicates: dict[tuple[int, int], int], scans: Scans, times: Timekeeping, doubts: DoubtTable,
-    registration: Registration,
+    registration: Registration, tracks: Iterable[StoredTrack],
 ) -> TrackerState:  # fmt: skip
-    """Return the whole tracker as plain data."""
+    """Return the whole tracker as plain data.  tracks : of `stored_tracks`; none where they are apart"""
     rows, n = terminals.rows, len(terminals.ids)
     sent = np.flatnonzero((rows.ints[:n] != UNSENT).any(axis=1))
     kw, kp = np.nonzero(rows.keys[:n].any(axis=2))
@@ -150,9 +151,7 @@ def snapshot(
     cells, counts_of_cells = learnt_cells(store.settings.field)
     tally = store.tally
     return TrackerState(
-        tracks=tuple(
-            _stored(store, terminals, i) for i in np.flatnonzero(store.ints[:, at.STATUS] != at.FREE).tolist()
-        ),
+        tracks=tuple(tracks),
         terminals=tuple(terminals.about),
         free=tuple(store.tracks.free[: tally[at.T_FREE]].tolist()),
         n_serials=int(tally[at.T_SERIAL]),
@@ -176,6 +175,12 @@ def snapshot(
         registration=registration.state(),
         bodies=columns_of(BODY_COLUMNS, store.settings.radars[:, BODIES]),
     )
+
+
+def stored_tracks(store: TrackStore, terminals: TerminalTable) -> Iterator[StoredTrack]:
+    """Yield each track in the order of the rows, made when it is asked for: one has 26 kB."""
+    for i in np.flatnonzero(store.ints[:, at.STATUS] != at.FREE).tolist():
+        yield _stored(store, terminals, i)
 
 
 def _stored(store: TrackStore, terminals: TerminalTable, i: int) -> StoredTrack:

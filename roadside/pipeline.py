@@ -41,8 +41,7 @@ from roadside.pipeline_late import LatePipeline, judged_rows
 from roadside.pipeline_map import Published
 from roadside.pipeline_rows import may_open, only_reported
 from roadside.pipeline_setup import Setup, journeys_of, monitor_of
-from roadside.pipeline_state import PipelineState
-from roadside.pipeline_state import encode as encode_state
+from roadside.pipeline_state import PipelineState, encode_apart
 from roadside.pipeline_tracker import tracker_of
 from roadside.side_messages import SideMessages
 from roadside.snapshot import Names, names_of, pack_records, with_doubt
@@ -229,7 +228,7 @@ class Pipeline(Configured):
         self._forget_departed(t_ns, tracks, located.s_m)
         outputs += self._end_off_road(t_ns)
         if self._snapshot_seq == 1 or t_ns % STATE_EVERY_NS == 0:
-            outputs.append(WholeState(t_ns, encode_state(self.state(t_ns))))
+            outputs.append(WholeState(t_ns, encode_apart(self.state(t_ns, has_tracks=False), self.tracker)))
         return outputs
 
     def _judge_late(self, t_ns: int, tracks: TrackBatch, located: Located) -> list[Output]:
@@ -315,13 +314,13 @@ class Pipeline(Configured):
 
     # ---- the whole state
 
-    def state(self, t_ns: int) -> PipelineState:
+    def state(self, t_ns: int, *, has_tracks: bool = True) -> PipelineState:
         """Return the whole state after tick `t_ns`: the next step depends on nothing else."""
         names, names_ns = self._names.published()
         return PipelineState(
             stamp_ns=t_ns,
             epoch=self.epoch,
-            tracker=self.tracker.state(),
+            tracker=self.tracker.state(has_tracks=has_tracks),
             monitor=self.monitor.state(),
             holdings=self.ownership.state(),
             giving=self.handovers.offers_state(),

@@ -5,7 +5,8 @@ from typing import Literal
 import msgspec
 
 from edge.wire import TrackNames
-from fusion.tracker_state import TrackerState
+from fusion.tracker import Tracker
+from fusion.tracker_state import TrackerState, stored_tracks
 from geofence.carry import MonitorState
 from geofence.journeys.journey import JourneysState
 from roadside.pipeline_alarms import AlarmedTerminal
@@ -81,8 +82,35 @@ class StateUnreadableError(ValueError):
     """A `/state` message that this version can't start from."""
 
 
-encode = msgspec.msgpack.Encoder().encode
+_ENCODER = msgspec.msgpack.Encoder()
+_TRACKS = b"\xa6tracks"  # the name of the tracker's first field; only numbers stand before it
+_NONE = b"\x90"  # an empty list
 _DECODER = msgspec.msgpack.Decoder(PipelineState)
+
+
+encode = _ENCODER.encode
+
+
+def encode_apart(state: PipelineState, tracker: Tracker) -> bytes:
+    """Return the bytes of a state whose tracks are still in the tracker, as `encode` of the whole would.
+
+    Each track is made, encoded and forgotten in turn: 1 000 of them with their rings are 26 MB as bytes, and
+    as much once more as objects.
+    """
+    whole = encode(state)
+    at = whole.index(_TRACKS + _NONE) + len(_TRACKS)
+    body, n = bytearray(), 0
+    for track in stored_tracks(tracker.store, tracker.terminals):
+        _ENCODER.encode_into(track, body, len(body))
+        n += 1
+    return b"".join((whole[:at], _head_of_list(n), body, whole[at + len(_NONE) :]))
+
+
+def _head_of_list(n: int) -> bytes:
+    """Return how a MessagePack list of n entries begins."""
+    if n < 16:
+        return bytes((0x90 | n,))
+    return b"\xdc" + n.to_bytes(2, "big") if n < 65_536 else b"\xdd" + n.to_bytes(4, "big")
 
 
 def decode(body: bytes) -> PipelineState:

@@ -20,6 +20,7 @@ from edge.exposition import Samples
 from edge.failover import Failover
 from edge.figures import Counts, merged
 from edge.link import Outgoing
+from edge.memory import bound_heap, give_back
 from edge.metrics import Health, Ready
 from edge.outbox.outbox import Outbox
 from edge.recording.retention import Limits, Retention
@@ -44,6 +45,7 @@ from roadside.receivers import serve_receiver
 from roadside.rsu_metrics import EXPECTED, samples_of
 from roadside.setup import setups
 
+COMPILER = "libllvmlite"  # 65 MiB of it are read to load the kernels, and no more
 TRACKS_LINK = "tracks"  # the connection of the snapshots
 RECORDINGS = "recordings"  # directory within the state
 FILES_MIN = 8  # into which all that is kept is split: one of them is deleted at a time
@@ -56,6 +58,7 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
 
     state : directory of the outbox and the recordings
     """
+    bound_heap()
     check_secret(site, [receiver.input for receiver in site.rsu(esn).gnss])
     gateway = site.config.gateway
     setup = setups(site, expects_gateway=gateway is not None, esns=(esn,))[esn]
@@ -229,6 +232,7 @@ class RsuService(Service):
         )
         self.listening = True
         self.shell.log_start("started", epoch=agent.outbox.epoch, recording=str(agent.recorder.path))
+        give_back(COMPILER)
         try:
             with only_new_collected():
                 await self._run_tasks()

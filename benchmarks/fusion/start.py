@@ -11,9 +11,9 @@ from benchmarks.harness import Line
 from benchmarks.latency import addresses_on
 from benchmarks.latency_site import ESN, Addresses, write_site
 from edge.config import address_of
-from petroroad.demo.site import kept_port
 from petroroad.processes.broker import start_broker
 from petroroad.processes.children import ChildSpec, start, stop_all, until_ready
+from petroroad.processes.ports import kept_port
 
 
 async def ready_s(folder: Path, addresses: Addresses) -> float:

@@ -1,6 +1,8 @@
 """How far over the line a violation was, and until when, from its evidence columns. Pure."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from geofence.plausible import SITE_REACH_M
@@ -45,6 +47,11 @@ def excess_m_max(
     if grade == "undecidable" or type(stamps) is not list or type(values) is not list:
         return None
     try:
+        if len(stamps) == len(values) and sorted(stamps) == stamps:  # as an RSU sends them
+            until = bisect_right(stamps, end_ns) if end_ns else len(stamps)
+            inside: list[float] = sorted(values[bisect_left(stamps, start_ns) : until])
+            if inside and isfinite(sum(inside)) and inside[0] >= -EXCESS_M_MAX and inside[-1] <= EXCESS_M_MAX:
+                return inside[-1]
         last_ns = end_ns or max(stamps, default=0)
         return max(
             (

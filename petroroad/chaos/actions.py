@@ -49,6 +49,7 @@ class Actions:
             await self._new_centre(fault)
             return
         await asyncio.sleep(fault.at_s)
+        fault = fault._replace(part=await self.stage.named(fault.part))
         match fault.kind:
             case "kill":
                 await self._kill(fault)
@@ -77,14 +78,14 @@ class Actions:
         if fault.figure > SHARP:
             if fault.part in self.stage.site.esns:
                 await self.spy.until(topics.violation_up(fault.part), SHARP_S)
-            elif fault.part == "centre":
+            elif fault.part in self.stage.acknowledging:
                 acks = [self.spy.until(topics.violation_ack(esn), SHARP_S) for esn in self.stage.site.esns]
                 waits = [asyncio.create_task(ack) for ack in acks]
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
                 for wait in waits:
                     wait.cancel()
         if fault.part not in self.stage.full:  # it would start on a full disk: that is `full_kill`
-            self.done["kill"] += self.stage.fleet.end(fault.part, signal.SIGKILL, fault.hold_s)
+            self.done["kill"] += self.stage.end(fault.part, signal.SIGKILL, fault.hold_s)
 
     async def _link(self, fault: Fault) -> None:
         proxy = self.stage.proxies[fault.part]

@@ -16,6 +16,7 @@ from mcap.stream_reader import StreamReader
 
 from petroroad.chaos.checker import UNREADABLE, identity_of
 from petroroad.chaos.history import History, Recorded, Stored
+from petroroad.chaos.ledger import Connect, figure
 
 CUT_OFF = (McapError, EOFError, OSError, ValueError, struct.error)  # a file that a kill cut off ends anywhere
 UP = "/violation/up"  # how the topic of batches ends
@@ -51,25 +52,14 @@ def n_waiting(path: Path) -> int | None:
         return None
 
 
-def n_stored(path: Path) -> int:
+def n_stored(connect: Connect) -> int:
     """Return how many versions a centre in use holds; 0 where it can't be read now."""
-    try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1.0)) as db:
-            found: int = db.execute("SELECT count(*) FROM violation_version").fetchone()[0]
-            return found
-    except sqlite3.Error:
-        return 0
+    return figure(connect, "SELECT count(*) FROM violation_version") or 0
 
 
-def newest_change(path: Path) -> int | None:
+def newest_change(connect: Connect) -> int | None:
     """Return the number of the newest change of a violation at the centre; None where it can't be read."""
-    try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1.0)) as db:
-            query = "SELECT coalesce(max(n), 0) FROM feed WHERE kind = 'violation'"
-            found: int = db.execute(query).fetchone()[0]
-            return found
-    except sqlite3.Error:
-        return None
+    return figure(connect, "SELECT coalesce(max(n), 0) FROM feed WHERE kind = 'violation'")
 
 
 def read_recording(path: Path, history: History) -> None:
@@ -98,9 +88,9 @@ def read_wire(heard: Iterable[tuple[str, bytes]], history: History) -> None:
                     history.bodies.setdefault((esn, batch["epoch"], item["seq"]), item["violation"])
 
 
-def read_centre(path: Path, history: History) -> None:
+def read_centre(connect: Connect, history: History) -> None:
     """Add what the centre holds."""
-    with closing(sqlite3.connect(path)) as db:
+    with connect() as db:
         for esn, epoch, seq, void in db.execute("SELECT esn, epoch, seq, void FROM transport"):
             history.transport[esn, epoch, seq] = void
         for name, version, esn, hop, body, detected_ns, committed_ns in db.execute(

@@ -27,6 +27,9 @@ HOLD_S: dict[Kind, tuple[float, float]] = {
     "full_restart": (2.0, 5.0),
     "new_centre": (0.1, 2.0),
 }
+NODES, WORKERS = ("nats-1", "nats-2", "nats-3"), ("w1", "w2")  # of a cluster
+LEADER, DATABASE = "leader", "postgresql"  # the node that leads the queue then; and the server
+TO_DATABASE = "-database"  # how the name of a part's way to the database ends
 DISK_KINDS = ("full", "full_kill", "full_restart")
 END_KINDS = ("kill", "full_kill", "full_restart")
 START_S = 8.0  # that an RSU may need to start: what lies closer to its full disk is another plan's
@@ -46,14 +49,49 @@ class Fault(NamedTuple):
     figure: float  # kill: > 0.5 means at the part's next message; else a share of what the kind can be
 
 
-def draw(seed: int, esns: Sequence[str], seconds: float, *, hard: bool = False) -> tuple[Fault, ...]:
+class Cast(NamedTuple):
+    """Who can be hurt beside RSUs' disks.
+
+    linked : parts whose ways can be wrong.  all_parts : processes that are ended or frozen by chance
+    wanted : what every plan has of its own: a kind, and the parts of which one is drawn
+    """
+
+    linked: tuple[str, ...]
+    all_parts: tuple[str, ...]
+    wanted: tuple[tuple[Kind, tuple[str, ...]], ...] = ()
+
+
+def one_broker(esns: Sequence[str]) -> Cast:
+    """Return the parts of a site with one broker."""
+    return Cast(("centre", "gateway", *esns), ("broker", "centre", "gateway", *esns))
+
+
+def a_cluster(esns: Sequence[str]) -> Cast:
+    """Return the parts of a site with a cluster of brokers, workers and PostgreSQL.
+
+    Every plan ends the node that leads the queue, another one, a worker and PostgreSQL, freezes a node, and
+    swallows what a worker says to its node or to the database.
+    """
+    most = ("centre", "gateway", *WORKERS, *esns)
+    ways = tuple(f"{name}{TO_DATABASE}" for name in ("centre", *WORKERS))
+    wanted: tuple[tuple[Kind, tuple[str, ...]], ...] = (
+        ("kill", (LEADER,)), ("kill", NODES), ("kill", WORKERS), ("kill", (DATABASE,)), ("freeze", NODES),
+        ("hole", WORKERS), ("hole", ways[1:]),
+    )  # fmt: skip
+    return Cast((*most, *NODES, *ways), (*NODES, *most), wanted)
+
+
+def draw(
+    seed: int, esns: Sequence[str], seconds: float, *, hard: bool = False, cast: Cast | None = None
+) -> tuple[Fault, ...]:
     """Return the faults of a seed by their times.
 
     Every plan ends the centre and an RSU, hurts two links, freezes a part, fills a disk, repeats messages,
     has a hostile client and a page that connects again; more of any kind fill longer runs.
+    cast : None: a site with one broker
     """
     chance = np.random.Generator(np.random.Philox(key=np.array([seed % 2**64, 0xC4A05], np.uint64)))
-    linked, all_parts = ("centre", "gateway", *esns), ("broker", "centre", "gateway", *esns)
+    linked, all_parts, own = cast or one_broker(esns)
 
     def of(parts: Sequence[str]) -> str:
         return parts[int(chance.integers(len(parts)))]
@@ -67,6 +105,7 @@ def draw(seed: int, esns: Sequence[str], seconds: float, *, hard: bool = False) 
     if hard:
         wanted = [("full_kill", one), ("full_restart", other), ("new_centre", "centre")]
     wanted += [("kill", "centre"), ("kill", other)]
+    wanted += [(kind, of(parts)) for kind, parts in own]
     n_sharp = len(wanted)  # kills so far come at the part's next message, whatever is drawn
     wanted += [("freeze", of(all_parts)), *((kind_of(LINK_KINDS), of(linked)) for _ in range(2))]
     wanted += [("repeat", ""), ("hostile", ""), ("page", "")]

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Literal
 
 Direction = Literal["up", "down"]  # up: from the part to the broker
 CHUNK_BYTES = 16_384
@@ -135,6 +137,37 @@ class Proxy:
             await asyncio.gather(*pumps, return_exceptions=True)
             self._writers.discard(onward)
             onward.transport.abort()
+
+
+@dataclass(slots=True)
+class Ways:
+    """All proxies of one part: what is wrong with its ways is wrong with each of them."""
+
+    proxies: list[Proxy]
+
+    def cut(self) -> None:
+        """Reset all connections."""
+        for proxy in self.proxies:
+            proxy.cut()
+
+    def hole(self, *directions: Direction) -> AbstractContextManager[Any]:
+        """Let nothing through in these directions."""
+        return self._all([proxy.hole(*directions) for proxy in self.proxies])
+
+    def delay(self, delay_s: float) -> AbstractContextManager[Any]:
+        """Hold each piece back for so long, both ways."""
+        return self._all([proxy.delay(delay_s) for proxy in self.proxies])
+
+    def throttle(self, bytes_per_s: float) -> AbstractContextManager[Any]:
+        """Let so much through, both ways."""
+        return self._all([proxy.throttle(bytes_per_s) for proxy in self.proxies])
+
+    @contextlib.contextmanager
+    def _all(self, wrongs: Sequence[AbstractContextManager[Any]]) -> Iterator[None]:
+        with contextlib.ExitStack() as held:
+            for wrong in wrongs:
+                held.enter_context(wrong)
+            yield
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: _Way) -> None:

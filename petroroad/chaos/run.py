@@ -18,6 +18,7 @@ from edge import topics
 from petroroad.chaos import evidence
 from petroroad.chaos.actions import Actions
 from petroroad.chaos.checker import RAISED_MIN, Verdict, check
+from petroroad.chaos.cluster_stage import Broker, ClusterStage
 from petroroad.chaos.fleet import copy_outbox
 from petroroad.chaos.history import History, Shown
 from petroroad.chaos.hostile import Hostile
@@ -27,7 +28,7 @@ from petroroad.chaos.spy import Spy
 from petroroad.chaos.stage import PROGRAM, Stage
 from petroroad.demo.live import ask
 from petroroad.operators import USUAL
-from petroroad.processes.broker import BrokerMissingError, Kind
+from petroroad.processes.broker import BrokerMissingError
 from petroroad.processes.children import ChildError, NotReadyError
 
 EXPECTED = (BrokerMissingError, ChildError, NotReadyError, OSError)  # a part's end, not a fault of ours
@@ -44,7 +45,7 @@ class Asked:
     """What one run is to be; `program` starts a part when its words follow."""
 
     seed: int
-    broker: Kind = "nats"
+    broker: Broker = "nats"
     hard: bool = False
     tls: bool = False
     seconds: float = 25.0
@@ -80,8 +81,8 @@ async def run(asked: Asked) -> Outcome:
 
 async def _run(asked: Asked, folder: Path) -> Outcome:
     begun_s = time.monotonic()
-    stage = Stage(folder, asked.seed, asked.broker, asked.rsus, asked.program, asked.has_mounts, asked.tls)
-    line: dict[str, Any] = {"seed": asked.seed, "broker": asked.broker, "hard": asked.hard, "tls": asked.tls}
+    stage = _stage(asked, folder)
+    line: dict[str, Any] = {"seed": asked.seed, "broker": asked.broker, "hard": asked.hard, "tls": stage.tls}
     verdict = None
     try:
         await stage.open()
@@ -99,6 +100,12 @@ async def _run(asked: Asked, folder: Path) -> Outcome:
         line["kept"] = str(folder)
         (folder / "verdict.json").write_text(json.dumps(line, indent=1), encoding="utf-8")
     return Outcome(line, verdict)
+
+
+def _stage(asked: Asked, folder: Path) -> Stage:
+    if asked.broker == "cluster":
+        return ClusterStage(folder, asked.seed, "nats", asked.rsus, asked.program, asked.has_mounts, tls=True)
+    return Stage(folder, asked.seed, asked.broker, asked.rsus, asked.program, asked.has_mounts, asked.tls)
 
 
 def _reason_of(failed: Exception) -> str:
@@ -132,7 +139,7 @@ async def _play(stage: Stage, asked: Asked, line: dict[str, Any]) -> Verdict:
     await stage.bring_up()
     async with _beside(*(link.run() for link in spy.links), hostile.link.run(), page.run()):
         await stage.drive()
-        faults = draw(asked.seed, stage.site.esns, asked.seconds, hard=asked.hard)
+        faults = draw(asked.seed, stage.site.esns, asked.seconds, hard=asked.hard, cast=stage.cast)
         await actions.carry_out(faults, asked.seconds)
         await _until_enough(stage)
         await spy.repeat(chance)  # whatever has been said comes once more, late
@@ -176,7 +183,7 @@ async def _until_enough(stage: Stage) -> None:
     """Let the traffic go on where a busy machine has raised too little to prove anything."""
     end_s = time.monotonic() + MORE_S
     while time.monotonic() < end_s and stage.sim is not None and stage.sim.running:
-        if await asyncio.to_thread(evidence.n_stored, stage.database) >= RAISED_MIN + SPARE:
+        if await asyncio.to_thread(evidence.n_stored, stage.ledger) >= RAISED_MIN + SPARE:
             return
         await asyncio.sleep(POLL_S)
 
@@ -225,7 +232,7 @@ async def _until_shown(stage: Stage, page: Page) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PAGE_S):
             while True:
-                newest = await asyncio.to_thread(evidence.newest_change, stage.database)
+                newest = await asyncio.to_thread(evidence.newest_change, stage.ledger)
                 if newest is not None and page.cursor >= newest and page.sessions:
                     return
                 await asyncio.sleep(POLL_S)
@@ -239,5 +246,5 @@ def _gather(stage: Stage, spy: Spy, page: Page, history: History) -> None:
             evidence.read_recording(path, history)
     history.ends_ns = stage.ends_ns
     evidence.read_wire(spy.heard, history)
-    evidence.read_centre(stage.database, history)
+    evidence.read_centre(stage.ledger, history)
     history.pages = [Shown(one.cursor, one.loaded, one.shown) for one in page.sessions]

@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import shutil
+import signal
 import sqlite3
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,12 +19,15 @@ from edge.link import LinkSettings, link_settings
 from edge.tls import Holder
 from petroroad.chaos.disks import BALLAST_MIB, Disk
 from petroroad.chaos.fleet import Fleet, Part, Starter, copy_outbox
-from petroroad.chaos.proxy import Proxy
-from petroroad.demo.site import LOOPBACK, SHIPPED, DemoSite, kept_port, make_site
+from petroroad.chaos.ledger import Connect, sqlite_ledger
+from petroroad.chaos.plan import Cast, one_broker
+from petroroad.chaos.proxy import Proxy, Ways
+from petroroad.demo.site import LOOPBACK, SHIPPED, DemoSite, make_site
 from petroroad.pki.whole_site import BROKER_NAME
 from petroroad.processes.broker import Kind, start_broker
 from petroroad.processes.broker_security import server_tls
 from petroroad.processes.children import Child, ChildSpec, start, until_ready
+from petroroad.processes.ports import kept_port
 from petroroad.toml_text import dumps
 from roadside.gateway.gateway import gateway_config
 
@@ -46,7 +50,8 @@ class Stage:
     tls: bool = False  # with certificates, rights and signatures
     clock: Clock = field(default_factory=lambda: Clock.paced(time.time_ns()))
     fleet: Fleet = field(default_factory=Fleet)
-    proxies: dict[str, Proxy] = field(default_factory=dict)
+    opened: list[Proxy] = field(default_factory=list)
+    proxies: dict[str, Ways] = field(default_factory=dict)  # by the part whose ways they are
     disks: dict[str, Disk] = field(default_factory=dict)
     ends_ns: dict[str, list[int]] = field(default_factory=dict)
     full: set[str] = field(default_factory=set)  # RSUs whose disks are full now
@@ -58,20 +63,39 @@ class Stage:
 
     async def open(self) -> None:
         """Make the site, the proxies and the disks."""
-        self.site = make_site(
-            SHIPPED, self.folder, rsus=self.n_rsus, http=None, broker=self.broker_kind, held=self.held,
-            tls=self.tls,
-        )  # fmt: skip
-        loaded = load_site(self.site.path)
-        self.centre, self.gateway = loaded.config.centre.id, gateway_config(loaded).id
+        self._make_site(tls=self.tls)
         config = tomllib.loads(self.site.path.read_text(encoding="utf-8"))
         config["outbox"] = config.get("outbox", {}) | {"ballast_mib": BALLAST_MIB}
         for name in ("centre", "gateway", *self.site.esns):
-            port = self.held.enter_context(kept_port())
-            self.proxies[name] = Proxy(LOOPBACK, port, address_of(self.site.broker))
-            await self.proxies[name].open()
-            config["mqtt"] = config["mqtt"] | {"brokers": [f"{LOOPBACK}:{port}"]}
+            address = await self._way((name,), address_of(self.site.broker))
+            config["mqtt"] = config["mqtt"] | {"brokers": [address]}
             self._config(name).write_text(dumps(config), encoding="utf-8")
+        self._make_disks()
+
+    def _make_site(self, *, tls: bool = False) -> None:
+        self.site = make_site(
+            SHIPPED,
+            self.folder,
+            rsus=self.n_rsus,
+            http=None,
+            broker=self.broker_kind,
+            held=self.held,
+            tls=tls,
+        )
+        loaded = load_site(self.site.path)
+        self.centre, self.gateway = loaded.config.centre.id, gateway_config(loaded).id
+
+    async def _way(self, names: Sequence[str], target: tuple[str, int]) -> str:
+        """Open a proxy to a server, as one of the ways of each of these names; return its address."""
+        port = self.held.enter_context(kept_port())
+        proxy = Proxy(LOOPBACK, port, target)
+        await proxy.open()
+        self.opened.append(proxy)
+        for name in names:
+            self.proxies.setdefault(name, Ways([])).proxies.append(proxy)
+        return f"{LOOPBACK}:{port}"
+
+    def _make_disks(self) -> None:
         for esn in self.site.esns:
             self.disks[esn] = Disk(self.outbox_folder(esn), has_mounts=self.has_mounts)
             self.ends_ns[esn] = []
@@ -95,8 +119,33 @@ class Stage:
 
     @property
     def database(self) -> Path:
-        """The centre's database."""
+        """The centre's database, where it is a file."""
         return self.folder / "centre.sqlite"
+
+    @property
+    def ledger(self) -> Connect:
+        """How the checker reads the centre's database."""
+        return sqlite_ledger(self.database)
+
+    @property
+    def cast(self) -> Cast:
+        """Who can be hurt."""
+        return one_broker(self.site.esns)
+
+    @property
+    def acknowledging(self) -> tuple[str, ...]:
+        """The parts that store violations, and acknowledge them."""
+        return ("centre",)
+
+    async def named(self, part: str) -> str:
+        """Return which part a fault's name means now."""
+        return part
+
+    def end(
+        self, name: str, number: signal.Signals, down_s: float, between: Callable[[], None] | None = None
+    ) -> bool:
+        """End a part as `Fleet.end` does."""
+        return self.fleet.end(name, number, down_s, between)
 
     @property
     def evidence(self) -> Path:
@@ -113,10 +162,14 @@ class Stage:
             return await start_broker(self.broker_kind, self.folder, host, port, server)
 
         first = await self.fleet.bring_up(Part("broker", broker))
-        late = []
-        for name in ("centre", "gateway"):
-            words = (name, "--config", str(self._config(name)))
-            late.append(await self.fleet.bring_up(Part(name, self._starter(name, *words))))
+        await self._bring_up_rest([first], {name: (name,) for name in ("centre", "gateway")})
+
+    async def _bring_up_rest(self, needs: Sequence[Child], services: Mapping[str, tuple[str, ...]]) -> None:
+        """Start what needs these parts: services by name, with their commands, and the RSUs."""
+        late: list[Child] = []
+        for name, words in services.items():
+            starter = self._starter(name, *words, "--config", str(self._config(name)))
+            late.append(await self.fleet.bring_up(Part(name, starter)))
         for esn in self.site.esns:
             unit = (
                 "rsu",
@@ -131,7 +184,7 @@ class Stage:
         async with asyncio.TaskGroup() as tasks:
             for child in late:
                 address = self.site.health[child.spec.name]
-                tasks.create_task(until_ready(child, address, READY_S, [first]), name="chaos.ready")
+                tasks.create_task(until_ready(child, address, READY_S, needs), name="chaos.ready")
 
     def _starter(self, name: str, *words: str) -> Starter:
         log = self.folder / f"{name}.log"
@@ -216,7 +269,7 @@ class Stage:
         if self.sim is not None:
             await self.sim.stop(0.0)
         await self.fleet.abandon()
-        for proxy in self.proxies.values():
+        for proxy in self.opened:
             await proxy.close()
         for disk in self.disks.values():
             disk.release()

@@ -13,9 +13,10 @@ from cyclopts import Parameter, validators
 from core.errors import UsageError
 from petroroad.chaos import run as chaos_run
 from petroroad.chaos.checker import FAULTS
+from petroroad.chaos.cluster_stage import Broker
 from petroroad.chaos.disks import private_mounts
 from petroroad.commands.demo import compile_kernels
-from petroroad.processes.broker import Kind
+from petroroad.processes.postgresql import check_driver, programs
 
 SIGNALLED = 128  # exit code of a command that a signal ended, less its number
 Count = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=10_000))]
@@ -27,7 +28,7 @@ def chaos(
     *,
     seeds: Count = 1,
     first: int = 1,
-    broker: Kind = "nats",
+    broker: Broker = "nats",
     hard: bool = False,
     tls: Annotated[bool, Parameter(negative=())] = False,
     seconds: Seconds = 25.0,
@@ -44,7 +45,7 @@ def chaos(
     first
         The first one.
     broker
-        Which embedded broker.
+        Which broker; `cluster`: the three nodes of deploy/cluster, two workers, PostgreSQL, certificates.
     hard
         Also ends on full disks, and a centre that loses its database.
     tls
@@ -58,7 +59,7 @@ def chaos(
     as_json
         One JSON object for each seed and one for all, on stdout.
     """
-    _check(run_dir)
+    _check(run_dir, broker, hard=hard)
     has_mounts = private_mounts()  # before any thread: the small disks are seen by what this one starts
     compile_kernels()
     lines: list[dict[str, Any]] = []
@@ -79,7 +80,12 @@ def chaos(
     return 0 if total["ok"] else 1
 
 
-def _check(run_dir: Path | None) -> None:
+def _check(run_dir: Path | None, broker: Broker, *, hard: bool) -> None:
+    if broker == "cluster":
+        if hard:
+            raise UsageError("--hard: a cluster's database is PostgreSQL's, which keeps copies of its own")
+        programs()
+        check_driver()
     try:
         if run_dir is not None:
             run_dir.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from edge.config import load_site
 from petroroad.pki import authority as pki
 from petroroad.pki.whole_site import issue_all
 from petroroad.processes.broker import Kind
-from petroroad.processes.ports import kept_port as kept_port
+from petroroad.processes.ports import kept_port
 from petroroad.toml_text import dumps
 
 SHIPPED = Path(__file__).resolve().parents[2] / "sim" / "site" / "panjin" / "site.toml"

@@ -20,7 +20,7 @@ from core.errors import ConfigError
 from edge import log
 from edge.clock import Clock
 from edge.config import load_site
-from petroroad.demo.site import kept_port
+from petroroad.processes.ports import kept_port
 from tests.support.centre_samples import T0_NS, item, payload, violation
 from tests.support.centre_site import write_site
 

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from centre.settings import ask_since_ns
+from centre.storage import open_storage
 from centre.store import open_database
 from centre.violation_writer import ViolationWriter
 from centre.worker import WorkerProcess, _Work
@@ -36,8 +37,7 @@ TEST_S = 10.0
 async def working(folder: Path, address: str) -> AsyncIterator[_Work]:
     site = load_site(site_with(folder, f'database = "{address}"\ningest = "workers"\n', SERVERS))
     process = WorkerProcess(site, "w1", Clock.wall(), log.setup(part="test"))
-    storage = process._open()
-    assert storage is not None
+    storage = open_storage(address, process.log, T0_NS)
     queue = WorkerQueue(site.config.nats, ["nats://127.0.0.1:9"], "w1", lambda: None, process.log)
     work = _Work(process, storage, queue, None, Holder("worker", "w1"))
     running_it = asyncio.create_task(work.run())
@@ -46,9 +46,7 @@ async def working(folder: Path, address: str) -> AsyncIterator[_Work]:
     finally:
         process.stop.set()
         await asyncio.wait_for(running_it, TEST_S)
-        work.writer.close()
-        storage.engine.dispose()
-        storage.close()
+        work.close()
 
 
 def shown(work: _Work) -> Samples:

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from petroroad.chaos.checker import FAULTS, RAISED_MIN
+from petroroad.cli import run
 from tests.chaos.mutants import MUTANTS
 from tests.support.demo_run import ROOT, command
 
@@ -33,6 +34,7 @@ def run_chaos(*arguments):
         pytest.param(("--seeds", 5, "--first", 11), marks=LATER),
         pytest.param(("--seeds", 5, "--first", 21, "--broker", "mosquitto"), marks=LATER),
         pytest.param(("--seeds", 2, "--first", 31, "--hard"), marks=LATER),
+        pytest.param(("--seeds", 1, "--first", 51, "--broker", "cluster"), marks=LATER),
         pytest.param(("--seeds", 2, "--first", 41, "--hard", "--broker", "mosquitto"), marks=LATER),
     ],
     ids=lambda arguments: " ".join(map(str, arguments)),
@@ -45,6 +47,15 @@ def test_nothing_is_lost_or_shown_twice(arguments):
     assert total["raised"] >= RAISED_MIN * len(lines)
     assert sum(total[name] for name in FAULTS) == 0
     assert total["faults"]["kill"] > 0
+
+
+def test_a_cluster_needs_postgresql_and_says_so(monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("petroroad.processes.postgresql.DEBIAN", "/nowhere/*/bin")
+    assert run(["chaos", "--broker", "cluster"]) == 1
+    assert "sudo apt-get install postgresql" in capsys.readouterr().err
+    assert run(["chaos", "--broker", "cluster", "--hard"]) == 2
+    assert "--hard" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=LATER) for name in MUTANTS])

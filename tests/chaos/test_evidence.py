@@ -22,6 +22,7 @@ from petroroad.chaos.evidence import (
 )
 from petroroad.chaos.fleet import copy_outbox
 from petroroad.chaos.history import History
+from petroroad.chaos.ledger import sqlite_ledger
 from tests.support.centre_samples import T0_NS, item, payload, violation
 from tests.support.outbox_end import NS, running, until
 
@@ -100,7 +101,7 @@ def test_the_centres_database_is_read_as_it_was_written(tmp_path):
     )
     engine.dispose()
     history = History((ESN,))
-    read_centre(path, history)
+    read_centre(sqlite_ledger(path), history)
     assert history.transport == {(ESN, 7, 1): None, (ESN, 7, 2): "lost: a damaged page", (ESN, 7, 3): None}
     assert [(one.identity, one.hop, one.body) for one in history.stored] == [
         ((first.id, 1, ESN), 0, codec.encode(first)),
@@ -109,5 +110,6 @@ def test_the_centres_database_is_read_as_it_was_written(tmp_path):
     assert all(0 < one.waited_ns < NS_A_SECOND for one in history.stored)
     assert history.episodes == [(first.id, (0, 2), 2)]
     assert [name for _, name in history.feed] == [first.id, first.id]
-    assert (newest_change(path), n_stored(path)) == (history.feed[-1][0], 2)
-    assert (newest_change(tmp_path / "none"), n_stored(tmp_path / "none")) == (None, 0)
+    assert (newest_change(sqlite_ledger(path)), n_stored(sqlite_ledger(path))) == (history.feed[-1][0], 2)
+    none = sqlite_ledger(tmp_path / "none")
+    assert (newest_change(none), n_stored(none)) == (None, 0)

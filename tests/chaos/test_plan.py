@@ -2,7 +2,19 @@
 
 import pytest
 
-from petroroad.chaos.plan import DISK_KINDS, END_KINDS, LINK_KINDS, START_S, draw
+from petroroad.chaos.plan import (
+    DATABASE,
+    DISK_KINDS,
+    END_KINDS,
+    LEADER,
+    LINK_KINDS,
+    NODES,
+    START_S,
+    TO_DATABASE,
+    WORKERS,
+    a_cluster,
+    draw,
+)
 
 ESNS = ("RSU-A", "RSU-B")
 
@@ -48,3 +60,21 @@ def test_no_rsu_ends_on_a_full_disk_by_accident():
         for disk in (fault for fault in faults if fault.kind == "full"):
             for end in (fault for fault in faults if fault.kind in END_KINDS and fault.part == disk.part):
                 assert not disk.at_s - START_S <= end.at_s <= disk.at_s + disk.hold_s + START_S
+
+
+def test_every_plan_for_a_cluster_ends_and_cuts_off_what_a_cluster_has():
+    cast = a_cluster(ESNS)
+    hurt = set()
+    for seed in range(60):
+        faults = draw(seed, ESNS, 25.0, cast=cast)
+        ended = {fault.part for fault in faults if fault.kind == "kill"}
+        assert {LEADER, DATABASE, "centre"} <= ended
+        assert ended & set(NODES)
+        assert ended & set(WORKERS)
+        assert any(fault.kind == "freeze" and fault.part in NODES for fault in faults)
+        holes = {fault.part for fault in faults if fault.kind == "hole"}
+        assert holes & set(WORKERS)
+        assert holes & {f"{name}{TO_DATABASE}" for name in WORKERS}
+        hurt |= {(fault.kind, fault.part) for fault in faults}
+    assert {("kill", node) for node in NODES} | {("freeze", node) for node in NODES} <= hurt
+    assert {part for kind, part in hurt if kind == "cut"} == set(cast.linked)

@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from petroroad.chaos.proxy import Proxy
-from petroroad.demo.site import LOOPBACK, kept_port
+from petroroad.chaos.proxy import Proxy, Ways
+from petroroad.demo.site import LOOPBACK
+from petroroad.processes.ports import kept_port
 
 pytestmark = pytest.mark.anyio
 
@@ -98,3 +99,18 @@ async def test_a_target_that_is_away_ends_the_connection():
             assert await reader.read() == b""
         writer.transport.abort()
         await proxy.close()
+
+
+async def test_what_is_wrong_with_a_part_is_wrong_with_each_of_its_ways():
+    async with echoing() as (one, *first), echoing() as (two, *second):
+        ways = Ways([one, two])
+        with ways.hole("up"):
+            for reader, writer in (first, second):
+                writer.write(b"held")
+                await silent(reader)
+        for reader, _ in (first, second):
+            assert await reader.readexactly(4) == b"held"
+        ways.cut()
+        for reader, _ in (first, second):
+            with pytest.raises(ConnectionError):
+                await reader.read(1)

@@ -8,8 +8,8 @@ import urllib.error
 
 import pytest
 
-from petroroad.demo.site import kept_port
 from petroroad.processes.broker_metrics import process_samples
+from petroroad.processes.ports import kept_port
 from tests.support.demo_run import ROOT, command
 from tests.support.scraping import check_names, samples_of, scrape
 from tests.support.tls_links import KINDS, skip_without

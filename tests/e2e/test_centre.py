@@ -20,9 +20,9 @@ from edge import topics, wire
 from edge.ask import ViolationAsk, decode_ask
 from edge.config import load_site
 from edge.link import Link, link_settings
-from petroroad.demo.site import kept_port
 from petroroad.processes.broker import start_broker
 from petroroad.processes.children import Child, ChildSpec, start, until_ready
+from petroroad.processes.ports import kept_port
 from tests.support.centre_samples import episode_id, item, payload, violation
 from tests.support.centre_site import write_site
 

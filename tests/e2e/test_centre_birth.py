@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from geofence import violation as codec
-from petroroad.demo.site import kept_port
 from petroroad.processes.children import Child, ChildSpec, start, until_ready
+from petroroad.processes.ports import kept_port
 from tests.support.centre_samples import episode_id, violation
 from tests.support.centre_site import write_site
 from tests.support.delivery import StubCentre, broker, rsu_end

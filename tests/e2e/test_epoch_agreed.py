@@ -9,7 +9,7 @@ import pytest
 
 from edge import topics, wire
 from edge.outbox import outbox as outbox_module
-from petroroad.demo.site import kept_port
+from petroroad.processes.ports import kept_port
 from tests.e2e.test_centre_birth import put, serving_centre
 from tests.support.centre_samples import status
 from tests.support.centre_site import write_site

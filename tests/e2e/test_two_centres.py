@@ -12,8 +12,8 @@ import pytest
 
 from edge.outbox import destinations
 from edge.outbox.destinations import ONE_CENTRE
-from petroroad.demo.site import kept_port
 from petroroad.processes.children import Child, ChildSpec, start, until_ready
+from petroroad.processes.ports import kept_port
 from tests.e2e.test_centre_birth import READY_S, ROOT, put
 from tests.support.centre_samples import episode_id
 from tests.support.centre_site import write_site

@@ -12,9 +12,9 @@ import pytest
 from core.errors import ConfigError
 from edge.link import PENDING_MAX, Link, LinkSettings, Outgoing, link_settings
 from edge.sections import MqttConfig
-from petroroad.demo.site import kept_port
 from petroroad.processes.broker import BrokerMissingError, broker_spec, start_broker
 from petroroad.processes.children import ChildError
+from petroroad.processes.ports import kept_port
 from tests.conftest import find_program
 
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from edge import log
 from edge.figures import OTHER, REASONS_MAX, Counts, merged
 from edge.metrics import Health
-from petroroad.demo.site import kept_port
+from petroroad.processes.ports import kept_port
 
 pytestmark = pytest.mark.anyio
 

@@ -130,7 +130,7 @@ def test_there_is_a_unit_for_each_process() -> None:
 
 def test_a_process_reports_its_start_and_life(systemd: socket.socket, tmp_path: Path) -> None:
     """The real centre, as systemd starts it."""
-    from petroroad.demo.site import kept_port
+    from petroroad.processes.ports import kept_port
     from tests.support.centre_site import write_site
 
     with kept_port() as port:

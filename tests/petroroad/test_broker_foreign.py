@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from petroroad.cli import run
-from petroroad.demo.site import kept_port
 from petroroad.pki import certificates
 from petroroad.processes.broker import start_broker
 from petroroad.processes.broker_security import server_tls
+from petroroad.processes.ports import kept_port
 from tests.support.tls_links import KINDS, linked, settings_of, skip_without
 from tests.support.tls_site import plain_site, tls_site
 

@@ -15,9 +15,9 @@ from edge.config import address_of
 from edge.identity import ROLES
 from edge.link import link_settings
 from petroroad.cli import run
-from petroroad.demo.site import kept_port
 from petroroad.processes.broker import broker_spec, start_broker
 from petroroad.processes.broker_security import server_tls
+from petroroad.processes.ports import kept_port
 from tests.support.tls_links import KINDS, linked, refusal, serving, settings_of, skip_without
 from tests.support.tls_site import FILES, PARTS, issued, plain_site, revoked, tls_site
 

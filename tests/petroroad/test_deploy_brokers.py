@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from petroroad.cli import run
-from petroroad.demo.site import kept_port
 from petroroad.processes.broker import program
 from petroroad.processes.children import ChildSpec, start
+from petroroad.processes.ports import kept_port
 from tests.support.tls_links import only_right_flows, skip_without
 from tests.support.tls_site import tls_site
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from petroroad.demo.site import kept_port
 from petroroad.doctor.broker_checks import broker_checks
 from petroroad.processes.broker import start_broker
 from petroroad.processes.broker_security import server_tls
+from petroroad.processes.ports import kept_port
 from tests.support.tls_site import FILES, issued, plain_site, revoked, tls_site
 
 

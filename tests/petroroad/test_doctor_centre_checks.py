@@ -8,10 +8,10 @@ import pytest
 from edge import topics, wire
 from edge.centre_status import CentreSeen
 from edge.config import load_site
-from petroroad.demo.site import kept_port
 from petroroad.doctor.centre_checks import centre_checks
 from petroroad.processes.broker import start_broker
 from petroroad.processes.broker_security import server_tls
+from petroroad.processes.ports import kept_port
 from tests.support.centre_samples import status
 from tests.support.centre_site import write_site
 from tests.support.delivery import StubCentre, broker

@@ -21,8 +21,8 @@ from edge.config import load_site
 from edge.recording.recorder import Recorder
 from edge.stations import NONE_SIGNED_DM, write_stations
 from petroroad.__main__ import main
-from petroroad.demo.site import kept_port
 from petroroad.doctor import checks
+from petroroad.processes.ports import kept_port
 from petroroad.show import plain, snapshot_columns, track_rows
 from tests.support.site_text import ONE_RSU, RADAR_POSE
 

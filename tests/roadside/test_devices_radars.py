@@ -8,7 +8,7 @@ import pytest
 from core.errors import ConfigError
 from edge.clock import Clock
 from edge.config import RADARS, parse_site
-from petroroad.demo.site import kept_port
+from petroroad.processes.ports import kept_port
 from roadside.devices import radar_udp
 from roadside.devices.radars import DECODERS, RadarPort, open_radar_ports
 from roadside.inputs import ObjectColumns, RadarPayload

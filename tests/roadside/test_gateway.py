@@ -19,8 +19,8 @@ from edge.config import parse_site
 from edge.gnss_down import read_down
 from edge.service import Presence
 from edge.wire import GnssFix
-from petroroad.demo.site import kept_port
 from petroroad.processes.broker import start_broker
+from petroroad.processes.ports import kept_port
 from roadside.devices.jt808.client import Client
 from roadside.gateway import process as gateway_process
 from roadside.gateway.gateway import Gateway

@@ -16,6 +16,7 @@ from roadside.inputs import ClockStep, HandedOver, HandoverAnswered, Start, Stop
 from roadside.outputs import HandoverOffer, OfferAck, Raised, Released, Snapshot, WholeState, Withheld
 from roadside.ownership import HYSTERESIS_M
 from roadside.pipeline import STATE_EVERY_NS, Pipeline
+from roadside.pipeline_state import _head_of_list, encode_apart
 from roadside.pipeline_state import decode as decode_state
 from roadside.pipeline_state import encode as encode_state
 from roadside.replay import refusals
@@ -182,6 +183,9 @@ def test_a_replay_can_start_from_a_recorded_state(setup):
     run(whole, before)
     whole.step(cut_ns, None)
     resumed = Pipeline(setup)
+    assert encode_apart(whole.state(cut_ns, has_tracks=False), whole.tracker) == encode_state(
+        whole.state(cut_ns)
+    )
     resumed.restore(decode_state(encode_state(whole.state(cut_ns))))
     after = [row for row in inputs if row[0] >= cut_ns]
     wanted, found = run(whole, after), run(resumed, after)
@@ -189,6 +193,11 @@ def test_a_replay_can_start_from_a_recorded_state(setup):
     assert [o.body for o in wanted if isinstance(o, Raised | Snapshot)] == [
         o.body for o in found if isinstance(o, Raised | Snapshot)
     ]
+
+
+@pytest.mark.parametrize("n", [0, 15, 16, 65_535, 65_536])
+def test_a_list_begins_as_the_library_writes_it(n):
+    assert msgspec.msgpack.encode([None] * n) == _head_of_list(n) + b"\xc0" * n
 
 
 @pytest.mark.parametrize(("begin_s", "end_s", "want_s"), [(59, 61, [59.1, 60.0]), (61, 63, [61.1])])

@@ -18,8 +18,8 @@ from edge.outbox.outbox import Outbox
 from edge.subscriptions import Incoming, Subscription, Subscriptions
 from edge.wire import ViolationAck, ViolationBatch, decode_ack
 from edge.wire import encode as encode_wire
-from petroroad.demo.site import kept_port
 from petroroad.processes.broker import start_broker
+from petroroad.processes.ports import kept_port
 from roadside.centre_watch import CentreWatch
 
 ESN = "RSU-1"

@@ -7,9 +7,9 @@ import pytest
 
 from edge.link import Link, link_settings
 from edge.tls import Holder
-from petroroad.demo.site import kept_port
 from petroroad.processes.broker import start_broker
 from petroroad.processes.broker_security import server_tls
+from petroroad.processes.ports import kept_port
 from tests.conftest import find_program
 from tests.support.tls_site import FILES, tls_site
 
