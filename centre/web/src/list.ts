@@ -42,6 +42,7 @@ export class List implements View {
   private readonly pages = new Pages();
   private readonly news: HTMLButtonElement;
   private order = "";
+  private worded: HTMLElement[] = []; // parts between the rows whose words are written with each drawing
   private readonly actions: ListActions;
   private readonly openCases = new Set<string>();
   private readonly chosenStays = new Hold();
@@ -260,11 +261,11 @@ export class List implements View {
     ).join("|")
       + (empty === "" ? "" : "|empty");
     if (order !== this.order) this.build(order, empty);
-    this.box.querySelectorAll<HTMLElement>(":scope > [data-words], .grp > [data-words]").forEach((el) => {
+    for (const el of this.worded) {
       const section = this.layout.sections.find((x) => x.key === el.dataset["key"]);
       if (el.dataset["words"] === "empty") set(el, empty);
       else if (section !== undefined) set(el, this.word(section, el.dataset["words"]!));
-    });
+    }
     this.rows.keep(ranked);
   }
 
@@ -309,6 +310,10 @@ export class List implements View {
     const top = this.box.scrollTop;
     const seen = top === 0 ? [] : this.inView();
     arrangeChildren(this.box, parts);
+    this.worded = parts.filter((x) => !(x as HTMLElement).classList.contains("row2")).flatMap((x) => {
+      const el = x as HTMLElement;
+      return [...(el.dataset["words"] === undefined ? [] : [el]), ...el.querySelectorAll<HTMLElement>("[data-words]")];
+    });
     this.box.scrollTop = top + middle(seen.filter(([row]) => row.isConnected).map(([row, was]) => row.offsetTop - was));
     if (focus instanceof HTMLElement && focus !== document.activeElement && this.box.contains(focus)) focus.focus({ preventScroll: true });
   }
