@@ -139,7 +139,8 @@ export class List implements View {
 
   /** Whether the row stands for its whole case; else it is one alarm of an unfolded one. */
   standsForCase(id: string): boolean {
-    return !this.layout.sections.some((x) => x.ids.includes(id) && caseOf(this.state!, id).some((other) => other !== id && x.ids.includes(other)));
+    const others = caseOf(this.state!, id).filter((other) => other !== id);
+    return !this.layout.sections.some((x) => x.ids.includes(id) && others.some((other) => x.ids.includes(other)));
   }
 
   /** Show the other alarms of a case, or fold them; the rows of its section are renewed also while the order is held. */
@@ -216,7 +217,9 @@ export class List implements View {
     const { news } = this.layout;
     const named = news.slice(0, NEWS_NAMED).map((id) => {
       const [episode, loss] = [state.episodes.get(id), state.desk.losses.get(id)];
-      if (episode !== undefined) return `${escape(plateShown(state, episode))} ${escape(ruleName(episode.rule))} ${placeOf(state, episode)}`;
+      if (episode !== undefined) {
+        return `${escape(plateShown(state, episode))} ${escape(ruleName(episode.rule))} ${placeOf(state, episode)}`;
+      }
       return loss === undefined ? "" : `${escape(loss.part)} ${escape(lossName(loss))}`;
     }).join("　");
     if (this.news.hidden !== (news.length === 0)) this.news.hidden = news.length === 0;
@@ -249,7 +252,7 @@ export class List implements View {
       this.section.querySelector(".cols")!,
       `${head("cGrade", "cBegan")}${head("cPlate", "cUn")}${head("cRule", "cPlace")}
       ${head("cExcess", "max", right)}${head("cLasted", "cProb", right)}${head("cAge", "cState", right)}
-      ${head("cAct", "cDue", ' class="m"')}`,
+      ${head("cDeskAct", "cDue", ' class="m"')}`,
     );
   }
 

@@ -16,6 +16,7 @@ import type { Act } from "./desk/model.ts";
 import { Notice } from "./desk/notice.ts";
 import { Ring } from "./desk/ring.ts";
 import { Shelving } from "./desk/shelving.ts";
+import { ShiftView } from "./desk/shift.ts";
 import { Strips } from "./desk/strips.ts";
 import { DetailView } from "./detail/view.ts";
 import { drawnInSoftware, enlarge } from "./draw.ts";
@@ -86,7 +87,9 @@ const road = new Screen([
   closeUp,
 ], $("main"));
 const board = new Screen([new Board($("#journeys"))], $("#journeys"));
-const screens = new Screens(state, frame, [road, board]); // a new screen: its element in index.html, its views here, its route below
+const shiftView = new ShiftView($("#shift"), dialog, notice, shelving);
+const shift = new Screen([shiftView], $("#shift"));
+const screens = new Screens(state, frame, [road, board, shift]); // a new screen: its element in index.html, its views here, its route below
 
 // --- drawing: each view at its rate
 
@@ -101,6 +104,7 @@ const prompt = new PromptDrawing(() => {
 });
 const updates = new Updates(state, () => prompt.request());
 for (const [kind, take] of deskEvents(state)) updates.kinds.set(kind, take);
+updates.kinds.set("shift", () => shiftView.renew());
 
 /** Draw the connection and the open episodes: what must never be late. */
 function drawAlarms(): void {
@@ -110,7 +114,11 @@ function drawAlarms(): void {
   events?.drawn();
 }
 
+let drawnNow = false; // in this task
+
 function drawText(): void {
+  drawnNow = true;
+  queueMicrotask(() => (drawnNow = false));
   drawAlarms();
   if (state.wantsDetail && (state.connection === "live" || state.connection === "stale")) void loadDetail(state, state.selected!);
   screens.draw("text", performance.now());
@@ -173,6 +181,7 @@ function layOut(): void {
 
 const router = new Router([
   { hash: /^$/, open: () => screens.show(road) },
+  { hash: /^#shift$/, open: () => screens.show(shift) },
   { hash: /^#journeys$/, open: () => screens.show(board) },
   {
     hash: /^#v=([\w-]+)$/,
@@ -193,6 +202,9 @@ const BUTTONS = {
   lang: () => applyLang(getLang() === "zh" ? "en" : "zh"),
   board: () => {
     location.hash = location.hash === "#journeys" ? "" : "#journeys";
+  },
+  shift: () => {
+    location.hash = location.hash === "#shift" ? "" : "#shift";
   },
   mute: () => ring.mute(),
   sound: () => ring.toggle(),
@@ -229,14 +241,16 @@ const KEYS = {
   "[": () => selection.moveWindow(state.windowFrom - 1_000),
   "]": () => selection.moveWindow(state.windowFrom + 1_000),
   b: BUTTONS.board,
+  p: BUTTONS.shift,
   l: BUTTONS.lang,
   t: BUTTONS.theme,
   r: BUTTONS.retry,
 };
 
+/** Draw what a key or button changed; a selection has drawn the text already, and a thousand rows are not drawn twice. */
 function acted(): void {
-  drawText();
-  redraw();
+  if (!drawnNow) drawText();
+  for (const interval of [roadEach, stripEach]) interval.reset();
 }
 
 async function start(): Promise<void> {

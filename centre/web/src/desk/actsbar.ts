@@ -71,7 +71,7 @@ export class ActsBar implements View {
   draw(state: State): void {
     const at = circumstances(state, state.selected);
     const wide = innerWidth > 1600;
-    this.root.querySelector(".main-acts")!.setAttribute("aria-label", t("cAct"));
+    this.root.querySelector(".main-acts")!.setAttribute("aria-label", t("cDeskAct"));
     this.root.querySelector(".more-acts")!.setAttribute("aria-label", t("moreActs"));
     for (const x of [...FIRST, ...SECOND]) {
       const el = this.button(x);

@@ -20,7 +20,7 @@ export class Ring {
   private leads = false;
   private asked = false;
   private mutedUntilMs = Number(localStorage.getItem("mutedUntil") ?? 0);
-  private said: SoundState = "off";
+  private said: SoundState | null = null;
 
   constructor(state: State, changed: () => void) {
     this.state = state;
@@ -33,7 +33,10 @@ export class Ring {
     const unlock = (): void => void this.unlock();
     for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, unlock, { capture: true, passive: true });
     const still = matchMedia("(prefers-reduced-motion: reduce)");
-    setInterval(() => document.documentElement.classList.toggle("blink", still.matches || Math.floor(state.viewMs() / BLINK_MS) % 2 === 0), BLINK_MS);
+    setInterval(() => {
+      const on = still.matches || Math.floor(state.viewMs() / BLINK_MS) % 2 === 0;
+      document.documentElement.classList.toggle("blink", on);
+    }, BLINK_MS);
     setInterval(() => this.sound(), TICK_MS); // alarms that arrive call `sound` themselves: a hidden window's timers are slow
   }
 
