@@ -4,7 +4,7 @@ import { t } from "../words.ts";
 
 export function showHelp(el: HTMLDialogElement): void {
   const rows: [string, string][] = [
-    ["J K", t("keyMove")], ["A", t("actAcknowledge")], ["H", t("actHandle")], ["C", t("actClose")], ["F", t("actFalse")], 
+    ["J K", t("keyMove")], ["A", t("actAcknowledge")], ["H", t("actHandle")], ["C", t("actClose")], ["F", t("actFalse")],
     ["N", t("keyNote")], ["W", t("actWarn")], ["E", t("actEvidence")], ["S", t("keyShelve")],
     ["X", t("keyCase")], ["M", t("keyMute")], ["P", t("keyShift")],
     ["B", t("keyBoard")],
