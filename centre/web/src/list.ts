@@ -139,7 +139,8 @@ export class List implements View {
 
   /** Whether the row stands for its whole case; else it is one alarm of an unfolded one. */
   standsForCase(id: string): boolean {
-    const others = caseOf(this.state!, id).filter((other) => other !== id);
+    if (this.state === null) return false;
+    const others = caseOf(this.state, id).filter((other) => other !== id);
     return !this.layout.sections.some((x) => x.ids.includes(id) && others.some((other) => x.ids.includes(other)));
   }
 

@@ -7,7 +7,8 @@ import { drawCard } from "./card.ts";
 import { watchConnection } from "./connection.ts";
 import { Acting } from "./desk/acting.ts";
 import { ActsBar } from "./desk/actsbar.ts";
-import { openAlarms, unseen } from "./desk/alarms.ts";
+import { Announcer } from "./desk/announce.ts";
+import { caseOf, mostUrgent, openAlarms, unseen } from "./desk/alarms.ts";
 import { Dialog } from "./desk/dialog.ts";
 import { drawFooter } from "./desk/health.ts";
 import { showHelp } from "./desk/help.ts";
@@ -61,7 +62,10 @@ const list: List = new List($("#list"), {
 });
 const strips = new Strips($("#list"), (id) => selection.episode(id));
 const actsBar = new ActsBar($("#acts"), {
-  act: (act, wholeCase) => void acting.begin(act, state.selected, wholeCase),
+  act: actOnChosen,
+  target: () => (state.selected !== null && list.standsForCase(state.selected)
+    ? mostUrgent(state, caseOf(state, state.selected)).id
+    : state.selected),
   shelve: () => void shelving.add(state.selected),
 });
 const table: RsuTable = new RsuTable($("#rsu"), () => table.draw(state));
@@ -73,6 +77,7 @@ const frame = new Screen([
   textView("alarm", $("#top"), (el) => drawHeader(el, state, ring)),
   textView("alarm", $("#banner"), drawBanner),
   textView("text", $("#foot"), drawFooter),
+  new Announcer($("#announce")),
 ]);
 const road = new Screen([
   list,

@@ -58,7 +58,10 @@ export class Desk {
     const held = this.handlings.get(handling.id);
     if (held !== undefined && held.version > handling.version) return false;
     this.handlings.set(handling.id, handling);
-    if (held !== undefined && handling.version > held.version) this.pending.delete(handling.id); // done, whatever its answer does
+    if (held !== undefined && handling.version > held.version) {
+      this.pending.delete(handling.id); // done, whatever its answer does
+      this.refused.delete(handling.id); // an act that came after it is what counts now
+    }
     if (handling.state === "closed") this.risen.delete(handling.id);
     if (this.handlings.size > HANDLINGS_MAX) this.forget();
     this.changes++;

@@ -119,6 +119,10 @@ export class Ring {
   private lead(): void {
     if (this.asked || this.audio?.state !== "running") return;
     this.asked = true;
+    if (!("locks" in navigator)) { // without TLS a browser has none: then each window sounds, which is better than none
+      this.leads = true;
+      return;
+    }
     void navigator.locks.request(LOCK, () => {
       this.leads = true;
       this.repeater.reset();
