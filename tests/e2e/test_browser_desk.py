@@ -121,7 +121,9 @@ def test_two_desks_see_each_other_and_the_second_reads_who_was_first(
     found = stage.violation(1)
     stage.send(found)
     held: list[Route] = []
-    second.route("**/acts", lambda route: held.append(route))  # its act is on the way while the first one's is committed
+    second.route(
+        "**/acts", lambda route: held.append(route)
+    )  # its act is on the way while the first one's is committed
     for page in (first, second):
         row(page, found).wait_for()
         page.keyboard.press("j")
@@ -247,7 +249,9 @@ def test_a_flood_hides_nothing_and_keys_stay_quick(stage: Stage, desk: Callable[
         page.keyboard.press("j")
         costs_ms.append((cpu_s() - before_s) * 1e3)
     assert statistics.median(costs_ms) < 100.0, costs_ms
-    in_full = "[...document.querySelectorAll('#list .row2')].filter((x) => x.children[1].innerHTML !== '').length"
+    in_full = (
+        "[...document.querySelectorAll('#list .row2')].filter((x) => x.children[1].innerHTML !== '').length"
+    )
     assert page.evaluate(in_full) > 8
 
 

@@ -216,7 +216,9 @@ def test_an_open_page_equals_a_fresh_one_after_an_outage(stage: Stage, load: Cal
     assert page.evaluate(ROWS) == fresh.evaluate(ROWS)
     assert heads(page) == heads(fresh)
     assert row(page, found[3]).get_attribute("data-open") == "false"
-    assert heads(page)[1].startswith("Ended · to acknowledge 2")  # the one that closed first is an ended alarm, not a record
+    assert heads(page)[1].startswith(
+        "Ended · to acknowledge 2"
+    )  # the one that closed first is an ended alarm, not a record
 
 
 def test_age_counts_from_the_event_and_what_comes_late_is_no_news(
@@ -273,7 +275,9 @@ def test_figures_and_rows_reach_beyond_what_the_page_loads(stage: Stage, load: C
     n_record, n_ended = 730, 5
     ended = [stage.closed(stage.violation(n, ago_s=60), 1) for n in range(1, n_ended + 1)]
     stage.send(*(msgspec.structs.replace(each, grade="violation") for each in ended))
-    records = [stage.violation(n, ago_s=60, grade="notice") for n in range(n_ended + 1, n_ended + n_record + 1)]
+    records = [
+        stage.violation(n, ago_s=60, grade="notice") for n in range(n_ended + 1, n_ended + n_record + 1)
+    ]
     stage.send(*(stage.closed(each, 1) for each in records))
     page = load()
     foot = "document.querySelector('[data-testid=footer]').textContent.replace(/\\s+/g, ' ')"
