@@ -1,4 +1,4 @@
-"""The worklist in a real browser: an alarm from its sound to its end, two desks, a lost link, the shift, a flood."""
+"""The worklist in a real browser: an alarm from sound to end, two desks, a lost link, the shift, a flood."""
 
 import statistics
 import time
@@ -30,7 +30,7 @@ OscillatorNode.prototype.start = function (at) {
 
 @pytest.fixture
 def desk(browser: Browser, stage: Stage) -> Iterator[Callable[..., Page]]:
-    """Open the page, each time as another browser unless a context is given; the pointer is outside the list."""
+    """Open the page, each time in another browser unless a context is given; the pointer is outside it."""
     contexts: list[BrowserContext] = []
     problems: list[str] = []
 
@@ -120,10 +120,8 @@ def test_two_desks_see_each_other_and_the_second_reads_who_was_first(
     first, second = desk(), desk()
     found = stage.violation(1)
     stage.send(found)
-    held: list[Route] = []
-    second.route(
-        "**/acts", lambda route: held.append(route)
-    )  # its act is on the way while the first one's is committed
+    held: list[Route] = []  # the second one's act is on its way while the first one's is committed
+    second.route("**/acts", lambda route: held.append(route))
     for page in (first, second):
         row(page, found).wait_for()
         page.keyboard.press("j")
