@@ -16,11 +16,10 @@ from centre.asker import Asker
 from centre.broker import BrokerLink
 from centre.checking import Check
 from centre.database import Database
-from centre.desk.board import KIND as HANDLING_KIND
 from centre.desk.desk import Desk
-from centre.desk.intake import Intake
 from centre.desk.policy import policy_of
 from centre.desk.priority import road_of
+from centre.desk.view import View
 from centre.event_stream import Event, EventFeed, lines_of
 from centre.faults import DamagedError, UnreadableError
 from centre.feed_listener import FeedListener
@@ -194,12 +193,9 @@ def build_centre(
     tracks.on_snapshot, shown = metrics.received_snapshot, Shown(metrics.stored.latency, clock.now_ns)
     violation_writer = ViolationWriter(engine, clock.now_ns)
     bounds = bounds_of(site.config.site.origin, view.range_m, view.map_version)
-
-    def wake() -> None:
-        feed.wake()
-        desk.wake()
-
-    writer = Writer(violation_writer, log, wake, bounds, storage, damage.report, metrics.stored.stored)
+    writer = Writer(
+        violation_writer, log, lambda: feed.wake(), bounds, storage, damage.report, metrics.stored.stored
+    )
     database = Database(
         engine, Reader(engine), lambda: writer.fault or writer.storage_fault, log, damage.report
     )
@@ -226,9 +222,7 @@ def build_centre(
         now_ns=clock.now_ns, rsus=rsus, gateways=gateways, tracks=tracks, publish=broker.publish,
         share="units" if site.config.centre.ingest == "workers" else "all",
     )  # fmt: skip
-    policy = policy_of(site.config.desk, road_of(msgspec.json.decode(view.description)))
-    intake = Intake(policy)
-    listener = FeedListener(engine, wake, log) if postgresql.is_postgresql(engine) else None
+    listener = FeedListener(engine, feed.wake, log) if postgresql.is_postgresql(engine) else None
     outward = build_outward(site, database, writer, ingest, broker, clock.now_ns, log)
     present |= {"evidence": outward.evidence.row, "warning": outward.drivers.row}
     asker = Asker(
@@ -241,7 +235,7 @@ def build_centre(
         database=database, broker=broker, peers=ingest.peers,
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
-            asker.counts, shown.counts, metrics.stored.latency.counts, intake.counts, access.counts,
+            asker.counts, shown.counts, metrics.stored.latency.counts, access.counts,
             *outward.counts, filler.counts, sampler.counts,
             *(part.counts for part in (listener, history) if part is not None),
         ),
@@ -251,11 +245,8 @@ def build_centre(
         workers=WorkerWatch(expected=site.config.centre.ingest == "workers", started_ns=started_ns),
         history=lambda: [] if history is None else history.notices(),
     )  # fmt: skip
-    desk = Desk(
-        intake=intake, database=database, writer=writer, now_ns=clock.now_ns, log=log, policy=policy,
-        is_dead=lambda esn: esn in overview.offline(),
-    )  # fmt: skip
-    present[HANDLING_KIND] = desk.present
+    looks = View(rsus, gateways, broker.state, lambda: database.fault)
+    desk = _desk(site, view, looks, database, writer, feed, overview, present, clock)
     return Centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
@@ -280,6 +271,29 @@ def _access_facts(site: Site, clock: Clock, *, is_demo: bool) -> Facts:
 async def _finished(run: Callable[[], Awaitable[None]]) -> None:
     """Wait for a part that ends by itself, or never."""
     await run()
+
+
+def _desk(
+    site: Site,
+    view: SiteView,
+    looks: View,
+    database: Database,
+    writer: Writer,
+    feed: EventFeed,
+    overview: Overview,
+    present: Present,
+    clock: Clock,
+) -> Desk:
+    """Return the desk, whose figures and events the other parts show."""
+    desk = Desk(
+        policy=policy_of(site.config.desk, road_of(msgspec.json.decode(view.description))), view=looks,
+        publish=feed.publish_state, database=database, writer=writer, now_ns=clock.now_ns,
+        is_dead=lambda esn: esn in overview.offline(),
+    )  # fmt: skip
+    feed.followers.append(desk.wake)
+    present.update(desk.presents)
+    overview.add_desk(desk.summary, desk.counts)
+    return desk
 
 
 def _work(ingest: Ingest, feed: EventFeed, tracks: TrackHub) -> dict[str, float | Values]:

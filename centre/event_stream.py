@@ -52,6 +52,7 @@ class EventFeed:
         self._states: dict[str, tuple[int, bytes]] = {}
         self._changed = asyncio.Event()
         self._wake = asyncio.Event()
+        self.followers: list[Callable[[], None]] = []  # other readers of the committed feed
         self.counts: Counter[str] = Counter()
 
     @property
@@ -65,6 +66,8 @@ class EventFeed:
     def wake(self) -> None:
         """Read the database again: there may be more committed changes."""
         self._wake.set()
+        for follow in self.followers:
+            follow()
 
     async def run(self) -> None:
         """Read committed changes into the tail while there are clients, until cancelled."""

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -58,6 +58,7 @@ class Overview:
         """
         self._workers, self._history = workers, history
         self._other_centre, self._shared = other_centre, shared
+        self._desk: Callable[[], Awaitable[dict[str, Any]]] | None = None  # its figures
         self._asked, self._strangers = asked, strangers
         self._lost: Mapping[str, int] = {}  # by RSU
         self._voids: Mapping[str, int] = {}  # likewise, the lost ones included
@@ -71,6 +72,10 @@ class Overview:
         self._latencies: Sequence[Sample] = ()
         self._latencies_of: Mapping[str, Sequence[Sample]] = {}  # the same by RSU
         self._figures: dict[str, Any] = {}
+
+    def add_desk(self, figures: Callable[[], Awaitable[dict[str, Any]]], counts: Counter[str]) -> None:
+        """Show the figures of the desk, which is made after this, and its counters."""
+        self._desk, self._own_counts = figures, (*self._own_counts, counts)
 
     async def restore(self) -> None:
         """Read the stored status and last seqs of each unit, and the figures; raises UnreadableError."""
@@ -162,6 +167,7 @@ class Overview:
             "asked": sum(asked["asked"] for asked in asked_of),
             "recovered": sum(asked["recovered"] for asked in asked_of),
             "lost": sum(self._lost.values()),
+            "desk": None if self._desk is None else await self._desk(),
         }
 
     def _warnings(self) -> list[dict[str, Any]]:

@@ -207,7 +207,6 @@ class StandbyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     history: str | None = None
 
 
-DeskWord = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}$")]
 DeskLevel = Annotated[int, Meta(ge=1, le=3)]
 Deadline = Annotated[float, Meta(ge=1.0, le=86_400.0)]
 
@@ -215,7 +214,7 @@ Deadline = Annotated[float, Meta(ge=1.0, le=86_400.0)]
 class PriorityRuleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[[desk.rule]]`: what makes an alarm urgent or its consequences grave; all its conditions must hold."""
 
-    code: DeskWord  # the shipped rule of this code is replaced
+    code: Esn  # the shipped rule of this code is replaced
     zh: Name
     en: Name
     consequence: DeskLevel | None = None  # None: says nothing of it

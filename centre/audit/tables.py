@@ -19,3 +19,4 @@ AUDIT = sa.Table(
     sqlite_autoincrement=True,
 )  # fmt: skip
 sa.Index("ix_audit_subject", AUDIT.c.subject, AUDIT.c.n)
+sa.Index("ix_audit_at", AUDIT.c.at_ns)

@@ -1,24 +1,30 @@
 """The desk as it runs: it takes alarms in, lets time act, and carries out what people do."""
 
 import asyncio
+import contextlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
+import msgspec
 import sqlalchemy as sa
-from structlog.typing import FilteringBoundLogger as Logger
 
+from centre import postgresql
 from centre.accounts.actor import Actor
 from centre.changes import Change
 from centre.database import Database
-from centre.desk import timing
+from centre.desk import board, loss_rows, rows, shelving, shifts, timing
 from centre.desk.acts import Acts, Wanted
+from centre.desk.figures import DeskFigures
 from centre.desk.intake import Intake, feed_waits
 from centre.desk.policy import Policy
-from centre.desk.rows import DeskReader, handlings
+from centre.desk.rows import handlings
+from centre.desk.view import View
+from centre.desk.watching import Watching
 from centre.faults import NotWrittenError, UnreadableError
 from centre.writer import Writer
 
+LOOK_S = 1.0  # between two looks at units, broker and database
 TICK_S = 0.5  # between two looks at what time has done
 LOCK = "desk"  # of whatever reads and changes rows of the desk, where several processes write
 Result = TypeVar("Result")
@@ -32,21 +38,29 @@ class Desk:
         *,
         database: Database,
         writer: Writer,
-        intake: Intake,
         policy: Policy,
         now_ns: Callable[[], int],
         is_dead: Callable[[str], bool],
-        log: Logger,
+        view: View,
+        publish: Callable[[str, bytes], None],
     ) -> None:
-        """`is_dead(esn)`: whether an RSU is off or silent."""
+        """`is_dead(esn)`: whether an RSU is off or silent; `publish(kind, data)`: to all pages, unwritten."""
         self.policy, self.database, self.now_ns = policy, database, now_ns
-        self.reader = DeskReader(database.engine)
-        self._writer, self._log = writer, log
-        self._intake = intake
-        self._acts = Acts(intake, policy, is_dead)
+        self._engine = postgresql.snapshots(database.engine)
+        self._writer = writer
+        self.counts: Counter[str] = Counter()
+        self._intake = Intake(policy, self.counts)
+        self._acts = Acts(self._intake, policy, is_dead)
         self._awake = asyncio.Event()
         self._awake.set()
-        self.counts: Counter[str] = intake.counts
+        self._figures, self._figures_read = DeskFigures(), dict[str, Any]()
+        self.watching = Watching(
+            view,
+            policy,
+            self.write,
+            lambda loss: publish(loss_rows.KIND, msgspec.json.encode(loss)),
+            self.counts,
+        )
 
     def wake(self) -> None:
         """Take in what is committed now; called in the event loop after each commit."""
@@ -57,6 +71,7 @@ class Desk:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._take_in(), name="desk.intake")
             tasks.create_task(self._watch(), name="desk.watch")
+            tasks.create_task(self._watch_view(), name="desk.view")
 
     async def act(self, alarm_id: str, wanted: Wanted, actor: Actor) -> list[dict[str, Any]]:
         """Carry out an act; return the Handling of each alarm that it changed. Raises RefusedError."""
@@ -71,12 +86,37 @@ class Desk:
         """Run a transaction of the desk on the writer's thread."""
         return await self._writer.run(work, LOCK)
 
-    async def read(self, query: Callable[..., Result], *args: object) -> Result:
-        return await self.database.read(query, *args)
+    async def ask(self, query: Callable[..., Result], *args: object) -> Result:
+        """Run a query `query(db, *args)` on one moment of the database, in a reader's thread."""
+        return await self.database.read(self._on_connection, query, args)
 
-    async def present(self, alarm_id: str) -> dict[str, Any] | None:
-        """Return what the feed's event `handling` carries."""
-        return await self.read(self.reader.handling, alarm_id)
+    def _on_connection(self, query: Callable[..., Result], args: Sequence[object]) -> Result:
+        with self._engine.begin() as db:
+            return query(db, *args)
+
+    @property
+    def presents(self) -> dict[str, Callable[[str], Awaitable[dict[str, Any] | None]]]:
+        """Return what the feed's events of each of the desk's kinds carry, by their key."""
+
+        async def of_shift(_key: str) -> dict[str, Any]:
+            return await self.ask(shifts.shift)
+
+        return {
+            board.KIND: lambda key: self.ask(rows.handling, key),
+            loss_rows.KIND: lambda key: self.ask(loss_rows.loss, key),
+            timing.SHELF_KIND: lambda key: self.ask(shelving.shelf, key),
+            shifts.KIND: of_shift,
+        }
+
+    async def summary(self) -> dict[str, Any]:
+        """Return `desk` of the summary; where the database can't be read, as it was last read."""
+        with contextlib.suppress(UnreadableError):
+            self._figures_read = await self.ask(self._figures.read, self.now_ns())
+        unwritten = len(self.watching.unwritten())
+        if not unwritten or not self._figures_read:
+            return self._figures_read
+        fresh = self._figures_read["new"]
+        return self._figures_read | {"new": fresh | {"loss": fresh["loss"] + unwritten}}
 
     async def _take_in(self) -> None:
         """Take in what the feed announces; first whatever has no row yet."""
@@ -86,17 +126,13 @@ class Desk:
                 await self._awake.wait()
                 self._awake.clear()
             try:
-                if work == self._intake.catch_up or await self.read(self._has_work):
+                if work == self._intake.catch_up or await self.ask(feed_waits):
                     await self._until_done(work)
                 work = self._intake.read_feed
             except (NotWrittenError, UnreadableError):
                 self.counts["desk.intake_failed"] += 1
                 self._awake.set()
                 await asyncio.sleep(1.0)
-
-    def _has_work(self) -> bool:
-        with self.reader.engine.begin() as db:
-            return feed_waits(db)
 
     async def _watch(self) -> None:
         """Let time act: a look in a reader's thread, and a transaction only where something is due."""
@@ -108,7 +144,7 @@ class Desk:
             await asyncio.sleep(TICK_S)
 
     async def _let_time_act(self) -> None:
-        due_ns = await self.read(self._next_due_ns)
+        due_ns = await self.ask(timing.next_due_ns)
         if due_ns is None or due_ns > self.now_ns():
             return
 
@@ -124,9 +160,14 @@ class Desk:
         while is_more:
             is_more = await self.write(lambda db, found: work(db, found, self.now_ns()))
 
-    def _next_due_ns(self) -> int | None:
-        with self.reader.engine.begin() as db:
-            return timing.next_due_ns(db)
+    async def _watch_view(self) -> None:
+        """Look each second for what the road can't be watched by."""
+        while True:
+            with contextlib.suppress(UnreadableError):
+                if not self.watching.is_begun:
+                    self.watching.begin(await self.ask(self.watching.restore))
+                await self.watching.look(self.now_ns())
+            await asyncio.sleep(LOOK_S)
 
 
 def seconds_by_priority(policy: Policy) -> dict[str, float]:

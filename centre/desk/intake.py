@@ -58,9 +58,8 @@ def feed_waits(db: sa.Connection) -> bool:
 class Intake:
     """Takes in alarms with the policy of a site; `counts` says what could not be read."""
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
-        self.counts: Counter[str] = Counter()
+    def __init__(self, policy: Policy, counts: Counter[str]) -> None:
+        self._policy, self.counts = policy, counts
 
     def read_feed(self, db: sa.Connection, found: list[Change], now_ns: int) -> bool:
         """Take in the next changes of the feed; return whether there may be more."""

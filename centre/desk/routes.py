@@ -1,22 +1,31 @@
 """The desk's routes of API.md."""
 
-from typing import Any
+from collections.abc import Awaitable
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from litestar import Request, get, post
+import sqlalchemy as sa
+from litestar import Request, delete, get, post
 from litestar.exceptions import HTTPException
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.types import ControllerRouterHandler
 
 from centre.accounts.actor import actor_of
+from centre.changes import Change
+from centre.desk import figures, health, loss_rows, rows, shelving, shifts
 from centre.desk.acts import Wanted
 from centre.desk.desk import Desk, seconds_by_priority
 from centre.desk.faults import RefusedError
 from centre.desk.reasons import reasons
+from centre.desk.shelving import WantedShelf
+from centre.desk.shifts import WantedShift
 
 Handlers = list[ControllerRouterHandler]
 AnyRequest = Request[Any, Any, Any]
-FLOOD = {"n": 10, "minutes": 10}  # EEMUA 191
+FLOOD = {"n": health.FLOOD_N, "minutes": health.WINDOW_NS // health.MINUTE_NS}
+SHIFT_NS = 8 * 3_600 * 10**9
+Since = Annotated[str | None, QueryParameter(pattern=r"^\d{1,19}$")]
+Result = TypeVar("Result")
 
 
 def handlers(desk: Desk) -> Handlers:
@@ -24,18 +33,15 @@ def handlers(desk: Desk) -> Handlers:
 
     @get("/api/handling")
     async def handling() -> dict[str, Any]:
-        return await desk.read(desk.reader.worklist, desk.now_ns())
+        return await desk.ask(rows.worklist, desk.now_ns())
 
     @post("/api/alarms/{alarm_id:str}/acts", opt={"right": "handle"}, status_code=200)
     async def act(request: AnyRequest, alarm_id: FromPath[str], data: JSONBody[Wanted]) -> dict[str, Any]:
-        try:
-            return {"items": await desk.act(alarm_id, data, actor_of(request.scope))}
-        except RefusedError as refused:
-            raise answer_of(refused) from refused
+        return {"items": await answered(desk.act(alarm_id, data, actor_of(request.scope)))}
 
     @get("/api/alarms/{alarm_id:str}/acts")
     async def acts(alarm_id: FromPath[str]) -> dict[str, Any]:
-        return {"items": await desk.read(desk.reader.acts_of, alarm_id)}
+        return {"items": await desk.ask(rows.acts_of, alarm_id)}
 
     @get("/api/desk")
     async def description() -> dict[str, Any]:
@@ -48,7 +54,108 @@ def handlers(desk: Desk) -> Handlers:
             "flood": FLOOD,
         }
 
-    return [handling, act, acts, description]
+    return [handling, act, acts, description, *_view(desk), *_shelves(desk), *_shift(desk), *_health(desk)]
+
+
+def _view(desk: Desk) -> Handlers:
+    """Return the handlers of the losses of view."""
+
+    @get("/api/losses")
+    async def losses(
+        shown: Annotated[Literal["open", "all"], QueryParameter(name="state")] = "open",
+        limit: Annotated[int, QueryParameter(ge=1, le=loss_rows.LISTED_MAX)] = 100,
+    ) -> dict[str, Any]:
+        unwritten = desk.watching.unwritten()
+        found = await desk.ask(loss_rows.losses, shown, limit)
+        if shown == "open":
+            unwritten = [each for each in unwritten if each["end_ns"] is None]
+        return {"items": [*unwritten, *found][:limit]}
+
+    return [losses]
+
+
+def _shelves(desk: Desk) -> Handlers:
+    """Return the handlers of the shelves."""
+
+    @get("/api/shelves")
+    async def listed() -> dict[str, Any]:
+        return {"items": await desk.ask(shelving.shelves)}
+
+    @post("/api/shelves", opt={"right": "shelve"}, status_code=201)
+    async def add(request: AnyRequest, data: JSONBody[WantedShelf]) -> dict[str, Any]:
+        actor = actor_of(request.scope)
+
+        def work(db: sa.Connection, found: list[Change]) -> dict[str, Any]:
+            return shelving.add_shelf(db, found, data, actor, desk.policy, desk.now_ns())
+
+        return await answered(desk.write(work))
+
+    @delete("/api/shelves/{n:int}", opt={"right": "shelve"}, status_code=200)
+    async def remove(request: AnyRequest, n: FromPath[int]) -> dict[str, Any]:
+        actor = actor_of(request.scope)
+
+        def work(db: sa.Connection, found: list[Change]) -> dict[str, Any]:
+            return shelving.remove_shelf(db, found, n, actor, desk.policy, desk.now_ns())
+
+        return await answered(desk.write(work))
+
+    return [listed, add, remove]
+
+
+def _shift(desk: Desk) -> Handlers:
+    """Return the handlers of shifts and absences."""
+
+    @get("/api/shift")
+    async def shift() -> dict[str, Any]:
+        return await desk.ask(shifts.shift)
+
+    @post("/api/shift", opt={"right": "handle"}, status_code=200)
+    async def change(request: AnyRequest, data: JSONBody[WantedShift]) -> dict[str, Any]:
+        actor = actor_of(request.scope)
+
+        def work(db: sa.Connection, found: list[Change]) -> dict[str, Any]:
+            return shifts.change_shift(db, found, data, actor, desk.now_ns())
+
+        return await answered(desk.write(work))
+
+    @get("/api/shift/sheet")
+    async def sheet(since_ns: Since = None) -> dict[str, Any]:
+        now_ns = desk.now_ns()
+        return await desk.ask(shifts.sheet, since_of(since_ns, now_ns), now_ns)
+
+    @get("/api/away")
+    async def away(request: AnyRequest, since_ns: Since = None) -> dict[str, Any]:
+        user = actor_of(request.scope).name
+        return await desk.ask(figures.away, since_of(since_ns, desk.now_ns()), user)
+
+    return [shift, change, sheet, away]
+
+
+def _health(desk: Desk) -> Handlers:
+    """Return the handlers of the reports on alarms."""
+
+    @get("/api/desk/false")
+    async def false_alarms(days: Annotated[int, QueryParameter(ge=1, le=366)] = 7) -> dict[str, Any]:
+        return await desk.ask(figures.false_report, days, desk.now_ns())
+
+    @get("/api/desk/groups")
+    async def groups() -> dict[str, Any]:
+        return await desk.ask(figures.groups)
+
+    return [false_alarms, groups]
+
+
+def since_of(since_ns: str | None, now_ns: int) -> int:
+    """Return the time of a query, the last eight hours where it names none."""
+    return now_ns - SHIFT_NS if since_ns is None else int(since_ns)
+
+
+async def answered(work: Awaitable[Result]) -> Result:
+    """Await what the desk does; what it refuses becomes an answer."""
+    try:
+        return await work
+    except RefusedError as refused:
+        raise answer_of(refused) from refused
 
 
 def answer_of(refused: RefusedError) -> HTTPException:

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from centre import postgresql
 from centre.audit.tables import AUDIT
 from centre.desk_tables import HANDLING
 from geofence.plausible import plain
@@ -77,10 +76,11 @@ def worklist(db: sa.Connection, now_ns: int) -> dict[str, Any]:
 def acts_of(db: sa.Connection, alarm_id: str) -> list[dict[str, Any]]:
     """Return what was done about an alarm, oldest first."""
     query = sa.select(AUDIT).where(AUDIT.c.subject == alarm_id).order_by(AUDIT.c.n.desc()).limit(ACTS_MAX)
-    return [_act(row) for row in reversed(db.execute(query).all())]
+    return [acts_row(row) for row in reversed(db.execute(query).all())]
 
 
-def _act(row: Any) -> dict[str, Any]:
+def acts_row(row: Any) -> dict[str, Any]:
+    """Return one act of API.md from a row of the log."""
     body = msgspec.json.decode(row.body)
     about = {name: body.get(name) for name in ("reason", "text", "to", "plate")}
     return {
@@ -92,22 +92,3 @@ def parts_of(values: Collection[str]) -> list[list[str]]:
     """Return values in parts that one IN may hold."""
     listed = list(values)
     return [listed[at : at + IN_MAX] for at in range(0, len(listed), IN_MAX)]
-
-
-class DeskReader:
-    """The desk's queries, each on one moment of the database."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self.engine = postgresql.snapshots(engine)
-
-    def handling(self, alarm_id: str) -> dict[str, Any] | None:
-        with self.engine.begin() as db:
-            return handling(db, alarm_id)
-
-    def worklist(self, now_ns: int) -> dict[str, Any]:
-        with self.engine.begin() as db:
-            return worklist(db, now_ns)
-
-    def acts_of(self, alarm_id: str) -> list[dict[str, Any]]:
-        with self.engine.begin() as db:
-            return acts_of(db, alarm_id)

@@ -86,7 +86,7 @@ def test_keys_reach_the_list_the_road_and_nothing_chosen(page: Page) -> None:
     wait_for(page, "document.querySelector('.row2.sel') === null")
     page.keyboard.press("l")  # the address said English: it follows, so that the next load shows the same
     wait_for(page, "location.search === '?lang=zh'")
-    wait_for(page, "document.querySelector('#said').textContent !== ''")  # the feed raises an alarm each 8 s
+    wait_for(page, "document.querySelector('#announce').textContent !== ''")  # an alarm each 8 s
 
 
 def test_a_link_shows_its_row(page: Page) -> None:

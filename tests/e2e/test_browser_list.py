@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 HOLD_S = 15.0
 LIST = "[data-testid=list]"
 ENDED = "[...document.querySelectorAll('#list .row2.ended')].map((row) => row.dataset.id)"
+WAITING = "[...document.querySelectorAll('#list .row2.new')].map((row) => row.dataset.id)"
 LOADED = "['live', 'stale'].includes(document.documentElement.dataset.link)"
 LIVE = "document.documentElement.dataset.link === 'live'"
 
@@ -75,7 +76,7 @@ def test_a_parked_pointer_does_not_blind_the_list(stage: Stage, load: Callable[.
     notice.wait_for()
     wait_for(page, "document.querySelector('[data-testid=news]').innerText.includes('3 new open')")
     assert "D1011" in notice.inner_text() or "F1013" in notice.inner_text()  # named, not only counted
-    assert heads(page)[0] == "Open 3"  # the truth, whatever rows stand under it
+    assert heads(page)[0] == "To acknowledge · open 3"  # the truth, whatever rows stand under it
     for each in old:  # those that ended say so where they stand
         assert row(page, each).get_attribute("data-open") == "false"
         assert "Ended" in words(page, each)
@@ -83,7 +84,7 @@ def test_a_parked_pointer_does_not_blind_the_list(stage: Stage, load: Callable[.
         row(page, each).wait_for()
     assert time.monotonic() - parked_s < HOLD_S + 5.0
     assert notice.count() == 0
-    assert heads(page)[:2] == ["Open 3", "Ended 5"]
+    assert heads(page)[:2] == ["To acknowledge · open 3", "Ended · to acknowledge 5"]
 
 
 def test_the_notice_of_what_is_new_shows_it_at_once(stage: Stage, load: Callable[..., Page]) -> None:
@@ -215,7 +216,9 @@ def test_an_open_page_equals_a_fresh_one_after_an_outage(stage: Stage, load: Cal
     assert page.evaluate(ROWS) == fresh.evaluate(ROWS)
     assert heads(page) == heads(fresh)
     assert row(page, found[3]).get_attribute("data-open") == "false"
-    assert heads(page)[1].startswith("Ended 2")  # the one that closed first is an ended alarm, not a record
+    assert heads(page)[1].startswith(
+        "Ended · to acknowledge 2"
+    )  # the one that closed first is an ended alarm, not a record
 
 
 def test_age_counts_from_the_event_and_what_comes_late_is_no_news(
@@ -269,37 +272,41 @@ def test_what_is_back_in_its_lane_is_returning_until_it_has_ended(
 
 
 def test_figures_and_rows_reach_beyond_what_the_page_loads(stage: Stage, load: Callable[..., Page]) -> None:
-    n_ended, n_record = 730, 5
+    n_record, n_ended = 730, 5
     ended = [stage.closed(stage.violation(n, ago_s=60), 1) for n in range(1, n_ended + 1)]
-    ended = [msgspec.structs.replace(each, grade="violation") for each in ended]
-    stage.send(*ended)
-    stage.send(*(stage.violation(n, grade="notice") for n in range(n_ended + 1, n_ended + n_record + 1)))
+    stage.send(*(msgspec.structs.replace(each, grade="violation") for each in ended))
+    records = [
+        stage.violation(n, ago_s=60, grade="notice") for n in range(n_ended + 1, n_ended + n_record + 1)
+    ]
+    stage.send(*(stage.closed(each, 1) for each in records))
     page = load()
-    foot = "document.querySelector('[data-testid=footer]').innerText.replace(/\\s+/g, ' ')"
+    foot = "document.querySelector('[data-testid=footer]').textContent.replace(/\\s+/g, ' ')"
     wait_for(page, f"{foot}.includes('last hour {n_ended}')")
     wait_for(page, f"{foot}.includes('violations on record {n_ended + n_record}')")
-    page.wait_for_selector(f"{LIST} .grp:has-text('Ended {n_ended}')")
-    page.locator(f"{LIST} button:has-text('all {n_ended}')").click()
+    # what waits for somebody is shown in full, though newer records fill what the page loads at first
+    page.wait_for_selector(f"{LIST} .grp:has-text('Ended · to acknowledge {n_ended}')")
+    assert set(page.evaluate(WAITING)) == {each.id for each in ended}
+    page.locator(f"{LIST} button:has-text('all {n_record}')").click()
     seen: set[str] = set()
     earlier = ""  # an episode of the page before this one
-    for first in range(1, n_ended + 1, 100):
-        last = min(first + 99, n_ended)
-        page.wait_for_selector(f"{LIST} .pager:has-text('{first}–{last} of {n_ended}')")
+    for first in range(1, n_record + 1, 100):
+        last = min(first + 99, n_record)
+        page.wait_for_selector(f"{LIST} .pager:has-text('{first}–{last} of {n_record}')")
         # a page at a time: the list stays light; the pager may be drawn before the rows are
         drawn = f"ids.length === {last - first + 1} && !ids.includes('{earlier}')"
         wait_for(page, f"((ids) => {drawn})({ENDED})")
         ids = page.evaluate(ENDED)
         seen, earlier = seen | set(ids), ids[0]
         page.mouse.move(300, 300)
-        if last < n_ended:
+        if last < n_record:
             page.locator(f"{LIST} [data-turn=older]").click()
-    assert seen == {each.id for each in ended}
+    assert seen == {each.id for each in records}
     assert (
         page.locator(f"{LIST} [data-turn=older]").count() == 0
         or page.locator(f"{LIST} [data-turn=older]").is_hidden()
     )
     page.locator(f"{LIST} [data-turn=newer]").click()
-    page.wait_for_selector(f"{LIST} .pager:has-text('601–700 of {n_ended}')")
+    page.wait_for_selector(f"{LIST} .pager:has-text('601–700 of {n_record}')")
 
 
 SEEN = """() => {

@@ -1,5 +1,6 @@
 """A desk on a database, without HTTP: alarms come, people act, time passes; no test itself."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from centre.desk.priority import Road
 from centre.desk.rows import handlings, worklist
 from centre.store import FEED
 from edge.sections import DeskConfig
+from geofence.violation import Stamps
 from tests.support.centre_database import Centre
 from tests.support.centre_samples import episode_id, violation
 
@@ -37,7 +39,7 @@ class DeskStage:
 
     def begin(self) -> None:
         """Start the desk's parts, as a centre that starts does."""
-        self.intake = Intake(self.policy)
+        self.intake = Intake(self.policy, Counter())
         self.acts = Acts(self.intake, self.policy, lambda esn: esn in self.dead)
         while self.run(lambda db, found: self.intake.catch_up(db, found, self.at.now_ns)):
             pass
@@ -47,10 +49,20 @@ class DeskStage:
 
     def send(self, n: int = 1, esn: str = "RSU001", **changed: Any) -> str:
         """Let a violation come and be taken in; return its id."""
-        self._seq += 1
-        self.at.send(self._seq, violation(n, esn=esn, **changed), esn)
+        self.arrive(n, esn, **changed)
         self.take_in()
         return episode_id(n)
+
+    def arrive(self, n: int = 1, esn: str = "RSU001", **changed: Any) -> None:
+        """Let a violation be committed; its other times follow its start."""
+        self._seq += 1
+        if "start_ns" in changed:
+            start_ns = changed["start_ns"]
+            stamps = Stamps(measured_ns=start_ns, arrived_ns=start_ns)
+            evidence = {"t_ns": [start_ns], "d_m": [1.4]}
+            changed = {"confirmed_ns": start_ns, "stamps": stamps, "evidence": evidence} | changed
+        answer = self.at.send(self._seq, violation(n, esn=esn, **changed), esn)
+        assert answer == ((self._seq,), ()), "it was stored"
 
     def take_in(self) -> None:
         while self.run(lambda db, found: self.intake.read_feed(db, found, self.at.now_ns)):

@@ -8,7 +8,10 @@ import { clock, escape, kmh, ms, probability, station, withUnit } from "./format
 import { markSvg } from "./icons.ts";
 import { set } from "./list.ts";
 import { isAlarm, rank } from "./order.ts";
-import { asOf, depthOf, isReturning, lastedOf, liveFor, maxOf, plateOf, plateShown, probabilityOf, shownGrade, stakeOf, whereShown } from "./row.ts";
+import {
+  asOf, depthOf, isReturning, lastedOf, liveFor, maxOf, plateOf, plateShown,
+  probabilityOf, shownGrade, stakeOf, whereShown,
+} from "./row.ts";
 import { limitOf, ruleName, ruleView } from "./rules.ts";
 import { rowName, wide } from "./strip.ts";
 import type { State } from "./state.ts";
@@ -85,9 +88,11 @@ function topHtml(state: State, episode: Episode): string {
   const un = vehicle === null
     ? ""
     : `<span class="un" title="${escape(goods)}">${escape(goods)}<br><span class="dim">${escape(cls)}</span></span>`;
-  return `<div class="cardtop g-${shownGrade(episode)}">${markSvg(shownGrade(episode), 9, state.isUnseen(episode), isAlarm(episode) ? priorityDigit(handling) : "")}`
+  const digit = isAlarm(episode) ? priorityDigit(handling) : "";
+  const stated = handling.plate === null ? plate : `${plate} (${plateOf(episode)})`;
+  return `<div class="cardtop g-${shownGrade(episode)}">${markSvg(shownGrade(episode), 9, state.isUnseen(episode), digit)}`
     + `<span class="gw">${name(shownGrade(episode))} · ${escape(ruleName(episode.rule))}</span>${chip}`
-    + `<span class="pl" title="${escape(handling.plate === null ? plate : `${plate} (${plateOf(episode)})`)}">${vehicle === null ? escape(plate) : vehicleLink(plate)}</span>${un}</div>`
+    + `<span class="pl" title="${escape(stated)}">${vehicle === null ? escape(plate) : vehicleLink(plate)}</span>${un}</div>`
     + (isAlarm(episode) ? `<div class="asof desk" data-testid="card-desk">${deskLine(state, episode.id)}</div>` : "")
     + terminalHtml(episode)
     + `${episode.open ? `<div class="asof" data-testid="card-as-of">${asOfHtml(state, episode)}</div>` : ""}`;

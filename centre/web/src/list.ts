@@ -43,6 +43,7 @@ export class List implements View {
   private readonly news: HTMLButtonElement;
   private order = "";
   private toReveal: string | null = null;
+  private worded: HTMLElement[] = []; // parts between the rows whose words are written with each drawing
   private readonly actions: ListActions;
   private readonly openCases = new Set<string>();
   private readonly chosenStays = new Hold();
@@ -139,7 +140,9 @@ export class List implements View {
 
   /** Whether the row stands for its whole case; else it is one alarm of an unfolded one. */
   standsForCase(id: string): boolean {
-    return !this.layout.sections.some((x) => x.ids.includes(id) && caseOf(this.state!, id).some((other) => other !== id && x.ids.includes(other)));
+    if (this.state === null) return false;
+    const others = caseOf(this.state, id).filter((other) => other !== id);
+    return !this.layout.sections.some((x) => x.ids.includes(id) && others.some((other) => x.ids.includes(other)));
   }
 
   /** Show the other alarms of a case, or fold them; the rows of its section are renewed also while the order is held. */
@@ -222,7 +225,9 @@ export class List implements View {
     const { news } = this.layout;
     const named = news.slice(0, NEWS_NAMED).map((id) => {
       const [episode, loss] = [state.episodes.get(id), state.desk.losses.get(id)];
-      if (episode !== undefined) return `${escape(plateShown(state, episode))} ${escape(ruleName(episode.rule))} ${placeOf(state, episode)}`;
+      if (episode !== undefined) {
+        return `${escape(plateShown(state, episode))} ${escape(ruleName(episode.rule))} ${placeOf(state, episode)}`;
+      }
       return loss === undefined ? "" : `${escape(loss.part)} ${escape(lossName(loss))}`;
     }).join("　");
     if (this.news.hidden !== (news.length === 0)) this.news.hidden = news.length === 0;
@@ -255,7 +260,7 @@ export class List implements View {
       this.section.querySelector(".cols")!,
       `${head("cGrade", "cBegan")}${head("cPlate", "cUn")}${head("cRule", "cPlace")}
       ${head("cExcess", "max", right)}${head("cLasted", "cProb", right)}${head("cAge", "cState", right)}
-      ${head("cAct", "cDue", ' class="m"')}`,
+      ${head("cDeskAct", "cDue", ' class="m"')}`,
     );
   }
 
@@ -267,11 +272,11 @@ export class List implements View {
     ).join("|")
       + (empty === "" ? "" : "|empty");
     if (order !== this.order) this.build(order, empty);
-    this.box.querySelectorAll<HTMLElement>(":scope > [data-words], .grp > [data-words]").forEach((el) => {
+    for (const el of this.worded) {
       const section = this.layout.sections.find((x) => x.key === el.dataset["key"]);
       if (el.dataset["words"] === "empty") set(el, empty);
       else if (section !== undefined) set(el, this.word(section, el.dataset["words"]!));
-    });
+    }
     this.rows.keep(ranked);
   }
 
@@ -316,6 +321,10 @@ export class List implements View {
     const top = this.box.scrollTop;
     const seen = top === 0 ? [] : this.inView();
     arrangeChildren(this.box, parts);
+    this.worded = parts.filter((x) => !(x as HTMLElement).classList.contains("row2")).flatMap((x) => {
+      const el = x as HTMLElement;
+      return [...(el.dataset["words"] === undefined ? [] : [el]), ...el.querySelectorAll<HTMLElement>("[data-words]")];
+    });
     this.box.scrollTop = top + middle(seen.filter(([row]) => row.isConnected).map(([row, was]) => row.offsetTop - was));
     if (focus instanceof HTMLElement && focus !== document.activeElement && this.box.contains(focus)) focus.focus({ preventScroll: true });
   }

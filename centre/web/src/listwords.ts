@@ -20,7 +20,9 @@ export function totalsOf(state: State, ranked: ReadonlyMap<string, Ranked>): Par
   const counted = state.summary?.sections;
   if (state.complete || counted === undefined) return {};
   let waiting = 0;
-  for (const x of ranked.values()) if (!x.open && x.section !== "secClosed" && x.section !== "secRecord" && state.episodes.has(x.id)) waiting++;
+  for (const x of ranked.values()) {
+    if (!x.open && x.section !== "secClosed" && x.section !== "secRecord" && state.episodes.has(x.id)) waiting++;
+  }
   return { secClosed: Math.max(0, counted.ended - waiting), secRecord: counted.record };
 }
 

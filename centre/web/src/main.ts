@@ -6,7 +6,6 @@ import { Audit } from "./accounts/audit.ts";
 import { Session } from "./accounts/session.ts";
 import { Users } from "./accounts/users.ts";
 import "./access/wall.css";
-import { Announcer } from "./access/announce.ts";
 import { isWall, restoreWall, wallWindow } from "./access/wall.ts";
 import { addWindowKeys } from "./access/window_keys.ts";
 import { Board } from "./board.ts";
@@ -14,7 +13,8 @@ import { drawCard } from "./card.ts";
 import { watchConnection } from "./connection.ts";
 import { Acting } from "./desk/acting.ts";
 import { ActsBar } from "./desk/actsbar.ts";
-import { openAlarms, unseen } from "./desk/alarms.ts";
+import { Announcer } from "./desk/announce.ts";
+import { caseOf, mostUrgent, openAlarms, unseen } from "./desk/alarms.ts";
 import { Dialog } from "./desk/dialog.ts";
 import { drawFooter } from "./desk/health.ts";
 import { showHelp } from "./desk/help.ts";
@@ -23,6 +23,7 @@ import type { Act } from "./desk/model.ts";
 import { Notice } from "./desk/notice.ts";
 import { Ring } from "./desk/ring.ts";
 import { Shelving } from "./desk/shelving.ts";
+import { ShiftView } from "./desk/shift.ts";
 import { Strips } from "./desk/strips.ts";
 import { DetailView } from "./detail/view.ts";
 import { drawnInSoftware, enlarge } from "./draw.ts";
@@ -52,7 +53,6 @@ import { getLang, pick, t } from "./words.ts";
 const $ = <T extends HTMLElement>(selector: string): T => document.querySelector<T>(selector)!;
 const root = document.documentElement;
 const state = new State();
-const announcer = new Announcer($("#said"));
 let events: Events | null = null;
 let tracks: Tracks | null = null;
 
@@ -73,7 +73,10 @@ const list: List = new List($("#list"), {
 });
 const strips = new Strips($("#list"), (id) => selection.episode(id));
 const actsBar = new ActsBar($("#acts"), {
-  act: (act, wholeCase) => void acting.begin(act, state.selected, wholeCase),
+  act: actOnChosen,
+  target: () => (state.selected !== null && list.standsForCase(state.selected)
+    ? mostUrgent(state, caseOf(state, state.selected)).id
+    : state.selected),
   shelve: () => void shelving.add(state.selected),
 });
 const table: RsuTable = new RsuTable($("#rsu"), () => table.draw(state));
@@ -86,6 +89,7 @@ const frame = new Screen([
   textView("alarm", $("#top"), (el) => drawHeader(el, state, ring)),
   textView("alarm", $("#banner"), drawBanner),
   textView("text", $("#foot"), drawFooter),
+  new Announcer($("#announce")),
 ]);
 const road = new Screen([
   list,
@@ -107,7 +111,9 @@ const audit = new Screen([new Audit($("#audit"))], $("#audit"));
 // a new screen: its element in index.html, its views here, its route below
 const look = new Look($("#look"));
 const looking = new Screen([look], $("#look"));
-const screens = new Screens(state, frame, [road, board, looking, users, audit]);
+const shiftView = new ShiftView($("#shift"), dialog, notice, shelving);
+const shift = new Screen([shiftView], $("#shift"));
+const screens = new Screens(state, frame, [road, board, looking, shift, users, audit]);
 
 // --- drawing: each view at its rate
 
@@ -122,6 +128,7 @@ const prompt = new PromptDrawing(() => {
 });
 const updates = new Updates(state, () => prompt.request());
 for (const [kind, take] of deskEvents(state)) updates.kinds.set(kind, take);
+updates.kinds.set("shift", () => shiftView.renew());
 
 /** Draw the connection and the open episodes: what must never be late. */
 function drawAlarms(): void {
@@ -131,13 +138,16 @@ function drawAlarms(): void {
   events?.drawn();
 }
 
+let drawnNow = false; // in this task
+
 function drawText(): void {
+  drawnNow = true;
+  queueMicrotask(() => (drawnNow = false));
   drawAlarms();
   if (state.wantsDetail && (state.connection === "live" || state.connection === "stale")) void loadDetail(state, state.selected!);
   screens.draw("text", performance.now());
   session.draw();
   drawWindowTitle();
-  announcer.announce(state, performance.now());
   if ($(".skip").textContent !== t("skip")) $(".skip").textContent = t("skip");
   if (isWall()) showNewest();
 }
@@ -212,6 +222,7 @@ const router = new Router([
       selection.clear();
     },
   },
+  { hash: /^#shift$/, open: () => screens.show(shift) },
   { hash: /^#journeys$/, open: () => screens.show(board) },
   { hash: /^#users$/, open: () => screens.show(users) },
   { hash: /^#audit$/, open: () => screens.show(audit) },
@@ -245,6 +256,9 @@ const BUTTONS = {
     replay.end();
     const back = state.selected === null ? "" : `#v=${state.selected}`;
     location.hash = location.hash === "#journeys" ? back : "#journeys";
+  },
+  shift: () => {
+    location.hash = location.hash === "#shift" ? "" : "#shift";
   },
   mute: () => ring.mute(),
   sound: () => ring.toggle(),
@@ -294,15 +308,17 @@ const KEYS = {
   "/": BUTTONS.search,
   e: () => outward.evidence(),
   w: () => outward.warn(),
+  d: BUTTONS.shift,
   l: BUTTONS.lang,
   t: BUTTONS.theme,
   r: BUTTONS.retry,
   escape: () => selection.clear(),
 };
 
+/** Draw what a key or button changed; a selection has drawn the text already, and a thousand rows are not drawn twice. */
 function acted(): void {
-  drawText();
-  redraw();
+  if (!drawnNow) drawText();
+  for (const interval of [roadEach, stripEach]) interval.reset();
 }
 
 async function start(): Promise<void> {

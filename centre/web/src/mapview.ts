@@ -356,7 +356,9 @@ function drawTarget(ctx: Ctx, camera: Camera, state: State, site: Site, slot: nu
   brackets(ctx, x - bw, y - bh, 2 * bw, 2 * bh);
   const ty = y + bh + 34 > camera.h ? y - bh - 24 : y + bh + 14; // no word below the rim
   const plate = fleet.plate(slot) || t("unknown");
-  if (episode !== null) mark(ctx, episode.grade, x - bw + 6, ty - 4, 5.5, state.isUnseen(episode), state.isNew(episode) && ringOn(state.viewMs()));
+  if (episode !== null) {
+    mark(ctx, episode.grade, x - bw + 6, ty - 4, 5.5, state.isUnseen(episode), state.isNew(episode) && ringOn(state.viewMs()));
+  }
   text(ctx, x - bw + 20, ty, plate, { bold: true, colour: c.tx, halo: c.bg });
   if (camera.h > 150) {
     text(ctx, x - bw + 20, ty + 16, `${kmh(fleet.speed[slot]!)} km/h · ${t("sigma")} ${fleet.sigma[slot]!.toFixed(2)} m`, { halo: c.bg });

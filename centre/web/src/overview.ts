@@ -244,7 +244,8 @@ function drawMarks(ctx: Ctx, f: Frame, state: State, site: Site): void {
       continue;
     }
     line(ctx, x, my, x, y, gradeColour(episode.grade), 1.5);
-    mark(ctx, episode.grade, x, my, rank(episode.grade) >= 2 ? 5 : 4, state.isUnseen(episode), state.isNew(episode) && ringOn(state.viewMs()));
+    const ring = state.isNew(episode) && ringOn(state.viewMs());
+    mark(ctx, episode.grade, x, my, rank(episode.grade) >= 2 ? 5 : 4, state.isUnseen(episode), ring);
     if (episode.id === state.selected) brackets(ctx, x - 11, my - 10, 22, 20);
   }
 }

@@ -37,6 +37,8 @@ export class State {
   summary: Summary | null = null;
   hatches: Hatch[] = [];
   covers: [number, number][] = [];
+  /** Grows with each change of an episode. */
+  changes = 0;
   /** Grows whenever RSUs, hatches or covers may have changed: still pictures are painted anew. */
   roadChanges = 0;
   readonly steps = new Set<Step>();
@@ -88,6 +90,7 @@ export class State {
     if (!isNewer(episode, before)) return false;
     this.desk.watch(before, episode);
     this.episodes.set(episode.id, episode);
+    this.changes++;
     if (this.episodes.size > EPISODES_MAX) this.forget();
     return true;
   }
@@ -98,6 +101,7 @@ export class State {
     const kept = (x: Episode): boolean => x.open || waits(x) || x.id === this.selected || this.paged.has(x.id);
     const old = [...this.episodes.values()].filter((x) => !kept(x)).sort((a, b) => a.order - b.order);
     if (old.length > 0) this.complete = false;
+    this.changes++;
     for (const { id } of old.slice(0, EPISODES_MAX / 4)) {
       for (const map of [this.episodes, this.details]) map.delete(id);
     }

@@ -13,7 +13,9 @@ import { State } from "../src/state.ts";
 import { setLang } from "../src/words.ts";
 import { episode } from "./samples.ts";
 
-const handled = (id: string, state: DeskState, more: Partial<Handling> = {}): Handling => ({ ...untouched(id, state), version: 1, ...more });
+const handled = (id: string, state: DeskState, more: Partial<Handling> = {}): Handling => (
+  { ...untouched(id, state), version: 1, ...more }
+);
 const loss = (n: number, more: object = {}): Parameters<State["desk"]["putLoss"]>[0] => ({
   id: `loss-${n}`, kind: "rsu", part: "RSU22", start_ns: "1000000000", end_ns: null, detail: "", ...more,
 });
@@ -28,7 +30,8 @@ function deskOf(...rows: Episode[]): State {
 
 test("an act is done only by who may, where it fits, and with a link; each hindrance has its words", () => {
   const free: Circumstances = {
-    handling: handled("a", "new"), open: true, alarm: true, linked: true, rights: ["look", "handle", "shelve"], rsuLost: false, pending: false,
+    handling: handled("a", "new"), open: true, alarm: true, linked: true, rights: ["look", "handle", "shelve"],
+    rsuLost: false, pending: false,
   };
   const at = (state: DeskState, more: Partial<Circumstances> = {}): Circumstances => ({ ...free, handling: handled("a", state), ...more });
   const rows: [Act, Circumstances, string | null][] = [
@@ -36,26 +39,33 @@ test("an act is done only by who may, where it fits, and with a link; each hindr
     ["handle", at("new"), null], ["handle", at("acknowledged"), null], ["handle", at("handled"), "isDone"],
     ["close", at("new"), null], ["close", at("closed"), "isClosed"], ["false", at("handled"), null],
     ["reopen", at("closed"), null], ["reopen", at("new"), "notClosed"],
-    ["reopen", at("closed", { rights: ["look", "handle"] }), "supervisorOnly"], ["note", at("closed"), null], ["correct", at("closed"), null],
-    ["end", at("new"), "rsuLives"], ["end", at("new", { rsuLost: true }), null], ["end", at("new", { rsuLost: true, open: false }), "rsuLives"],
-    ["acknowledge", at("new", { rights: ["look"] }), "noRight"], ["acknowledge", at("new", { linked: false }), "noLink"],
+    ["reopen", at("closed", { rights: ["look", "handle"] }), "supervisorOnly"],
+    ["note", at("closed"), null], ["correct", at("closed"), null],
+    ["end", at("new"), "rsuLives"], ["end", at("new", { rsuLost: true }), null],
+    ["end", at("new", { rsuLost: true, open: false }), "rsuLives"],
+    ["acknowledge", at("new", { rights: ["look"] }), "noDeskRight"], ["acknowledge", at("new", { linked: false }), "noLink"],
     ["acknowledge", at("new", { pending: true }), "sending"], ["acknowledge", at("new", { alarm: false }), "onlyRecord"],
     ["acknowledge", { ...free, handling: null }, "noRow"],
   ];
-  for (const [act, circumstances, want] of rows) assert.equal(hindrance(act, circumstances), want, `${act} ${circumstances.handling?.state}`);
+  for (const [act, circumstances, want] of rows) {
+    assert.equal(hindrance(act, circumstances), want, `${act} ${circumstances.handling?.state}`);
+  }
   for (const act of ACTS) assert.equal(hindrance(act, at("new", { linked: false })), "noLink", "a lost link hinders every act");
   assert.deepEqual((["new", "acknowledged", "handled", "closed"] as const).map(nextAct), ["acknowledge", "handle", "close", "reopen"]);
 });
 
 test("what the centre did not list at the start was closed long ago; what became an alarm since is new", () => {
-  const state = deskOf(episode("old", 1, { open: false }), episode("listed", 2, { open: false }), episode("quiet", 3, { grade_max: "notice" }));
+  const state = deskOf(
+    episode("old", 1, { open: false }), episode("listed", 2, { open: false }), episode("quiet", 3, { grade_max: "notice" }),
+  );
   assert.equal(state.desk.of("old").state, "new", "until the handlings are loaded nothing is called closed");
   state.desk.put(handled("listed", "new", { version: 0 }));
   state.desk.loaded = true;
   state.put(episode("quiet", 3, { version: 2 })); // it rises to a warning
   state.put(episode("late", 4));
   state.desk.putLoss(loss(1));
-  assert.deepEqual(["old", "listed", "quiet", "late", "loss-1"].map((id) => state.desk.of(id).state), ["closed", "new", "new", "new", "new"]);
+  const states = ["old", "listed", "quiet", "late", "loss-1"].map((id) => state.desk.of(id).state);
+  assert.deepEqual(states, ["closed", "new", "new", "new", "new"]);
   assert.deepEqual(unseen(state), { violation: 0, warning: 3, loss: 1, all: 4 });
 });
 

@@ -74,7 +74,8 @@ test("the chosen row stays in its section while its reader acts on it; the heads
 
 test("a case is one row where its most urgent alarm belongs, at the place of its first; the heads count alarms", () => {
   const rows = map(
-    row(episode("a", 1, { open: false }), "acknowledged", "a"), row(episode("c", 3), "new", "a"), row(episode("b", 2)), row(episode("d", 4), "closed"),
+    row(episode("a", 1, { open: false }), "acknowledged", "a"), row(episode("c", 3), "new", "a"),
+    row(episode("b", 2)), row(episode("d", 4), "closed"),
   );
   const folded = arrange(rows, null);
   assert.deepEqual(ids(folded), ["ba", "", "", "", "", "d"]);

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BEEPS, PERIOD_MS, Repeater, soundsByDefault, soundState, TONES, toneOf } from "../src/desk/sound.ts";
-import type { SoundFacts } from "../src/desk/sound.ts";
+import type { SoundFacts, Tone } from "../src/desk/sound.ts";
 
-const waits = (violation = 0, warning = 0, loss = 0): { violation: number; warning: number; loss: number } => ({ violation, warning, loss });
+const waits = (violation = 0, warning = 0, loss = 0): Record<Tone, number> => ({ violation, warning, loss });
 
 test("only the most urgent of what waits sounds", () => {
   assert.equal(toneOf(waits()), null);
@@ -54,7 +54,8 @@ test("the header says what hinders the sound, the first reason first", () => {
   const free: SoundFacts = { wanted: true, able: true, allowed: true, leads: true, mutedMs: 0, tone: null };
   const rows: [Partial<SoundFacts>, string][] = [
     [{}, "ready"], [{ tone: "loss" }, "rings"], [{ wanted: false, allowed: false }, "off"], [{ able: false }, "none"],
-    [{ allowed: false, tone: "violation" }, "ask"], [{ leads: false, tone: "violation" }, "other"], [{ mutedMs: 1, tone: "violation" }, "muted"],
+    [{ allowed: false, tone: "violation" }, "ask"], [{ leads: false, tone: "violation" }, "other"],
+    [{ mutedMs: 1, tone: "violation" }, "muted"],
   ];
   for (const [more, want] of rows) assert.equal(soundState({ ...free, ...more }), want, JSON.stringify(more));
   assert.deepEqual(["viewer", "auditor", "operator", "supervisor", "administrator"].map(soundsByDefault), [false, false, true, true, true]);

@@ -5,8 +5,8 @@ import type { View } from "../views.ts";
 import { t } from "../words.ts";
 import type { Word } from "../words.ts";
 import { set } from "../written.ts";
-import { caseOf, circumstances } from "./alarms.ts";
-import { hindrance } from "./model.ts";
+import { circumstances } from "./alarms.ts";
+import { hindrance, nextAct } from "./model.ts";
 import type { Act } from "./model.ts";
 
 interface Button {
@@ -37,7 +37,9 @@ const SECOND: readonly Button[] = [
 ];
 
 export interface BarActions {
-  act(act: Act, wholeCase: boolean): void;
+  act(act: Act): void;
+  /** The alarm that acts begin with: the chosen one, or the most urgent of its folded case. */
+  target(): string | null;
   shelve(): void;
 }
 
@@ -64,14 +66,15 @@ export class ActsBar implements View {
       if (button === undefined) return;
       if (event.detail > 0) (document.activeElement as HTMLElement).blur(); // else the next key would press it again
       if (button.act === "shelve") this.actions.shelve();
-      else if (button.act !== null) this.actions.act(button.act, false);
+      else if (button.act !== null) this.actions.act(button.act);
     });
   }
 
   draw(state: State): void {
-    const at = circumstances(state, state.selected);
+    const target = this.actions.target();
+    const at = circumstances(state, target);
     const wide = innerWidth > 1600;
-    this.root.querySelector(".main-acts")!.setAttribute("aria-label", t("cAct"));
+    this.root.querySelector(".main-acts")!.setAttribute("aria-label", t("cDeskAct"));
     this.root.querySelector(".more-acts")!.setAttribute("aria-label", t("moreActs"));
     for (const x of [...FIRST, ...SECOND]) {
       const el = this.button(x);
@@ -80,20 +83,13 @@ export class ActsBar implements View {
       if (x.act === null) continue;
       const why = x.act === "shelve" ? shelfHindrance(state) : hindrance(x.act, at);
       disable(el, why === null ? "" : t(why));
-      el.classList.toggle("pri", why === null && x.act === primaryOf(state));
+      el.classList.toggle("pri", why === null && x.act === nextAct(target === null ? "new" : state.desk.of(target).state));
     }
-    this.root.dataset["case"] = String(state.selected === null ? 0 : caseOf(state, state.selected).length);
   }
 
   private button(x: Button): HTMLButtonElement {
     return this.root.querySelector<HTMLButtonElement>(x.act === null ? `[data-slot="${x.name}"]` : `[data-name="${x.name}"]`)!;
   }
-}
-
-/** The next act of the chosen alarm's life. */
-function primaryOf(state: State): Act {
-  const next = { new: "acknowledge", acknowledged: "handle", handled: "close", closed: "reopen" } as const;
-  return next[state.selected === null ? "new" : state.desk.of(state.selected).state];
 }
 
 /** Why nothing can be shelved; null where it can: a shelf needs no alarm, it can be made from its screen too. */

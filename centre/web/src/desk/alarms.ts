@@ -97,6 +97,17 @@ export interface Unseen {
 }
 
 export function unseen(state: State): Unseen {
+  const stamp = state.changes + state.desk.changes;
+  const held = counted.get(state);
+  if (held?.stamp === stamp) return held.n;
+  const n = count(state);
+  counted.set(state, { stamp, n });
+  return n;
+}
+
+const counted = new WeakMap<State, { stamp: number; n: Unseen }>(); // asked for several times per drawing
+
+function count(state: State): Unseen {
   const n: Unseen = { violation: 0, warning: 0, loss: 0, all: 0 };
   for (const x of state.episodes.values()) {
     if (!state.isUnseen(x)) continue;

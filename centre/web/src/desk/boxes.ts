@@ -12,7 +12,8 @@ import type { SoundState } from "./sound.ts";
 export function waitingHtml(state: State): string {
   const n = unseen(state);
   const parts = [
-    n.violation > 0 ? `${markSvg("violation", 6, true)}${n.violation}` : "", n.warning > 0 ? `${markSvg("warning", 6, true)}${n.warning}` : "",
+    n.violation > 0 ? `${markSvg("violation", 6, true)}${n.violation}` : "",
+    n.warning > 0 ? `${markSvg("warning", 6, true)}${n.warning}` : "",
     n.loss > 0 ? `<span class="lossbox">${t("lossS")}</span>${n.loss}` : "",
   ].filter((part) => part !== "");
   return parts.length === 0 ? "0" : parts.join(" ");

@@ -110,5 +110,6 @@ export function lossCard(state: State, loss: LossAlarm): string {
     + `<span class="gw">${t("lossOfView")} · ${escape(lossName(loss))}</span><span class="pl">${escape(loss.part || "—")}</span></div>`
     + `<div class="asof" data-testid="card-desk">${deskLine(state, loss.id)}</div>`
     + `<div class="nums">${facts.map(([key, x]) => `<div><div class="k">${key}</div><div class="x">${x}</div></div>`).join("")}</div>`
-    + `<div class="blank"><p>${escape(loss.detail)}</p></div><div class="log" data-testid="trail">${trail || `<div>${t("trailNone")}</div>`}</div>`;
+    + `<div class="blank"><p>${escape(loss.detail)}</p></div>`
+    + `<div class="log" data-testid="trail">${trail || `<div>${t("trailNone")}</div>`}</div>`;
 }

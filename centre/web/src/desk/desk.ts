@@ -24,13 +24,22 @@ export class Desk {
   /** Acts that were sent and not answered, by alarm. */
   readonly pending = new Map<string, string>();
   readonly refused = new Map<string, Refusal>();
-  /** Whether the handling of all alarms that are not closed has been loaded. */
-  loaded = false;
   /** Alarms whose grade rose after they were acknowledged, until somebody looks at them. */
   readonly risen = new Set<string>();
   /** Grows with each change of what is shown. */
   changes = 0;
+  private isLoaded = false;
   private readonly raised = new Set<string>(); // became alarms while this page watched
+
+  /** Whether the handling of all alarms that are not closed has been loaded. */
+  get loaded(): boolean {
+    return this.isLoaded;
+  }
+
+  set loaded(to: boolean) {
+    this.isLoaded = to;
+    this.changes++; // what was not listed counts as closed from now on
+  }
 
   /** The handling of an alarm. One that the centre did not list when this page loaded was closed long ago. */
   of(id: string): Handling {
@@ -40,8 +49,8 @@ export class Desk {
   }
 
   isUnseen(id: string): boolean {
-    const { state, shelf } = this.of(id);
-    return state === "new" && shelf === null;
+    const held = this.handlings.get(id);
+    return held === undefined ? !this.loaded || this.raised.has(id) : held.state === "new" && held.shelf === null;
   }
 
   /** Take a row unless a newer one is held; returns whether it was taken. */
@@ -49,6 +58,10 @@ export class Desk {
     const held = this.handlings.get(handling.id);
     if (held !== undefined && held.version > handling.version) return false;
     this.handlings.set(handling.id, handling);
+    if (held !== undefined && handling.version > held.version) {
+      this.pending.delete(handling.id); // done, whatever its answer does
+      this.refused.delete(handling.id); // an act that came after it is what counts now
+    }
     if (handling.state === "closed") this.risen.delete(handling.id);
     if (this.handlings.size > HANDLINGS_MAX) this.forget();
     this.changes++;

@@ -120,7 +120,8 @@ function caseHtml(state: State, id: string): string {
     rules.set(word, (rules.get(word) ?? 0) + 1);
   }
   const names = [...rules].map(([word, n]) => `${escape(word)}${n > 1 ? ` ×${n}` : ""}`).join(getLang() === "zh" ? "、" : ", ");
-  return `<button type="button" class="fold" data-case="${escape(id)}" tabindex="-1">＋ ${t("caseN", { n: state.desk.of(id).case_n })}</button> ${names}`;
+  const words = t("caseN", { n: state.desk.of(id).case_n });
+  return `<button type="button" class="fold" data-case="${escape(id)}" tabindex="-1">＋ ${words}</button> ${names}`;
 }
 
 // --- losses of view

@@ -11,7 +11,9 @@ export interface Question {
   readonly reasons?: readonly ReasonCode[];
   readonly text?: { readonly label: string; readonly required: boolean };
   readonly plate?: string;
+  /** Names that are proposed; any other can be written. */
   readonly users?: readonly string[];
+  readonly toLabel?: string;
   /** Several choices, of which any may be taken; `on` those that are taken at first. */
   readonly scope?: readonly { readonly key: string; readonly label: string; readonly on: boolean }[];
   readonly hours?: readonly number[];
@@ -39,7 +41,9 @@ export class Dialog {
 
   constructor(el: HTMLDialogElement) {
     this.el = el;
-    el.addEventListener("close", () => this.end(null)); // Esc
+    el.addEventListener("close", () => { // Esc; it comes late: the next question may be open already
+      if (!el.open) this.end(null);
+    });
     el.addEventListener("click", (event) => {
       const name = (event.target as HTMLElement).closest<HTMLElement>("[data-ask]")?.dataset["ask"];
       if (name === "ok") this.accept();
@@ -94,7 +98,7 @@ export class Dialog {
     const value = (selector: string): string | null => el.querySelector<HTMLInputElement>(selector)?.value.trim() || null;
     const answer: Answer = {
       reason: el.querySelector<HTMLInputElement>("input[name=reason]:checked")?.value ?? null,
-      text: value("textarea"), plate: value("input[name=plate]"), to: value("select[name=to]"),
+      text: value("textarea"), plate: value("input[name=plate]"), to: value("input[name=to]"),
       scope: [...el.querySelectorAll<HTMLInputElement>("input[name=scope]:checked")].map((x) => x.value),
       hours: Number(value("select[name=hours]") ?? 1),
       whole: el.querySelector<HTMLInputElement>("input[name=whole]")?.checked ?? question.whole ?? false,
@@ -111,7 +115,7 @@ export function whatIsMissing(question: Question, answer: Answer): [string, stri
   if (question.reasons !== undefined && answer.reason === null) return [t("reasonMissing"), "input[name=reason]"];
   if (question.scope !== undefined && answer.scope.length === 0) return [t("shelfEmpty"), "input[name=scope]"];
   if (question.plate !== undefined && answer.plate === null) return [t("textMissing"), "input[name=plate]"];
-  if (question.users !== undefined && answer.to === null) return [t("textMissing"), "select[name=to]"];
+  if (question.users !== undefined && answer.to === null) return [t("textMissing"), "input[name=to]"];
   if (question.text?.required === true && answer.text === null) return [t("textMissing"), "textarea"];
   if ((answer.text ?? "").length > TEXT_MAX) return [t("textLong", { n: TEXT_MAX }), "textarea"];
   return ["", ""];
@@ -120,12 +124,12 @@ export function whatIsMissing(question: Question, answer: Answer): [string, stri
 function bodyHtml(x: Question): string {
   const parts = [`<h3>${escape(x.title)}</h3><p class="dim">${escape(x.about)}</p>`];
   if (x.reasons !== undefined) {
-    const rows = x.reasons.map((one, i) =>
-      `<label><input type="radio" name="reason" value="${escape(one.code)}"><kbd>${i < 9 ? i + 1 : ""}</kbd> ${escape(pick(one.zh, one.en))}</label>`
-    );
-    parts.push(
-      `<fieldset class="two"><legend>${t("askReason")}</legend>${rows.join("") || `<span class="dim">${t("reasonsMissing")}</span>`}</fieldset>`,
-    );
+    const rows = x.reasons.map((one, i) => {
+      const key = `<kbd>${i < 9 ? i + 1 : ""}</kbd>`;
+      return `<label><input type="radio" name="reason" value="${escape(one.code)}">${key} ${escape(pick(one.zh, one.en))}</label>`;
+    });
+    const body = rows.join("") || `<span class="dim">${t("reasonsMissing")}</span>`;
+    parts.push(`<fieldset class="two"><legend>${t("askReason")}</legend>${body}</fieldset>`);
   }
   if (x.scope !== undefined) {
     const rows = x.scope.map((one) =>
@@ -141,8 +145,11 @@ function bodyHtml(x: Question): string {
     parts.push(`<label class="line">${t("askPlate")} <input name="plate" maxlength="32" value="${escape(x.plate)}"></label>`);
   }
   if (x.users !== undefined) {
-    const rows = x.users.map((name) => `<option value="${escape(name)}">${escape(name)}</option>`).join("");
-    parts.push(`<label class="line">${t("askTo")} <select name="to">${rows}</select></label>`);
+    const rows = x.users.map((name) => `<option value="${escape(name)}"></option>`).join("");
+    parts.push(
+      `<label class="line">${escape(x.toLabel ?? t("askTo"))} <input name="to" maxlength="64" list="ask-users"></label>`
+        + `<datalist id="ask-users">${rows}</datalist>`,
+    );
   }
   if (x.text !== undefined) {
     parts.push(`<label class="line">${escape(x.text.label)} <textarea rows="2" maxlength="${TEXT_MAX}"></textarea></label>`);

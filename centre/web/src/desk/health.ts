@@ -16,7 +16,8 @@ export function drawFooter(el: HTMLElement, state: State): void {
   const bad = (x: number | undefined): string =>
     `<b class="${!dash && (x ?? 0) > 0 ? "bad" : ""}">${!dash && (x ?? 0) > 0 ? "▲ " : ""}${value(x)}</b>`;
   const alarms = `<span class="wide">${t("footHour")} <b>${value(s?.alarms.last_hour)}</b></span>`;
-  const delivery = `<span class="wide">${t("footStored")} <b>${value(s?.total)}</b></span><span>${t("footMissing")} ${bad(s?.missing)}</span>`
+  const delivery = `<span class="wide">${t("footStored")} <b>${value(s?.total)}</b></span>`
+    + `<span>${t("footMissing")} ${bad(s?.missing)}</span>`
     + `<span>${t("footQuarantine")} ${bad(s?.quarantined)}</span>`
     + `<span class="wide">${t("footOutbox")} <b>${value(s?.outbox_depth)}</b></span>`;
   const versions = state.site === null

@@ -4,8 +4,9 @@ import { t } from "../words.ts";
 
 export function showHelp(el: HTMLDialogElement): void {
   const rows: [string, string][] = [
-    ["J K", t("keyMove")], ["A", t("actAcknowledge")], ["H", t("actHandle")], ["C", t("actClose")], ["F", t("actFalse")], ["N", t("keyNote")],
-    ["W", t("actWarn")], ["E", t("actEvidence")], ["S", t("keyShelve")], ["X", t("keyCase")], ["M", t("keyMute")], ["P", t("keyShift")],
+    ["J K", t("keyMove")], ["A", t("actAcknowledge")], ["H", t("actHandle")], ["C", t("actClose")], ["F", t("actFalse")],
+    ["N", t("keyNote")], ["W", t("actWarn")], ["E", t("actEvidence")], ["S", t("keyShelve")],
+    ["X", t("keyCase")], ["M", t("keyMute")], ["D", t("keyShift")], ["P", t("replay30")], ["/", t("qSearch")],
     ["B", t("keyBoard")],
     ["[ ]", t("keyPan")], ["L", t("keyLang")], ["T", t("keyTheme")], ["R", t("keyRetry")], ["?", t("keyHelp")], ["Esc", t("keyAway")],
   ];

@@ -8,14 +8,15 @@ import type { DeskSettings, Handling, LossAlarm, Me, Shelf } from "./model.ts";
 
 const ROWS_MAX = 500;
 const PAGES_MAX = 8;
+const LOCAL: Me = { name: "local", display: "", role: "administrator", rights: ["look", "handle", "shelve"], desk: "" };
 
 /** Load the desk after the newest episodes; older ones that still wait for somebody are fetched too. */
 export async function loadDesk(state: State): Promise<void> {
   const { desk } = state;
   const [handlings, losses, shelves, settings, me] = await Promise.all([
     get<{ items: Handling[] }>("/api/handling"),
-    get<{ items: LossAlarm[] }>(`/api/losses?state=all&limit=${ROWS_MAX}`),
-    get<{ items: Shelf[] }>("/api/shelves"),
+    getIfServed<{ items: LossAlarm[] }>(`/api/losses?state=all&limit=${ROWS_MAX}`, { items: [] }),
+    getIfServed<{ items: Shelf[] }>("/api/shelves", { items: [] }),
     get<DeskSettings>("/api/desk"),
     loadMe(),
   ]);
@@ -28,16 +29,21 @@ export async function loadDesk(state: State): Promise<void> {
   desk.loaded = true;
 }
 
-/** Without accounts there is nobody to ask for: whoever sits at the centre's machine. */
-async function loadMe(): Promise<Me> {
+/** Fetch what a centre of an earlier version does not serve; other failures are the caller's. */
+async function getIfServed<T>(path: string, otherwise: T): Promise<T> {
   try {
-    const me = await get<Me & { csrf: string }>("/api/me");
-    setCsrf(me.csrf);
-    return me;
+    return await get<T>(path);
   } catch (error) {
-    if (!(error instanceof Refused) || error.status !== 404) throw error;
-    return { name: "local", display: "", role: "administrator", rights: ["look", "handle", "shelve"], desk: "" };
+    if (error instanceof Refused && error.status === 404) return otherwise;
+    throw error;
   }
+}
+
+/** Who sits here; without accounts whoever sits at the centre's machine. */
+async function loadMe(): Promise<Me> {
+  const me = await getIfServed<Me & { csrf?: string }>("/api/me", LOCAL);
+  if (me.csrf !== undefined) setCsrf(me.csrf);
+  return me;
 }
 
 /** Fetch the ended alarms that nobody has closed and that are older than the newest episodes. */

@@ -157,7 +157,8 @@ export interface Circumstances {
 
 const NEEDS_STATE: Readonly<Partial<Record<Act, readonly DeskState[]>>> = {
   acknowledge: ["new"], handle: ["new", "acknowledged"], close: ["new", "acknowledged", "handled"],
-  false: ["new", "acknowledged", "handled"], end: ["new", "acknowledged", "handled"], reopen: ["closed"], assign: ["new", "acknowledged", "handled"],
+  false: ["new", "acknowledged", "handled"], end: ["new", "acknowledged", "handled"],
+  reopen: ["closed"], assign: ["new", "acknowledged", "handled"],
 };
 
 /** Why an act can't be done, as a word of the page; null where it can. */
@@ -165,7 +166,7 @@ export function hindrance(act: Act, at: Circumstances): Word | null {
   if (!at.linked) return "noLink";
   if (at.handling === null) return "noRow";
   if (!at.alarm) return "onlyRecord";
-  if (!at.rights.includes("handle")) return "noRight";
+  if (!at.rights.includes("handle")) return "noDeskRight";
   if (at.pending) return "sending";
   if ((act === "reopen" || act === "end") && !at.rights.includes("shelve")) return "supervisorOnly";
   if (act === "end" && (!at.open || !at.rsuLost)) return "rsuLives";

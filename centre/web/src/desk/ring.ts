@@ -1,13 +1,14 @@
 /** Sounds the alarms: in one window of a desk, from the first click or key on, until they are acknowledged or silenced. */
 
 import type { State } from "../state.ts";
-import { gradeOf } from "./alarms.ts";
+import { gradeOf, unseen } from "./alarms.ts";
 import { BEEPS, MUTE_MS, Repeater, soundsByDefault, soundState, toneOf } from "./sound.ts";
 import type { SoundState, Tone } from "./sound.ts";
 
 const TICK_MS = 250;
 const LEVEL = 0.25; // of full scale
 const EDGE_S = 0.008; // without it each beep would click
+const BLINK_MS = 500; // half of the ring's period
 const LOCK = "petroroad-sound";
 
 export class Ring {
@@ -19,7 +20,7 @@ export class Ring {
   private leads = false;
   private asked = false;
   private mutedUntilMs = Number(localStorage.getItem("mutedUntil") ?? 0);
-  private said: SoundState = "off";
+  private said: SoundState | null = null;
 
   constructor(state: State, changed: () => void) {
     this.state = state;
@@ -31,6 +32,11 @@ export class Ring {
     };
     const unlock = (): void => void this.unlock();
     for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, unlock, { capture: true, passive: true });
+    const still = matchMedia("(prefers-reduced-motion: reduce)");
+    setInterval(() => {
+      const on = still.matches || Math.floor(state.viewMs() / BLINK_MS) % 2 === 0;
+      document.documentElement.classList.toggle("blink", on);
+    }, BLINK_MS);
     setInterval(() => this.sound(), TICK_MS); // alarms that arrive call `sound` themselves: a hidden window's timers are slow
   }
 
@@ -71,8 +77,9 @@ export class Ring {
   /** Sound what is due now. */
   sound(): void {
     if (this.audio === null && this.wanted && "AudioContext" in window) this.prepare();
-    if (this.current !== this.said) {
-      this.said = this.current;
+    const now = this.current;
+    if (now !== this.said) {
+      this.said = now;
       document.documentElement.dataset["sound"] = this.said;
       this.changed();
     }
@@ -85,13 +92,12 @@ export class Ring {
   /** How many alarms call for each tone; while nothing is known of them, none. */
   private waiting(): Record<Tone, number> {
     const { state } = this;
-    const n: Record<Tone, number> = { violation: 0, warning: 0, loss: 0 };
-    if (!state.desk.loaded) return n;
-    for (const x of state.episodes.values()) {
-      if (!state.isUnseen(x) && !state.desk.risen.has(x.id)) continue;
-      n[gradeOf(x) === "violation" ? "violation" : "warning"]++;
+    if (!state.desk.loaded) return { violation: 0, warning: 0, loss: 0 };
+    const n = { ...unseen(state) };
+    for (const id of state.desk.risen) {
+      const episode = state.episodes.get(id);
+      if (episode !== undefined) n[gradeOf(episode) === "violation" ? "violation" : "warning"]++;
     }
-    for (const id of state.desk.losses.keys()) if (state.desk.isUnseen(id)) n.loss++;
     return n;
   }
 
@@ -113,6 +119,10 @@ export class Ring {
   private lead(): void {
     if (this.asked || this.audio?.state !== "running") return;
     this.asked = true;
+    if (!("locks" in navigator)) { // without TLS a browser has none: then each window sounds, which is better than none
+      this.leads = true;
+      return;
+    }
     void navigator.locks.request(LOCK, () => {
       this.leads = true;
       this.repeater.reset();

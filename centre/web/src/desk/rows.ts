@@ -12,8 +12,16 @@ import type { RowButton } from "./deskrow.ts";
 import type { Handling } from "./model.ts";
 import { Sight } from "./sight.ts";
 
+/** The element of a row, and what was written to it last: reading the page back would cost more than the drawing. */
+interface Row {
+  readonly el: HTMLElement;
+  marks: string;
+  folded: boolean;
+  isMember: boolean;
+}
+
 export class Rows {
-  private readonly elements = new Map<string, HTMLElement>();
+  private readonly rows = new Map<string, Row>();
   private readonly sight: Sight;
   private state: State | null = null;
 
@@ -22,15 +30,15 @@ export class Rows {
   }
 
   at(id: string): HTMLElement | undefined {
-    return this.elements.get(id);
+    return this.rows.get(id)?.el;
   }
 
   /** Drop the rows that are not in `ids`. */
   keep(ids: { has(id: string): boolean }): void {
-    for (const [id, row] of this.elements) {
+    for (const [id, row] of this.rows) {
       if (ids.has(id)) continue;
-      this.sight.remove(row);
-      this.elements.delete(id);
+      this.sight.remove(row.el);
+      this.rows.delete(id);
     }
   }
 
@@ -41,38 +49,40 @@ export class Rows {
    */
   draw(state: State, id: string, folded: boolean, isMember: boolean): void {
     this.state = state;
-    const row = this.elements.get(id) ?? this.create(state, id);
+    const row = this.rows.get(id) ?? this.create(state, id);
+    [row.folded, row.isMember] = [folded, isMember];
     const episode = state.episodes.get(id);
     const alarm = episode === undefined || isAlarm(episode);
     const handling = mostUrgent(state, rowIds(state, id, folded));
     const open = isOpen(state, id);
     const classes = classesOf(state, id, { folded, isMember, alarm, open }, handling);
-    if (row.className !== classes) row.className = classes;
-    const marks: [string, string][] = [
-      ["grade", episode?.grade ?? "loss"], ["rule", episode?.rule ?? "loss"], ["open", String(open)], ["state", alarm ? handling.state : ""],
-      ["folded", String(folded)],
-    ];
-    for (const [key, value] of marks) if (row.dataset[key] !== value) row.dataset[key] = value;
-    if (this.sight.has(id)) write(state, row, id, folded, alarm ? handling : null);
+    const [grade, rule, done] = [episode?.grade ?? "loss", episode?.rule ?? "loss", alarm ? handling.state : ""];
+    const marks = `${classes}|${grade}|${rule}|${open}|${done}`;
+    if (row.marks !== marks) {
+      row.marks = marks;
+      row.el.className = classes;
+      Object.assign(row.el.dataset, { grade, rule, open: String(open), state: done });
+    }
+    if (this.sight.has(id)) write(state, row.el, id, folded, alarm ? handling : null);
   }
 
-  private create(state: State, id: string): HTMLElement {
-    const row = document.createElement("div");
-    row.innerHTML = CELLS;
-    row.tabIndex = 0;
-    row.setAttribute("role", "group");
-    row.dataset["id"] = id;
-    row.dataset["testid"] = state.episodes.has(id) ? "violation" : "loss";
-    this.elements.set(id, row);
-    this.sight.add(row);
+  private create(state: State, id: string): Row {
+    const el = document.createElement("div");
+    el.innerHTML = CELLS;
+    el.tabIndex = 0;
+    el.setAttribute("role", "group");
+    el.dataset["id"] = id;
+    el.dataset["testid"] = state.episodes.has(id) ? "violation" : "loss";
+    const row = { el, marks: "", folded: true, isMember: false };
+    this.rows.set(id, row);
+    this.sight.add(el);
     return row;
   }
 
   /** A row came into sight. */
   private fill(id: string): void {
-    const row = this.elements.get(id);
-    if (row === undefined || this.state === null) return;
-    this.draw(this.state, id, row.dataset["folded"] !== "false", row.classList.contains("member"));
+    const row = this.rows.get(id);
+    if (row !== undefined && this.state !== null) this.draw(this.state, id, row.folded, row.isMember);
   }
 }
 

@@ -24,7 +24,9 @@ export interface Scope {
 /** The scopes that an alarm offers. Pure. */
 export function scopesOf(state: State, id: string | null): Scope[] {
   const [episode, loss] = id === null ? [undefined, undefined] : [state.episodes.get(id), state.desk.losses.get(id)];
-  if (loss !== undefined) return loss.kind === "rsu" ? [{ key: "esn", label: `${t("shelfRsu")} ${loss.part}`, body: { esn: loss.part } }] : [];
+  if (loss !== undefined) {
+    return loss.kind === "rsu" ? [{ key: "esn", label: `${t("shelfRsu")} ${loss.part}`, body: { esn: loss.part } }] : [];
+  }
   if (episode === undefined) return [];
   const found: Scope[] = [];
   const plate = episode.vehicle?.plate;

@@ -3,7 +3,6 @@
 export const ACCESS_WORDS = {
   skip: ["跳到违规列表", "Skip to the violations"],
   windowAt: ["细部 {a} – {b}，左右键移动", "Detail {a} – {b}; arrow keys move it"],
-  saidMore: ["另有 {n} 条新告警", "{n} more new alarms"],
   saidLost: ["与中心的连接中断", "The connection to the centre is lost"],
   saidLive: ["连接恢复", "The connection is back"],
   retrying: ["正在重连", "connecting"],

@@ -1,0 +1,125 @@
+"""Shelves: alarms of a known cause wait aside for some hours; they are counted and listed. Blocking.
+
+A shelf never takes an alarm of priority 1, needs a reason, and ends by itself.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Meta
+
+from centre.accounts.actor import Actor
+from centre.audit.log import Act, append
+from centre.changes import Change
+from centre.desk.board import Board
+from centre.desk.faults import RefusedError
+from centre.desk.intake import shelve_or_time
+from centre.desk.policy import Policy
+from centre.desk.timing import SHELF_KIND, end_shelf
+from centre.desk_tables import HANDLING, SHELF
+from edge.wire import Esn, Plate
+from geofence.plausible import plain
+
+LONGEST_NS = 24 * 3_600 * 10**9
+ACTIVE_MAX = 200
+LISTED_MAX = 500
+WHAT = ("plate", "terminal", "esn", "rule", "from_m", "to_m")
+Text = Annotated[str, Meta(min_length=1, max_length=64)]
+Station = Annotated[float, Meta(ge=-1e7, le=1e7)]
+
+
+class WantedShelf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /api/shelves`: whatever it names must fit, and it must name something."""
+
+    until_ns: Annotated[str, Meta(pattern=r"^\d{1,19}$")]
+    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+    plate: Annotated[Plate, Meta(min_length=1)] | None = None
+    terminal: Text | None = None
+    esn: Esn | None = None
+    rule: Text | None = None
+    from_m: Station | None = None
+    to_m: Station | None = None
+
+
+def shown(row: Any) -> dict[str, Any]:
+    """Return the Shelf of API.md."""
+    found = {name: row[name] for name in ("n", *WHAT)}
+    return found | {
+        "until_ns": str(row["until_ns"]), "reason": row["reason"], "user": row["by_user"],
+        "begun_ns": str(row["begun_ns"]), "n_held": row["n_held"],
+        "ended_ns": None if row["ended_ns"] is None else str(row["ended_ns"]),
+    }  # fmt: skip
+
+
+def add_shelf(
+    db: sa.Connection, found: list[Change], wanted: WantedShelf, actor: Actor, policy: Policy, now_ns: int
+) -> dict[str, Any]:
+    """Begin a shelf, and put on it what is new now. Raises RefusedError."""
+    until_ns = int(wanted.until_ns)
+    what = {name: getattr(wanted, name) for name in WHAT}
+    if all(value is None for value in what.values()):
+        raise RefusedError(400, f"a shelf names at least one of {', '.join(WHAT)}")
+    if (wanted.from_m is None) != (wanted.to_m is None):
+        raise RefusedError(400, "from_m and to_m belong together")
+    if wanted.from_m is not None and wanted.to_m is not None and wanted.from_m > wanted.to_m:
+        raise RefusedError(400, "from_m must not be greater than to_m")
+    if not now_ns < until_ns <= now_ns + LONGEST_NS:
+        raise RefusedError(400, "until_ns must lie within the next 24 hours")
+    if not wanted.reason.strip():
+        raise RefusedError(400, "a shelf needs a reason")
+    active = db.scalar(sa.select(sa.func.count()).select_from(SHELF).where(SHELF.c.ended_ns.is_(None)))
+    if (active or 0) >= ACTIVE_MAX:
+        raise RefusedError(409, f"there are {ACTIVE_MAX} shelves, as many as there can be: end one first")
+    texts = {name: plain(value) if isinstance(value, str) else value for name, value in what.items()}
+    values = texts | {
+        "until_ns": until_ns, "reason": plain(wanted.reason), "by_user": actor.name, "begun_ns": now_ns,
+        "n_held": 0,
+    }  # fmt: skip
+    key = db.execute(sa.insert(SHELF).values(values)).inserted_primary_key
+    assert key is not None, "the row has a number"
+    n: int = key[0]
+    body = {name: value for name, value in values.items() if value is not None and name != "by_user"}
+    append(db, Act(now_ns, actor, "shelve", str(n), body))
+    found.append(Change(SHELF_KIND, str(n)))
+    board = Board(db, found)
+    shelf = {"n": n, **values}
+    fresh = (HANDLING.c.state == "new") & HANDLING.c.shelf.is_(None)
+    for each in board.load_where(fresh):
+        if policy.held_by(board.rows[each], [shelf]) is not None:
+            shelve_or_time(board, each, [shelf], policy, now_ns)
+    board.flush()
+    return _one(db, n)
+
+
+def remove_shelf(
+    db: sa.Connection, found: list[Change], n: int, actor: Actor, policy: Policy, now_ns: int
+) -> dict[str, Any]:
+    """End a shelf before its time; again: nothing changes. Raises RefusedError."""
+    row = db.execute(sa.select(SHELF).where(SHELF.c.n == n)).mappings().first()
+    if row is None:
+        raise RefusedError(404, f"no shelf {n}")
+    if row["ended_ns"] is None:
+        append(db, Act(now_ns, actor, "shelf_end", str(n)))
+        end_shelf(db, found, policy, n, now_ns)
+    return _one(db, n)
+
+
+def shelves(db: sa.Connection, since_ns: int | None = None) -> list[dict[str, Any]]:
+    """Return the shelves, newest first; with `since_ns` only those that are active or ended since."""
+    query = sa.select(SHELF).order_by(SHELF.c.n.desc()).limit(LISTED_MAX)
+    if since_ns is not None:
+        query = query.where(SHELF.c.ended_ns.is_(None) | (SHELF.c.ended_ns >= since_ns))
+    return [shown(row) for row in db.execute(query).mappings()]
+
+
+def shelf(db: sa.Connection, key: str) -> dict[str, Any] | None:
+    """Return one Shelf, None where there is none."""
+    row = db.execute(sa.select(SHELF).where(SHELF.c.n == int(key))).mappings().first()
+    return None if row is None else shown(row)
+
+
+def _one(db: sa.Connection, n: int) -> dict[str, Any]:
+    found = shelf(db, str(n))
+    assert found is not None, "it was written in this transaction"
+    return found

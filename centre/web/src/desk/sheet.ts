@@ -1,0 +1,135 @@
+/** What one shift hands to the next, as tables for the screen and the printer, and as CSV. Pure. */
+
+import { age, clock, date, escape, ms, station } from "../format.ts";
+import { plateShown } from "../row.ts";
+import { ruleName } from "../rules.ts";
+import type { State } from "../state.ts";
+import { t } from "../words.ts";
+import { reasonWord } from "./carddesk.ts";
+import { lossName, stateWord } from "./deskrow.ts";
+import type { ActLine, DeskSummary, Handling, LossAlarm, Shelf } from "./model.ts";
+import { shelfWords } from "./shelving.ts";
+
+export interface ShiftNow {
+  on_duty: { user: string; desk: string; since_ns: string }[];
+  last: { user: string; to: string; at_ns: string; text: string } | null;
+}
+
+export interface Sheet {
+  since_ns: string;
+  now_ns: string;
+  new: Handling[];
+  acknowledged: Handling[];
+  handled: Handling[];
+  escalated: string[];
+  closed: Handling[];
+  notes: (ActLine & { id: string })[];
+  shelves: Shelf[];
+  losses: LossAlarm[];
+  shift: ShiftNow;
+  health: Partial<DeskSummary>;
+}
+
+type Cells = readonly string[];
+
+function table(head: Cells, rows: readonly Cells[]): string {
+  if (rows.length === 0) return `<p class="dim">${t("sheetNone")}</p>`;
+  return `<table><thead><tr>${head.map((x) => `<th scope="col">${x}</th>`).join("")}</tr></thead><tbody>${
+    rows.map((row) => `<tr>${row.map((x) => `<td>${x}</td>`).join("")}</tr>`).join("")
+  }</tbody></table>`;
+}
+
+export function dutyTable(now: ShiftNow, nowMs: number): string {
+  const rows = now.on_duty.map((x) => {
+    const sinceMs = ms(x.since_ns);
+    return [escape(x.user), escape(x.desk) || "—", clock(sinceMs), age((nowMs - sinceMs) / 1_000)];
+  });
+  const { last } = now;
+  const words = last === null
+    ? t("noHand")
+    : `${t("lastHand", { u: escape(last.user), v: escape(last.to), t: `${date(ms(last.at_ns))} ${clock(ms(last.at_ns))}` })}<br>${
+      escape(last.text)
+    }`;
+  return `${table([t("duty"), t("dutyDesk"), t("cBegan"), t("cLasted")], rows)}<p class="dim">${words}</p>`;
+}
+
+export function shelvesTable(shelves: readonly Shelf[], state: State, linked: boolean): string {
+  const may = linked && state.desk.me?.rights.includes("shelve") === true;
+  const why = may ? "" : t(linked ? "noShelf" : "noLink");
+  const sorted = [...shelves].sort((a, b) => Number(b.ended_ns === null) - Number(a.ended_ns === null) || b.n - a.n).slice(0, 100);
+  const rows = sorted.map((x) => [
+    `${x.n}`, shelfWords(x), clock(ms(x.until_ns)), escape(x.reason), escape(x.user), `${x.n_held}`,
+    x.ended_ns === null
+      ? `<button type="button" data-shelf="${x.n}" aria-disabled="${!may}" title="${why}">${t("shelfEnd")}</button>`
+      : t("shelfGone", { t: clock(ms(x.ended_ns)) }),
+  ]);
+  if (rows.length === 0) return `<p class="dim">${t("shelfNone")}</p>`;
+  return table(["#", t("shelfWhat"), t("shelfUntil"), t("shelfWhy"), t("shelfBy"), t("shelfHeld"), ""], rows);
+}
+
+/** Plate or part, rule or kind, place: what an alarm is, from what the page has of it. */
+function what(state: State, id: string): [string, string, string] {
+  const [episode, loss] = [state.episodes.get(id), state.desk.losses.get(id)];
+  if (episode !== undefined) return [plateShown(state, episode), ruleName(episode.rule), station(episode.s_m)];
+  return loss === undefined ? [id, "", ""] : [loss.part, lossName(loss), ""];
+}
+
+const alarmRow = (state: State, x: Handling): string[] => [
+  `${x.priority || "—"}`, clock(ms(x.raised_ns)), ...what(state, x.id), stateWord(x), x.assigned ?? x.user ?? "—",
+  x.escalated > 0 ? t("escalated", { n: x.escalated }) : "", x.reason === null ? "" : reasonWord(state, x.reason),
+];
+
+const alarmHead = (): string[] => [
+  t("priority"), t("cBegan"), t("cPlate"), t("cRule"), t("cPlace"), t("cState"), t("assignedTo", { u: "" }), t("escalatedN"), t("askWhy"),
+];
+
+/** The parts of the sheet: each a title and a table. */
+function parts(sheet: Sheet, state: State): { title: string; head: string[]; rows: string[][] }[] {
+  const open = [...sheet.new, ...sheet.acknowledged, ...sheet.handled];
+  return [
+    { title: t("sheetOpen"), head: alarmHead(), rows: open.map((x) => alarmRow(state, x)) },
+    { title: t("sheetClosed"), head: alarmHead(), rows: sheet.closed.map((x) => alarmRow(state, x)) },
+    {
+      title: t("sheetLosses"), head: [t("cBegan"), t("shelfWhat"), t("cRule"), t("ended")],
+      rows: sheet.losses.map((x) => [clock(ms(x.start_ns)), x.part, lossName(x), x.end_ns === null ? t("lossGoes") : clock(ms(x.end_ns))]),
+    },
+    {
+      title: t("sheetShelves"), head: [t("shelfWhat"), t("shelfUntil"), t("shelfWhy"), t("shelfBy")],
+      rows: sheet.shelves.map((x) => [unescaped(shelfWords(x)), clock(ms(x.until_ns)), x.reason, x.user]),
+    },
+    {
+      title: t("sheetNotes"), head: [t("cBegan"), t("cPlate"), t("shelfBy"), t("actNote")],
+      rows: sheet.notes.map((x) => [clock(ms(x.at_ns)), what(state, x.id)[0], x.user, x.text ?? ""]),
+    },
+  ];
+}
+
+export function sheetHtml(sheet: Sheet, state: State): string {
+  const { health } = sheet;
+  const facts: [string, string][] = [
+    [t("unacked"), String(sheet.new.length)], [t("stHandled"), String(sheet.handled.length)],
+    [t("escalatedN"), String(sheet.escalated.length)],
+    [t("perHour"), health.per_operator_hour == null ? "—" : health.per_operator_hour.toFixed(1)],
+    [t("ackMean"), health.ack_s_mean == null ? "—" : `${health.ack_s_mean.toFixed(0)} s`],
+    [t("false7"), health.false_share_7d == null ? "—" : `${(health.false_share_7d * 100).toFixed(1)} %`],
+  ];
+  const span = `${date(ms(sheet.since_ns))} ${clock(ms(sheet.since_ns))} – ${date(ms(sheet.now_ns))} ${clock(ms(sheet.now_ns))}`;
+  return `<p><b>${span}</b></p><p>${facts.map(([key, x]) => `${key} <b>${x}</b>`).join(" · ")}</p>`
+    + parts(sheet, state).map((x) =>
+      `<h3>${x.title} <span class="dim">${x.rows.length}</span></h3>${table(x.head, x.rows.map((row) => row.map(escape)))}`
+    ).join("");
+}
+
+/** One table after the other, each with its title. A value that a spreadsheet would calculate is quoted by an apostrophe. */
+export function sheetCsv(sheet: Sheet, state: State): string {
+  const cell = (x: string): string => {
+    const safe = /^[=+\-@\t\r]/.test(x) ? `'${x}` : x;
+    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  };
+  const lines = parts(sheet, state).flatMap((x) => [[x.title], x.head, ...x.rows, []]);
+  return lines.map((line) => line.map(cell).join(",")).join("\r\n");
+}
+
+function unescaped(html: string): string {
+  return html.replace(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code)));
+}

@@ -1,0 +1,149 @@
+/** The screen of the shift: who is on duty, the hand-over with its sheet, which can be printed, and the shelves. */
+
+import { get } from "../api.ts";
+import { Refused, send } from "../send.ts";
+import type { State } from "../state.ts";
+import type { View } from "../views.ts";
+import { t } from "../words.ts";
+import { set } from "../written.ts";
+import type { Dialog } from "./dialog.ts";
+import type { Notice } from "./notice.ts";
+import { dutyTable, sheetCsv, sheetHtml, shelvesTable } from "./sheet.ts";
+import type { Sheet, ShiftNow } from "./sheet.ts";
+import type { Shelving } from "./shelving.ts";
+
+const ASK_MS = 5_000;
+const SHIFT_MS = 12 * 3_600_000; // the longest time that a sheet covers where nobody is on duty
+
+export class ShiftView implements View {
+  readonly rate = "text";
+  private readonly root: HTMLElement;
+  private readonly dialog: Dialog;
+  private readonly notice: Notice;
+  private readonly shelving: Shelving;
+  private state: State | null = null;
+  private now: ShiftNow | null = null;
+  private sheet: Sheet | null = null;
+  private failed = false;
+  private asking = false;
+  private askedAt = -Infinity;
+
+  constructor(root: HTMLElement, dialog: Dialog, notice: Notice, shelving: Shelving) {
+    this.root = root;
+    this.dialog = dialog;
+    this.notice = notice;
+    this.shelving = shelving;
+    root.innerHTML = `<section class="noprint"><h2></h2><div class="bar"></div>
+      <div class="plot scroll" data-testid="duties" tabindex="0"></div>
+      <h2></h2><div class="plot scroll" data-testid="shelves" tabindex="0"></div></section>
+      <section><h2></h2><div class="bar noprint"></div>
+      <div class="plot scroll sheet" data-testid="sheet" tabindex="0"></div></section>`;
+  }
+
+  mount(): void {
+    this.root.addEventListener("click", (event) => {
+      const target = (event.target as HTMLElement).closest<HTMLElement>("button");
+      if (target === null || target.getAttribute("aria-disabled") === "true") return;
+      const shelf = target.dataset["shelf"];
+      if (shelf !== undefined) return void this.shelving.end(Number(shelf)).then(() => this.renew());
+      const name = target.dataset["shift"];
+      if (name === "begin" || name === "end") void this.change({ act: name });
+      if (name === "hand_over") void this.handOver();
+      if (name === "print") window.print();
+      if (name === "csv") this.download();
+    });
+  }
+
+  /** Ask again with the next drawing: somebody else's shift or shelf changed. */
+  renew(): void {
+    this.askedAt = -Infinity;
+  }
+
+  draw(state: State, now: number): void {
+    this.state = state;
+    const linked = state.connection === "live" || state.connection === "stale";
+    if (!this.root.hidden && linked && !this.asking && now - this.askedAt > ASK_MS) void this.ask(state);
+    const titles = this.root.querySelectorAll<HTMLElement>("h2");
+    const [title, shelvesTitle, sheetTitle] = [titles[0]!, titles[1]!, titles[2]!];
+    const failed = this.failed ? `<span class="end">▲ ${t("sheetFailed")}</span>` : "";
+    set(title, `${t("shift")} <span>${this.now === null ? "—" : this.now.on_duty.length}</span>${failed}`);
+    const shelves = [...state.desk.shelves.values()];
+    set(shelvesTitle, `${t("shelves")} <span>${shelves.filter((x) => x.ended_ns === null).length}</span>`);
+    set(sheetTitle, `${t("sheet")} ${failed}`);
+    const bars = this.root.querySelectorAll<HTMLElement>(".bar");
+    const [duty, sheet] = [bars[0]!, bars[1]!];
+    set(duty, this.buttons(linked));
+    set(
+      sheet,
+      `<button type="button" data-shift="print">${t("print")}</button><button type="button" data-shift="csv">${t("download")}</button>`,
+    );
+    const at = (name: string): HTMLElement => this.root.querySelector<HTMLElement>(`[data-testid=${name}]`)!;
+    set(at("duties"), this.now === null ? `<div class="blank dim">${t("loading")}</div>` : dutyTable(this.now, state.viewMs()));
+    set(at("shelves"), shelvesTable(shelves, state, linked));
+    set(at("sheet"), this.sheet === null ? `<div class="blank dim">${t("loading")}</div>` : sheetHtml(this.sheet, state));
+  }
+
+  private get onDuty(): boolean {
+    const name = this.state?.desk.me?.name;
+    return this.now?.on_duty.some((x) => x.user === name) === true;
+  }
+
+  private buttons(linked: boolean): string {
+    const mayAct = this.state?.desk.me?.rights.includes("handle") === true;
+    const why = !linked ? t("noLink") : !mayAct ? t("noDeskRight") : "";
+    const button = (name: string, word: string, fits: boolean): string => {
+      const off = why !== "" ? why : fits ? "" : t("isDone");
+      return `<button type="button" data-shift="${name}" aria-disabled="${off !== ""}" title="${off}">${word}</button>`;
+    };
+    return button("begin", t("beginShift"), !this.onDuty) + button("hand_over", t("handOver"), this.onDuty)
+      + button("end", t("endShift"), this.onDuty);
+  }
+
+  private async ask(state: State): Promise<void> {
+    this.asking = true;
+    try {
+      this.now = await get<ShiftNow>("/api/shift");
+      const own = this.now.on_duty.find((x) => x.user === state.desk.me?.name)?.since_ns;
+      const since = own ?? `${Math.round(state.nowMs() - SHIFT_MS)}000000`;
+      this.sheet = await get<Sheet>(`/api/shift/sheet?since_ns=${since}`);
+      this.failed = false;
+    } catch (error) {
+      console.warn(error); // asked again with the next drawing that is due
+      this.failed = true;
+    } finally {
+      this.askedAt = performance.now();
+      this.asking = false;
+    }
+  }
+
+  private async handOver(): Promise<void> {
+    const { desk } = this.state!;
+    const users = (desk.settings?.users ?? []).map((x) => x.name).filter((name) => name !== desk.me?.name);
+    const answer = await this.dialog.ask({
+      title: t("handOver"), about: t("sheetOpen"), users, toLabel: t("handTo"), text: { label: t("handText"), required: true },
+    });
+    if (answer !== null) await this.change({ act: "hand_over", to: answer.to, text: answer.text });
+  }
+
+  private async change(body: { act: string; to?: string | null; text?: string | null }): Promise<void> {
+    try {
+      await send("POST", "/api/shift", body);
+      this.notice.clear();
+    } catch (error) {
+      const detail = (error as Error).message;
+      this.notice.say(t(error instanceof Refused ? "refusedBy" : "notSent", { d: detail }), true);
+    }
+    this.renew();
+    if (this.state !== null) this.draw(this.state, performance.now());
+  }
+
+  private download(): void {
+    if (this.sheet === null || this.state === null) return;
+    const url = URL.createObjectURL(new Blob(["\ufeff", sheetCsv(this.sheet, this.state)], { type: "text/csv;charset=utf-8" }));
+    const link = document.createElement("a");
+    link.href = url;
+    link.download = `shift-${this.sheet.now_ns.slice(0, 10)}.csv`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  }
+}

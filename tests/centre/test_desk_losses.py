@@ -1,0 +1,180 @@
+"""Losses of view: when they open and end, and that they are alarms that outlive a restart."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from centre.audit.log import check
+from centre.desk.loss_rows import losses, open_losses, write_turns
+from centre.desk.losses import GONE_NS, LASTS_NS, Fault, LossWatch, Seen
+from centre.desk.view import GREW_M, SETTLE_NS, View
+from centre.unit_registry import STALE_NS, UnitRegistry
+from edge import wire
+from tests.support.centre_samples import T0_NS, status
+from tests.support.desk_stage import WANG, DeskStage, S
+
+RSU = ("rsu", "RSU001")
+
+
+def seen(*keys, unknown=(), back_ns=None):
+    return Seen({key: Fault(T0_NS, "off") for key in keys}, lambda key: key in unknown, back_ns or {})
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=200))
+def test_a_fault_that_comes_and_goes_is_one_loss_as_long_as_its_returns_are_short(series):
+    """Law: openings and ends alternate, and between an end and the fault before it lie ten seconds."""
+    watch, last_ns, n_open = LossWatch({}, 1), None, 0
+    for i, is_faulty in enumerate(series):
+        now_ns = T0_NS + i * S
+        turn = watch.look(seen(*([RSU] if is_faulty else [])), now_ns)
+        n_open += len(turn.opened) - len(turn.closed)
+        assert n_open in (0, 1)
+        assert n_open == len(watch.open)
+        for loss, end_ns in turn.closed:
+            assert now_ns - end_ns == GONE_NS
+            assert loss.start_ns <= end_ns
+            assert last_ns is not None
+            assert last_ns < end_ns
+        if is_faulty:
+            last_ns = now_ns
+
+
+def test_what_nobody_can_say_stays_as_it_is():
+    watch = LossWatch({}, 1)
+    watch.look(seen(RSU), T0_NS)
+    watch.look(seen(RSU), T0_NS + LASTS_NS["rsu"])
+    for i in range(100):
+        assert watch.look(seen(unknown=[RSU]), T0_NS + i * S).closed == ()
+    assert RSU in watch.open
+
+
+class Site:
+    """Two RSUs and a gateway, heard or not."""
+
+    def __init__(self):
+        self.now_ns = T0_NS
+        self.rsus = UnitRegistry("rsu", ["RSU001", "RSU002"], T0_NS)
+        self.gateways = UnitRegistry("gateway", ["GW1"], T0_NS)
+        self.connected, self.fault, self.n = True, None, 1
+        self.lost_ns = T0_NS
+        self.view = View(self.rsus, self.gateways, self._broker, lambda: self.fault)
+        self.watch = LossWatch({}, 1)
+
+    def _broker(self, _now_ns):
+        return {"connected": self.connected, "since_ns": self.lost_ns, "refused": None}
+
+    def beat(self, esn="RSU001", **changed):
+        self.n += 1
+        found = status(connection=1, **({"epoch": T0_NS // S} | changed))
+        self.rsus.receive_status(esn, wire.encode(found), retained=False, now_ns=self.now_ns)
+
+    def run(self, seconds, *beating, **changed):
+        """Let seconds pass with these RSUs heard each; return the keys of what opened and closed."""
+        opened, closed = [], []
+        for _ in range(seconds):
+            self.now_ns += S
+            for esn in beating:
+                self.beat(esn, **changed)
+            turn = self.watch.look(self.view.look(self.watch.open, self.now_ns), self.now_ns)
+            opened += [(loss.kind, loss.part) for loss in turn.opened]
+            closed += [(loss.kind, loss.part) for loss, _ in turn.closed]
+        return opened, closed
+
+
+@pytest.fixture
+def site():
+    found = Site()
+    assert found.run(20, "RSU001") == ([], [])  # RSU002 was never seen: no loss
+    return found
+
+
+def test_a_silent_rsu_is_lost_and_found(site):
+    assert site.run(STALE_NS // S + 4) == ([RSU], [])
+    assert site.run(2, "RSU001") == ([], [])
+    assert site.run(12) == ([], [])  # the short return made no second loss
+    assert site.run(12, "RSU001") == ([], [RSU])
+
+
+def test_without_the_broker_the_broker_alone_is_lost(site):
+    site.connected, site.lost_ns = False, site.now_ns
+    assert site.run(30) == ([("broker", "broker")], [])
+    site.connected = True
+    assert site.run(SETTLE_NS // S + 8, "RSU001") == ([], [("broker", "broker")])
+
+
+def test_a_silent_radar_is_one_loss_though_the_cover_shrinks_with_it(site):
+    wide = (wire.UnjudgedStretch(road="main", from_m=0.0, to_m=400.0, reason="radar", since_ns=T0_NS),)
+    opened, _ = site.run(40, "RSU001", sensors={"R1": "silent"}, unjudged=wide)
+    assert opened == [("radar", "RSU001/R1")]
+    assert site.run(12, "RSU001") == ([], [("radar", "RSU001/R1")])
+
+
+def test_cover_that_shrinks_while_the_rsu_lives_is_lost(site):
+    def stretch(to_m):
+        return (wire.UnjudgedStretch(road="main", from_m=0.0, to_m=to_m, reason="shaded", since_ns=T0_NS),)
+
+    assert site.run(40, "RSU001", unjudged=stretch(GREW_M - 1)) == ([], [])
+    assert site.run(40, "RSU001", unjudged=stretch(GREW_M + 1)) == ([("cover", "RSU001")], [])
+    assert site.run(40, "RSU001", unjudged=()) == ([], [("cover", "RSU001")])
+    changed = {"unjudged": stretch(300.0), "config": "2"}  # of another configuration: nothing to compare with
+    assert site.run(40, "RSU001", **changed) == ([], [])
+
+
+def test_wrong_clocks_are_losses(site):
+    host = wire.ClockReported(kind="host", offset_s=3.0, corrected=False, since_ns=T0_NS, n=5)
+    opened, _ = site.run(20, "RSU001", host_clock=host, sensors={"R1": "clock"})
+    assert sorted(opened) == [("clock", "RSU001"), ("clock", "RSU001/R1")]
+
+
+@pytest.mark.parametrize(
+    ("fault", "key"),
+    [
+        ("database or disk is full", ("disk", "disk")),
+        ("server closed the connection", ("database", "database")),
+    ],
+)
+def test_a_database_that_fails_is_a_loss(site, fault, key):
+    site.fault = fault
+    assert site.run(6, "RSU001") == ([key], [])
+    site.fault = None
+    assert site.run(12, "RSU001") == ([], [key])
+
+
+def write(desk, turn):
+    desk.run(lambda db, found: write_turns(db, found, [turn], desk.policy, desk.at.now_ns))
+
+
+def test_a_loss_is_an_alarm_with_the_same_life(engine):
+    desk, watch = DeskStage(engine), LossWatch({}, 1)
+    watch.look(seen(RSU), T0_NS)
+    write(desk, watch.look(seen(RSU), T0_NS + 2 * S))
+    found = desk.one("loss-1")
+    assert (found["kind"], found["state"], found["priority"]) == ("loss", "new", 2)
+    assert {(kind, key) for _, kind, key in desk.announced()} == {("handling", "loss-1"), ("loss", "loss-1")}
+    desk.wait(70)
+    assert desk.one("loss-1")["escalated"] == 1
+    (taken,) = desk.act("loss-1", "handle", WANG, version=0)
+    assert taken["state"] == "handled"
+    watch.look(seen(), T0_NS + 80 * S)
+    write(desk, watch.look(seen(), T0_NS + 91 * S))
+    assert desk.one("loss-1") == taken  # its end is no act: somebody closes it
+    with engine.begin() as db:
+        (item,) = losses(db, "all", 10)
+        assert (item["kind"], item["part"], item["end_ns"]) == ("rsu", "RSU001", str(T0_NS + 80 * S))
+        assert losses(db, "open", 10) == []
+        assert check(db) is None
+
+
+def test_a_loss_that_ended_while_the_centre_was_down_ends_at_the_units_own_start(engine):
+    desk, watch = DeskStage(engine), LossWatch({}, 1)
+    watch.look(seen(RSU), T0_NS)
+    write(desk, watch.look(seen(RSU), T0_NS + 2 * S))
+    with engine.begin() as db:
+        later = LossWatch(*open_losses(db))
+    back = {RSU: T0_NS + 50 * S}
+    later.look(seen(back_ns=back), T0_NS + 100 * S)
+    write(desk, later.look(seen(back_ns=back), T0_NS + 111 * S))
+    with engine.begin() as db:
+        assert losses(db, "all", 10)[0]["end_ns"] == str(T0_NS + 50 * S)
+        found, next_n = open_losses(db)
+    assert (found, next_n) == ({}, 2)

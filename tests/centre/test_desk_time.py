@@ -1,0 +1,203 @@
+"""What time does: deadlines, escalation, shelves; and what a shift has to know. On both databases."""
+
+import pytest
+
+from centre.audit.log import check
+from centre.desk import figures, health, shifts
+from centre.desk.faults import RefusedError
+from centre.desk.health import Raised
+from centre.desk.rows import acts_of
+from centre.desk.shelving import WantedShelf, add_shelf, remove_shelf, shelf, shelves
+from centre.desk.shifts import WantedShift
+from edge.sections import DeskConfig
+from geofence.violation import ViolationVehicle
+from tests.support.centre_samples import T0_NS
+from tests.support.desk_stage import LI, WANG, ZHAO, DeskStage, S
+
+CALM = DeskConfig(deadlines_s=(30.0, 60.0, 180.0, 600.0), escalate_s=300.0)
+
+
+@pytest.fixture
+def desk(engine):
+    return DeskStage(engine, CALM)
+
+
+def wait_until(desk, at_ns):
+    desk.wait((at_ns - desk.at.now_ns) / S)
+    desk.at.now_ns = at_ns
+
+
+def test_an_alarm_escalates_at_its_deadlines_and_not_before(desk):
+    alarm = desk.send(1)
+    due_ns = int(desk.one(alarm)["deadline_ns"])
+    desk.at.now_ns = due_ns - 1
+    desk.wait(0)
+    assert desk.one(alarm)["escalated"] == 0
+    desk.at.now_ns = due_ns
+    desk.wait(0)
+    first = desk.one(alarm)
+    assert (first["escalated"], first["state"]) == (1, "new")
+    assert int(first["deadline_ns"]) == due_ns + 300 * S
+    desk.begin()  # a restart changes nothing
+    desk.at.now_ns = due_ns + 300 * S
+    desk.wait(0)
+    assert desk.one(alarm)["escalated"] == 2
+    assert desk.one(alarm)["deadline_ns"] is None
+    desk.wait(10_000)
+    with desk.at.engine.begin() as db:
+        assert [(act["act"], act["user"]) for act in acts_of(db, alarm)] == [("escalate", "")] * 2
+        assert check(db) is None
+
+
+def test_what_is_acknowledged_but_not_handled_escalates_to_two_and_handling_ends_it(desk):
+    alarm, other = desk.send(1), desk.send(2, vehicle=ViolationVehicle(plate="B"))
+    desk.act(alarm, "acknowledge")
+    desk.act(other, "handle")
+    desk.wait(301)
+    assert desk.one(alarm)["escalated"] == 2
+    assert desk.one(other)["escalated"] == 0
+    (handled,) = desk.act(alarm, "handle")
+    assert (handled["escalated"], handled["deadline_ns"]) == (0, None)
+
+
+def put(desk, hours=1.0, actor=ZHAO, **what):
+    wanted = WantedShelf(until_ns=str(desk.at.now_ns + round(hours * 3_600 * S)), reason="radar 3", **what)
+
+    def work(db, found):
+        return add_shelf(db, found, wanted, actor, desk.policy, desk.at.now_ns)
+
+    return desk.run(work)
+
+
+def test_a_shelf_takes_what_fits_and_gives_it_back_as_new(desk):
+    before = desk.send(1)
+    made = put(desk, rule="lane_departure", from_m=50.0, to_m=150.0)
+    held = desk.one(before)
+    assert (held["shelf"], held["state"], held["deadline_ns"]) == (made["n"], "new", None)
+    later = desk.send(2)
+    elsewhere = desk.send(3, s_m=151.0)
+    urgent = desk.send(4, rule="wrong_way")
+    assert [desk.one(each)["shelf"] for each in (later, elsewhere, urgent)] == [made["n"], None, None]
+    with desk.at.engine.begin() as db:
+        assert shelf(db, str(made["n"]))["n_held"] == 2
+    desk.act(later, "handle")
+    desk.wait(3_601)
+    back = desk.one(before)
+    assert (back["shelf"], back["state"]) == (None, "new")
+    assert int(back["deadline_ns"]) > desk.at.now_ns
+    assert desk.one(later)["state"] == "handled"
+    with desk.at.engine.begin() as db:
+        assert shelves(db)[0]["ended_ns"] is not None
+        assert check(db) is None
+
+
+def test_an_alarm_that_becomes_urgent_leaves_its_shelf(desk):
+    alarm = desk.send(1)
+    put(desk, esn="RSU001")
+    assert desk.one(alarm)["shelf"] is not None
+    gas = ViolationVehicle(plate="辽L·A0001", terminal="13900000001", hazmat_class="2.1")
+    desk.send(1, version=2, phase="update", grade="violation", vehicle=gas, speed_mps=20.0)
+    found = desk.one(alarm)
+    assert (found["priority"], found["shelf"]) == (1, None)
+    assert found["deadline_ns"] is not None
+
+
+def test_a_shelf_can_be_ended_early_once(desk):
+    alarm = desk.send(1)
+    made = put(desk, plate="辽L·A0001")
+
+    def work(db, found):
+        return remove_shelf(db, found, made["n"], WANG, desk.policy, desk.at.now_ns)
+
+    ended = desk.run(work)
+    assert ended["ended_ns"] is not None
+    assert desk.run(work) == ended
+    assert desk.one(alarm)["shelf"] is None
+
+
+@pytest.mark.parametrize(
+    ("hours", "what"),
+    [
+        (1, {}),
+        (25, {"rule": "x"}),
+        (-1, {"rule": "x"}),
+        (1, {"from_m": 1.0}),
+        (1, {"from_m": 2.0, "to_m": 1.0}),
+    ],
+)
+def test_a_shelf_without_limits_is_refused(desk, hours, what):
+    with pytest.raises(RefusedError) as caught:
+        put(desk, hours, **what)
+    assert caught.value.status == 400
+
+
+def change(desk, actor, act, **wanted):
+    form = WantedShift(act=act, **wanted)
+    return desk.run(lambda db, found: shifts.change_shift(db, found, form, actor, desk.at.now_ns))
+
+
+def test_a_shift_is_handed_over_with_what_is_not_finished(desk):
+    since_ns = desk.at.now_ns
+    change(desk, WANG, "begin")
+    assert change(desk, WANG, "begin")["on_duty"] == [
+        {"user": "wang", "desk": "desk-1", "since_ns": str(since_ns)}
+    ]
+    work, done = desk.send(1), desk.send(2, vehicle=ViolationVehicle(plate="B"))
+    desk.act(work, "handle")
+    desk.act(work, "note", text="waits for the tow truck")
+    desk.act(done, "close", reason="driver_warned")
+    with pytest.raises(RefusedError):
+        change(desk, WANG, "hand_over", to="li")
+    found = change(desk, WANG, "hand_over", to="li", text="K12 is wet")
+    assert found["on_duty"] == []
+    assert (found["last"]["user"], found["last"]["to"], found["last"]["text"]) == ("wang", "li", "K12 is wet")
+    assert desk.one(work)["assigned"] == "li"
+    put(desk, rule="overspeed")
+    with desk.at.engine.begin() as db:
+        sheet = shifts.sheet(db, since_ns, desk.at.now_ns)
+        away = figures.away(db, since_ns, "li")
+        assert check(db) is None
+    assert [each["id"] for each in sheet["handled"]] == [work]
+    assert [each["id"] for each in sheet["closed"]] == [done]
+    assert [each["text"] for each in sheet["notes"]] == ["waits for the tow truck"]
+    assert len(sheet["shelves"]) == 1
+    assert sheet["hand_overs"][0]["text"] == "K12 is wet"
+    assert (away["raised"], away["unacknowledged"], away["acts_of_others"]) == (2, [], 4)
+
+
+def test_the_figures_of_the_desk(desk):
+    change(desk, WANG, "begin")
+    change(desk, LI, "begin")
+    for n in range(12):
+        desk.send(n, vehicle=ViolationVehicle(plate=f"P{n % 4}"), rule="overspeed", start_ns=T0_NS + n * S)
+    alarms = sorted(desk.listed())
+    desk.at.now_ns += 10 * S
+    desk.act(alarms[0], "acknowledge")
+    desk.act(alarms[1], "false", reason="sensor_fault")
+    desk.act(alarms[2], "close", reason="other")
+    counted = figures.DeskFigures()
+    with desk.at.engine.begin() as db:
+        found = counted.read(db, desk.at.now_ns)
+        report = figures.false_report(db, 7, desk.at.now_ns)
+        groups = figures.groups(db)
+    assert found["new"] == {"violation": 0, "warning": 9, "loss": 0}
+    assert (found["acknowledged"], found["last_10_min"], found["flood"]) == (1, 12, True)
+    assert (found["operators"], found["per_operator_hour"]) == (2, 6.0)
+    assert found["chattering"] == 4
+    assert 10.0 <= found["ack_s_mean"] <= 11.0
+    assert found["false_share_7d"] == 0.5
+    assert (report["closed"], report["false"], report["by_rule"][0]["key"]) == (2, 1, "overspeed")
+    assert report["by_radar"] == [{"key": "RSU001", "n": 2, "false": 1, "share": 0.5}]
+    assert groups["by_rule"][0]["n"] == 10
+    desk.wait(601)
+    with desk.at.engine.begin() as db:
+        assert not counted.read(db, desk.at.now_ns)["flood"]
+
+
+def test_a_flood_ends_below_five_and_chattering_needs_three_in_a_minute():
+    assert [health.is_flood(n, before=False) for n in (9, 10)] == [False, True]
+    assert [health.is_flood(n, before=True) for n in (4, 5)] == [False, True]
+    stamps = [0, 30, 61, 200]
+    assert health.chattering(Raised(s * S, "a", "x") for s in stamps) == set()
+    assert health.chattering(Raised(s * S, "a", "x") for s in [0, 30, 60]) == {("a", "x")}
+    assert health.flood_share([i * S for i in range(10)], 0, 1_200 * S) == 0.5
