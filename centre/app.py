@@ -171,13 +171,11 @@ class Centre:
 
 
 def build_centre(
-    site: Site, storage: Storage, clock: Clock, stop: asyncio.Event, log: Logger, main_id: str | None = None,
-    *, is_demo: bool = False,
-) -> Centre:  # fmt: skip
+    site: Site, storage: Storage, clock: Clock, stop: asyncio.Event, log: Logger, main_id: str | None = None
+) -> Centre:
     """Return the centre of a site on an open database, which the centre closes.
 
     main_id : the site's first centre, where this is the second; None: this one
-    is_demo : whoever sits here is the demo's user
     """
     engine, damage = storage.engine, Damage()
     view = view_of(site)
@@ -199,7 +197,7 @@ def build_centre(
     database = Database(
         engine, Reader(engine), lambda: writer.fault or writer.storage_fault, log, damage.report
     )
-    access = Access(engine, database.read, writer.run, log, _access_facts(site, clock, is_demo=is_demo))
+    access = Access(engine, database.read, writer.run, _access_facts(site, clock))
     present: Present = {}
     feed = EventFeed(
         lambda after, limit: _events(database, overview, shown, present, after, limit), database.bounds
@@ -261,11 +259,11 @@ def build_centre(
     )  # fmt: skip
 
 
-def _access_facts(site: Site, clock: Clock, *, is_demo: bool) -> Facts:
+def _access_facts(site: Site, clock: Clock) -> Facts:
     config = site.config.centre
     limits = Limits(idle_s=config.idle_min * 60.0, lasts_s=config.session_h * 3_600.0)
     is_local = is_loopback(address_of(config.http)[0])
-    return Facts(clock.now_ns, f"petroroad-{config.id}", limits, is_demo=is_demo, is_local=is_local)
+    return Facts(clock.now_ns, f"petroroad-{config.id}", limits, is_local=is_local)
 
 
 async def _finished(run: Callable[[], Awaitable[None]]) -> None:

@@ -124,15 +124,9 @@ class CentreProcess:
             with opening(self.site, self.section):
                 storage = open_storage(self.site.config.centre.database, self.log, self._oldest_ns())
                 try:
-                    return build_centre(
-                        self.site,
-                        storage,
-                        self.clock,
-                        self.stop,
-                        self.log,
-                        self.main_id,
-                        is_demo=self.is_demo,
-                    )
+                    centre = build_centre(self.site, storage, self.clock, self.stop, self.log, self.main_id)
+                    centre.access.facts.is_demo = self.is_demo
+                    return centre
                 except BaseException:
                     storage.engine.dispose()
                     storage.close()

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
-from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.access import account_rows, session_rows
 from centre.access.account_rows import Account, By
@@ -73,9 +72,9 @@ class Facts:
 class Access:
     """Knows who may come in; `start` first, then `run` while it serves, then `close`."""
 
-    def __init__(self, engine: sa.Engine, read: Read, run: Run, log: Logger, facts: Facts) -> None:
+    def __init__(self, engine: sa.Engine, read: Read, run: Run, facts: Facts) -> None:
         """`read(query)` and `run(work, *lock_names)`: of `Database` and `Writer`."""
-        self._engine, self._read, self._run, self._log, self.facts = engine, read, run, log, facts
+        self._engine, self._read, self._run, self.facts = engine, read, run, facts
         self.counts: Counter[str] = Counter()
         self.sessions = Sessions(facts.limits.idle_s, facts.limits.lasts_s)
         self._hasher = Hasher()

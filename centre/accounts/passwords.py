@@ -1,5 +1,7 @@
 """Passwords: the rule by length, and their Argon2id hashes. Blocking and costly: `access.hasher` runs it."""
 
+import contextlib
+import ctypes
 import re
 import unicodedata
 from functools import cache
@@ -18,6 +20,7 @@ MEMORY_KIB, PASSES, LANES = 19_456, 3, 1
 # of a password that nobody has: an unknown name costs the time of a known one
 NOBODYS = "$argon2id$v=19$m=19456,t=3,p=1$xscPnVx0s1irjV1U3Etyig$VXlj8DyhyMzvHqe6qoxL9psudYKCb90hWqT3bPwZzWk"
 RESERVED = frozenset(("local", "demo", "console", "centre"))  # the centre's own words for who acts
+MMAP_THRESHOLD, MMAP_BYTES = -3, 1 << 20  # glibc's M_MMAP_THRESHOLD
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
@@ -66,6 +69,17 @@ def _normal(password: str) -> str:
 
 @cache
 def _hasher() -> "PasswordHasher":
-    from argon2 import PasswordHasher  # 6 MiB: only where somebody signs in
+    from argon2 import PasswordHasher  # 3 MiB: only where somebody signs in
 
+    _give_memory_back()
     return PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
+
+
+def _give_memory_back() -> None:
+    """Let the memory of a hash return to the system.
+
+    After the first big block glibc takes such blocks from its heaps, and each thread's heap would keep 19 MiB
+    for good; a threshold that is set stays as it is.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # another C library: it has none of this
+        ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, MMAP_BYTES)

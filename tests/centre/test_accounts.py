@@ -1,5 +1,7 @@
 """Accounts, sessions and failed sign-ins on both databases."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -191,3 +193,19 @@ def test_a_hash_fits_its_password_only_and_costs_what_nobodys_does() -> None:
 )
 def test_passwords_are_judged_by_their_length_alone(password: str, is_right: bool) -> None:
     assert (passwords.password_fault(password) is None) is is_right
+
+
+def test_hashes_give_their_memory_back() -> None:
+    """In a process of its own: what two threads need for a while must not stay with the centre."""
+    script = (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from centre.accounts import passwords\n"
+        "def rss(): return int(open('/proc/self/statm').read().split()[1]) * 4 // 1024\n"
+        "made = passwords.digest('x' * 12)\n"
+        "before = rss()\n"
+        "with ThreadPoolExecutor(2) as threads:\n"
+        "    list(threads.map(lambda i: passwords.fits(made, 'y' * 12), range(6)))\n"
+        "print(rss() - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 6, "MiB; it was 38"

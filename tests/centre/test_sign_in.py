@@ -20,7 +20,9 @@ from centre.access.account_rows import By
 from centre.accounts.tables import ATTEMPT, SESSION
 from centre.audit.log import check, head
 from centre.audit.tables import AUDIT
-from centre.store import exclusive
+from centre.storage import mend
+from centre.store import exclusive, open_database
+from edge import log
 from tests.support.serving_centre import Running, running
 from tests.support.signed_in import CONSOLE, PASSWORD, Browser, add_accounts, sign_in
 
@@ -347,3 +349,24 @@ async def test_a_command_and_the_centre_write_one_file_at_once(tmp_path: Path) -
         with centre.app.database.engine.begin() as db:
             assert check(db) is None
             assert head(db)[0] == 2 + 15 + n
+
+
+async def test_the_demos_user_is_labelled(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre:
+        centre.app.access.facts.is_demo = True
+        me = await centre.get("/api/me")
+        assert (me["name"], me["role"], me["demo"]) == ("demo", "administrator", True)
+
+
+def test_a_mended_database_keeps_accounts_and_acts(tmp_path: Path) -> None:
+    path = tmp_path / "centre.sqlite"
+    engine = open_database(f"sqlite:///{path}")
+    add_accounts(engine, ["ada", "ola"])
+    engine.dispose()
+    mend(path, "for the test", log.setup(part="test"), 10**18)
+    engine = open_database(f"sqlite:///{path}")
+    with engine.begin() as db:
+        assert [each.name for each in account_rows.accounts(db)] == ["ada", "ola"]
+        assert check(db) is None
+        assert head(db)[0] == 2
+    engine.dispose()

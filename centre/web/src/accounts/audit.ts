@@ -140,7 +140,8 @@ function chainHtml(checked: Check | "asking" | null): string {
   if (checked.fault !== null) {
     return `${button}<b data-testid="chain">▲ ${t("chainBroken", { n: checked.fault.n, t: escape(checked.fault.reason) })}</b>`;
   }
-  return `${button}<span data-testid="chain">${t("chainWhole", { n: checked.n, t: "" })}<code>${escape(checked.sha256)}</code></span>${hint}`;
+  const whole = `${t("chainWhole", { n: checked.n, t: "" })}<code>${escape(checked.sha256)}</code>`;
+  return `${button}<span data-testid="chain">${whole}</span>${hint}`;
 }
 
 function tableHtml(items: readonly Act[], next: number | null, before: number | null): string {
