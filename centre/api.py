@@ -50,7 +50,7 @@ def routes(centre: Centre, directory: Path = PAGE) -> Litestar:
             *_momentary(centre),
             *_health(centre),
             *_streams(centre),
-            *desk.handlers(centre.desk),
+            *desk.handlers(centre.desk, centre.site.description),
             *page.handlers(directory),
         ],
         openapi_config=None,

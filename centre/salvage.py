@@ -17,6 +17,8 @@ import sqlalchemy as sa
 
 from centre import database_file as files
 from centre import feed_numbers
+from centre.audit.tables import AUDIT
+from centre.desk_tables import DESK_CURSOR, HANDLING, LOSS, SHELF, SHIFT
 from centre.rebuild import rebuild_episodes
 from centre.settings import ASK_SINCE, set_value
 from centre.store import (
@@ -32,6 +34,10 @@ from centre.store import (
     open_database,
 )
 
+TABLES = (
+    VERSION, TRANSPORT, EPISODE, FEED, UNSETTLED, QUARANTINE, STATUS, EPOCH, JOURNEY,
+    AUDIT, HANDLING, LOSS, SHELF, SHIFT, DESK_CURSOR,
+)  # fmt: skip
 SKIP_ROWS_MAX = 1 << 40  # numbers of rows that damaged pages can hide at most
 ASK_MARGIN_NS = 3_600 * 10**9  # an RSU's outbox may have held older ones back for longer than newer ones
 # The feed of a mended database begins here where its old numbers are unknown: each page's cursor is lower,
@@ -55,7 +61,7 @@ def salvage(path: Path, oldest_ns: int, ask_margin_ns: int = ASK_MARGIN_NS) -> C
     counts: Counter[str] = Counter()
     try:
         with contextlib.closing(_opened(path)) as source, engine.begin() as db:
-            for table in (VERSION, TRANSPORT, EPISODE, FEED, UNSETTLED, QUARANTINE, STATUS, EPOCH, JOURNEY):
+            for table in TABLES:
                 counts[table.name] = _copy_table(source, db, table)
             counts["key.dropped"] = _drop_unkept_keys(db)
             counts["key.added"] = _add_keys(db)
