@@ -71,7 +71,7 @@ def routes(centre: Centre, directory: Path = PAGE, door: Door = LOCAL) -> Litest
             *statistics_routes.handlers(centre),
             *_health(centre),
             *_streams(centre),
-            *desk.handlers(centre.desk),
+            *desk.handlers(centre.desk, centre.site.description),
             *access_routes.handlers(centre.access, cookies),
             *audit_routes.handlers(centre.database.engine, centre.database.read),
             *description.handlers(),

@@ -285,7 +285,8 @@ def _desk(
     """Return the desk, whose figures and events the other parts show."""
     desk = Desk(
         policy=policy_of(site.config.desk, road_of(msgspec.json.decode(view.description))), view=looks,
-        publish=feed.publish_state, database=database, writer=writer, now_ns=clock.now_ns,
+        publish=feed.publish_state, kept_days=(site.config.retention or RetentionConfig()).plates_days,
+        database=database, writer=writer, now_ns=clock.now_ns,
         is_dead=lambda esn: esn in overview.offline(),
     )  # fmt: skip
     feed.followers.append(desk.wake)

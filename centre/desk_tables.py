@@ -99,6 +99,20 @@ SHIFT = sa.Table(
 )  # fmt: skip
 sa.Index("ix_shift_ended", SHIFT.c.ended_ns)
 
+# One row per made-up alarm of an exercise; none of them is in the ledger.
+EXERCISE = sa.Table(
+    "exercise", META,
+    sa.Column("n", NUMBER, primary_key=True, autoincrement=True),
+    sa.Column("script", sa.String(64), nullable=False),
+    sa.Column("by_user", sa.String(64), nullable=False),
+    sa.Column("begin_ns", sa.BigInteger, nullable=False),
+    sa.Column("end_ns", sa.BigInteger, nullable=False),
+    sa.Column("until_ns", sa.BigInteger, nullable=False),  # of the whole exercise
+    sa.Column("stage", sa.SmallInteger, nullable=False, index=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),  # as a violation's
+    sqlite_autoincrement=True,
+)  # fmt: skip
+
 # How far the desk has read the feed.
 DESK_CURSOR = sa.Table(
     "desk_cursor", META,

@@ -13,7 +13,7 @@ from centre import postgresql
 from centre.accounts.actor import Actor
 from centre.changes import Change
 from centre.database import Database
-from centre.desk import board, loss_rows, rows, shelving, shifts, timing
+from centre.desk import board, exercise, keeping, loss_rows, rows, shelving, shifts, timing
 from centre.desk.acts import Acts, Wanted
 from centre.desk.figures import DeskFigures
 from centre.desk.intake import Intake, feed_waits
@@ -25,6 +25,7 @@ from centre.faults import NotWrittenError, UnreadableError
 from centre.writer import Writer
 
 LOOK_S = 1.0  # between two looks at units, broker and database
+TRIM_S = 3_600.0
 TICK_S = 0.5  # between two looks at what time has done
 LOCK = "desk"  # of whatever reads and changes rows of the desk, where several processes write
 Result = TypeVar("Result")
@@ -43,11 +44,13 @@ class Desk:
         is_dead: Callable[[str], bool],
         view: View,
         publish: Callable[[str, bytes], None],
+        kept_days: float,
     ) -> None:
-        """`is_dead(esn)`: whether an RSU is off or silent; `publish(kind, data)`: to all pages, unwritten."""
+        """`is_dead(esn)`: whether an RSU is off or silent; `publish(kind, data)`: to all pages, unwritten;
+        `kept_days`: how long what has ended is kept."""
         self.policy, self.database, self.now_ns = policy, database, now_ns
         self._engine = postgresql.snapshots(database.engine)
-        self._writer = writer
+        self._writer, self._kept_days = writer, kept_days
         self.counts: Counter[str] = Counter()
         self._intake = Intake(policy, self.counts)
         self._acts = Acts(self._intake, policy, is_dead)
@@ -72,6 +75,7 @@ class Desk:
             tasks.create_task(self._take_in(), name="desk.intake")
             tasks.create_task(self._watch(), name="desk.watch")
             tasks.create_task(self._watch_view(), name="desk.view")
+            tasks.create_task(self._trim(), name="desk.trim")
 
     async def act(self, alarm_id: str, wanted: Wanted, actor: Actor) -> list[dict[str, Any]]:
         """Carry out an act; return the Handling of each alarm that it changed. Raises RefusedError."""
@@ -106,6 +110,7 @@ class Desk:
             loss_rows.KIND: lambda key: self.ask(loss_rows.loss, key),
             timing.SHELF_KIND: lambda key: self.ask(shelving.shelf, key),
             shifts.KIND: of_shift,
+            exercise.KIND: lambda key: self.ask(exercise.present, key),
         }
 
     async def summary(self) -> dict[str, Any]:
@@ -149,6 +154,7 @@ class Desk:
             return
 
         def work(db: sa.Connection, found: list[Change], now_ns: int) -> bool:
+            exercise.play(db, found, self.policy, now_ns)
             timing.expire_shelves(db, found, self.policy, now_ns)
             return timing.escalate(db, found, self.policy, now_ns)
 
@@ -159,6 +165,15 @@ class Desk:
         is_more = True
         while is_more:
             is_more = await self.write(lambda db, found: work(db, found, self.now_ns()))
+
+    async def _trim(self) -> None:
+        """Delete what is kept no longer, each hour of real time."""
+        while True:
+            with contextlib.suppress(NotWrittenError):
+                await self._until_done(
+                    lambda db, _found, now_ns: keeping.trim(db, self.counts, self._kept_days, now_ns)
+                )
+            await asyncio.sleep(TRIM_S)
 
     async def _watch_view(self) -> None:
         """Look each second for what the road can't be watched by."""

@@ -12,7 +12,7 @@ from litestar.types import ControllerRouterHandler
 
 from centre.accounts.actor import actor_of
 from centre.changes import Change
-from centre.desk import figures, health, loss_rows, rows, shelving, shifts
+from centre.desk import exercise, figures, health, loss_rows, rows, shelving, shifts
 from centre.desk.acts import Wanted
 from centre.desk.desk import Desk, seconds_by_priority
 from centre.desk.faults import RefusedError
@@ -28,8 +28,9 @@ Since = Annotated[str | None, QueryParameter(pattern=r"^\d{1,19}$")]
 Result = TypeVar("Result")
 
 
-def handlers(desk: Desk) -> Handlers:
-    """Return the handlers of the worklist and its acts."""
+def handlers(desk: Desk, described: bytes) -> Handlers:
+    """Return the handlers of the desk; `described`: the answer of `/api/site`."""
+    axis = exercise.axis_of(msgspec.json.decode(described))
 
     @get("/api/handling")
     async def handling() -> dict[str, Any]:
@@ -54,7 +55,17 @@ def handlers(desk: Desk) -> Handlers:
             "flood": FLOOD,
         }
 
-    return [handling, act, acts, description, *_view(desk), *_shelves(desk), *_shift(desk), *_health(desk)]
+    return [
+        handling,
+        act,
+        acts,
+        description,
+        *_view(desk),
+        *_shelves(desk),
+        *_shift(desk),
+        *_health(desk),
+        *_exercise(desk, axis),
+    ]
 
 
 def _view(desk: Desk) -> Handlers:
@@ -143,6 +154,33 @@ def _health(desk: Desk) -> Handlers:
         return await desk.ask(figures.groups)
 
     return [false_alarms, groups]
+
+
+def _exercise(desk: Desk, axis: exercise.Axis) -> Handlers:
+    """Return the handlers of exercises."""
+
+    @get("/api/exercise")
+    async def described() -> dict[str, Any]:
+        return await desk.ask(exercise.described)
+
+    @post("/api/exercise", opt={"right": "exercise"}, status_code=201)
+    async def begin(request: AnyRequest, data: JSONBody[exercise.WantedExercise]) -> dict[str, Any]:
+        actor, script = actor_of(request.scope), exercise.scripts().get(data.script)
+        if script is None:
+            raise HTTPException(f"no script {data.script!r}", status_code=404)
+
+        def work(db: sa.Connection, found: list[Change]) -> dict[str, Any]:
+            return exercise.begin(db, found, script, actor, axis, desk.now_ns())
+
+        return await answered(desk.write(work))
+
+    @delete("/api/exercise", opt={"right": "exercise"}, status_code=200)
+    async def end(request: AnyRequest) -> dict[str, Any]:
+        actor = actor_of(request.scope)
+        await desk.write(lambda db, found: exercise.end(db, found, actor, desk.now_ns()))
+        return await desk.ask(exercise.described)
+
+    return [described, begin, end]
 
 
 def since_of(since_ns: str | None, now_ns: int) -> int:

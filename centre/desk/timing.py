@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from centre.audit.log import Act, append
 from centre.changes import Change
+from centre.desk import exercise
 from centre.desk.board import Board, Row
 from centre.desk.intake import active_shelves, shelve_or_time
 from centre.desk.policy import Policy
@@ -18,6 +19,7 @@ SHELF_KIND = "shelf"  # of the feed's events
 def next_due_ns(db: sa.Connection) -> int | None:
     """Return the next time at which a deadline or a shelf ends; None: there is none."""
     dues = (
+        exercise.next_due_ns(db),
         db.scalar(sa.select(sa.func.min(HANDLING.c.deadline_ns))),
         db.scalar(sa.select(sa.func.min(SHELF.c.until_ns)).where(SHELF.c.ended_ns.is_(None))),
     )

@@ -1,13 +1,18 @@
 """Losses of view: when they open and end, and that they are alarms that outlive a restart."""
 
+from collections import Counter
+
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from centre.audit.log import check
+from centre.desk.keeping import trim
 from centre.desk.loss_rows import losses, open_losses, write_turns
-from centre.desk.losses import GONE_NS, LASTS_NS, Fault, LossWatch, Seen
+from centre.desk.losses import GONE_NS, LASTS_NS, Fault, Loss, LossWatch, Seen, Turn
 from centre.desk.view import GREW_M, SETTLE_NS, View
+from centre.store import EPISODE
 from centre.unit_registry import STALE_NS, UnitRegistry
 from edge import wire
 from tests.support.centre_samples import T0_NS, status
@@ -178,3 +183,21 @@ def test_a_loss_that_ended_while_the_centre_was_down_ends_at_the_units_own_start
         assert losses(db, "all", 10)[0]["end_ns"] == str(T0_NS + 50 * S)
         found, next_n = open_losses(db)
     assert (found, next_n) == ({}, 2)
+
+
+def test_what_is_kept_no_longer_is_deleted_and_what_is_open_stays(engine):
+    desk = DeskStage(engine)
+    alarm = desk.send(1)
+    losses_of = [Loss(n, "radar", f"RSU001/R{n}", T0_NS, "silent") for n in (1, 2)]
+    write(desk, Turn(tuple(losses_of), ()))
+    write(desk, Turn((), tuple((loss, T0_NS + S) for loss in losses_of)))
+    desk.act("loss-1", "close", reason="repaired")
+    counts = Counter()
+    later_ns = desk.at.now_ns + 181 * 86_400 * S
+    assert desk.run(lambda db, _: trim(db, counts, 180.0, later_ns)) is False
+    assert set(desk.listed()) == {alarm, "loss-2"}  # nobody has closed it
+    assert counts == {"desk.loss_trimmed": 1}
+    with engine.begin() as db:
+        db.execute(sa.delete(EPISODE))
+    desk.run(lambda db, _: trim(db, counts, 180.0, later_ns))
+    assert set(desk.listed()) == {"loss-2"}

@@ -6,15 +6,18 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from centre import changes
+from centre import statements as sql
 from centre.accounts.actor import Actor
 from centre.changes import Change
-from centre.desk import timing
+from centre.desk import exercise, timing
 from centre.desk.acts import Acts, Wanted
 from centre.desk.intake import Intake
 from centre.desk.policy import Policy, policy_of
 from centre.desk.priority import Road
 from centre.desk.rows import handlings, worklist
 from centre.store import FEED
+from centre.violation_writer import ViolationWriter
 from edge.sections import DeskConfig
 from geofence.violation import Stamps
 from tests.support.centre_database import Centre
@@ -68,8 +71,21 @@ class DeskStage:
         while self.run(lambda db, found: self.intake.read_feed(db, found, self.at.now_ns)):
             pass
 
-    def act(self, alarm_id: str, act: Any, actor: Actor = WANG, **wanted: Any) -> list[dict[str, Any]]:
-        """Carry out an act; raises RefusedError."""
+    def run_killed(self, work: Callable[[sa.Connection, list[Change]], Result]) -> Result:
+        """Commit work as a process that is killed before it announces it; then start the next process."""
+        found: list[Change] = []
+        with self.at.engine.begin() as db:
+            result = work(db, found)
+            if found:
+                db.execute(sql.ADD_UNSETTLED, {"changes": changes.encode(changes.joined(found))})
+        self.at.violation_writer = ViolationWriter(self.at.engine, self.at.violation_writer._now_ns)
+        self.begin()
+        return result
+
+    def act(
+        self, alarm_id: str, act: Any, actor: Actor = WANG, *, killed: bool = False, **wanted: Any
+    ) -> list[dict[str, Any]]:
+        """Carry out an act; raises RefusedError. `killed`: the process ends right after its commit."""
         self.at.now_ns += 1
         form = Wanted(act=act, **wanted)
 
@@ -77,13 +93,14 @@ class DeskStage:
             changed = self.acts.perform(db, found, alarm_id, form, actor, self.at.now_ns)
             return handlings(db, changed)
 
-        return self.run(work)
+        return (self.run_killed if killed else self.run)(work)
 
     def wait(self, seconds: float) -> None:
         """Let time pass, and act."""
         self.at.now_ns += round(seconds * S)
 
         def work(db: sa.Connection, found: list[Change]) -> bool:
+            exercise.play(db, found, self.policy, self.at.now_ns)
             timing.expire_shelves(db, found, self.policy, self.at.now_ns)
             return timing.escalate(db, found, self.policy, self.at.now_ns)
 
