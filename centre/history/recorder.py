@@ -222,8 +222,9 @@ class Recorder:
         for spell in self._lost.values():
             file.add_lost(spell)
         since_ns = self._beat_ns
-        fresh = since_ns is None or not 0 <= now_ns - since_ns < FAR_NS
-        file.beat(min(first_ns, now_ns) if fresh or since_ns is None else since_ns, now_ns)
+        if since_ns is None or not 0 <= now_ns - since_ns < FAR_NS:
+            since_ns = now_ns
+        file.beat(min(first_ns, since_ns), now_ns)
 
     def _file(self, path: Path) -> HistoryFile:
         if path not in self._files:
