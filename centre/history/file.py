@@ -176,7 +176,8 @@ class HistoryFile:
     def beat(self, from_ns: int, to_ns: int) -> None:
         """Note that the history was kept from one time to another."""
         if self._beat is not None:
-            self.db.execute("UPDATE beat SET to_ns = ? WHERE n = ?", (to_ns, self._beat))
+            update = "UPDATE beat SET from_ns = min(from_ns, ?), to_ns = ? WHERE n = ?"
+            self.db.execute(update, (from_ns, to_ns, self._beat))
             return
         self._beat = self.db.execute("INSERT INTO beat VALUES (NULL, ?, ?)", (from_ns, to_ns)).lastrowid
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from centre.history.codec import ROWS_MAX, SHOTS_MAX, Shot
+from centre.history.codec import ROWS_MAX, SHOTS_MAX, Shot, joined
 from core.times import NS
 from edge import wire
 
@@ -43,7 +43,7 @@ class Gathering:
     """What came of one RSU since its last block."""
 
     esn: str
-    shots: list[Shot] = field(default_factory=list)
+    shots: list[Shot] = field(default_factory=list)  # `owned` leaves out the rows of neighbours
     lanes: tuple[str, ...] = ()
     names: dict[int, tuple[int, Name]] = field(
         default_factory=dict
@@ -59,14 +59,14 @@ class Gathering:
         """
         if self.shots and snapshot.stamp_ns <= self.shots[-1].stamp_ns:
             return None
-        rows = owned_rows(snapshot)
+        rows = _rows_of(snapshot)
         sealed = None
         if self.shots and self._is_full(snapshot, rows):
             sealed = self.seal()
         if snapshot.lanes is not None:
             self.lanes = snapshot.lanes
         if snapshot.names is not None:
-            self._note(snapshot.names, rows, snapshot.stamp_ns)
+            self._note(snapshot.names, owned_rows(snapshot), snapshot.stamp_ns)
         self.shots.append(Shot(snapshot.stamp_ns, snapshot.seq, rows))
         self._rows += len(rows)
         self.arrived_ns = now_ns
@@ -86,9 +86,10 @@ class Gathering:
         """Return the block as it is, None where nothing came, and begin the next one."""
         if not self.shots:
             return None
-        tracks: list[int] = np.unique(np.concatenate([shot.rows["track"] for shot in self.shots])).tolist()
+        shots = owned(self.shots)
+        tracks: list[int] = np.unique(joined(shots)["track"]).tolist()
         known = {track: self.names[track][1] for track in tracks if track in self.names}
-        found = Sealed(self.esn, self.shots, self.lanes, known, self._fresh)
+        found = Sealed(self.esn, shots, self.lanes, known, self._fresh)
         self.shots, self._rows, self._fresh = [], 0, {}
         return found
 
@@ -115,17 +116,39 @@ class Gathering:
             del known[next(iter(known))]
 
 
+def _rows_of(snapshot: wire.TrackSnapshot) -> wire.Records:
+    """Return the rows of a screened snapshot; of a usual one all: `owned` chooses among a block's."""
+    if snapshot.dtype == wire.TRACK_DESCR:
+        rows: wire.Records = np.frombuffer(snapshot.data, wire.TRACK_DTYPE)
+        return rows
+    return owned_rows(snapshot)
+
+
 def owned_rows(snapshot: wire.TrackSnapshot) -> wire.Records:
     """Return the rows of the tracks that the RSU owns, with the fields that this version knows."""
     records = wire.records_of(snapshot)
     known = wire.SIGNED_DTYPE if wire.SIGNED_STATION[0] in (records.dtype.names or ()) else wire.TRACK_DTYPE
-    owned: wire.Records = records[(records["flags"] & wire.FLAG_OWNED) != 0]
-    if owned.dtype == known:
-        return owned
-    rows = np.empty(len(owned), known)
+    chosen: wire.Records = records[(records["flags"] & wire.FLAG_OWNED) != 0]
+    if chosen.dtype == known:
+        return chosen
+    rows = np.empty(len(chosen), known)
     for name in known.names or ():
-        rows[name] = owned[name]
+        rows[name] = chosen[name]
     return rows
+
+
+def owned(shots: list[Shot]) -> list[Shot]:
+    """Return snapshots of one dtype without the rows that their RSU does not own."""
+    if not shots:
+        return []
+    rows = joined(shots)
+    is_owned = (rows["flags"] & wire.FLAG_OWNED) != 0
+    if is_owned.all():
+        return shots
+    n_owned = np.concatenate(([0], np.cumsum(is_owned)))
+    ends = n_owned[np.cumsum([len(shot.rows) for shot in shots])]
+    parts = np.split(rows[is_owned], ends[:-1])
+    return [Shot(shot.stamp_ns, shot.seq, part) for shot, part in zip(shots, parts, strict=True)]
 
 
 def each_second(shots: list[Shot]) -> list[Shot]:

@@ -16,10 +16,10 @@ import zstandard
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.history.clips import Wish, Wishes
-from centre.history.codec import Shot, encode
+from centre.history.codec import Shot, encode, joined
 from centre.history.file import FileError, HistoryFile, NameRow, Spell, delete
 from centre.history.folder import Folder, Policy
-from centre.history.gather import BLOCK_NS, NAMED_NS, Gathering, Sealed, each_second
+from centre.history.gather import BLOCK_NS, NAMED_NS, Gathering, Sealed, each_second, owned
 from centre.history.ring import Held, Ring
 from core.times import NS
 from edge import wire
@@ -222,8 +222,9 @@ class Recorder:
         for spell in self._lost.values():
             file.add_lost(spell)
         since_ns = self._beat_ns
-        fresh = since_ns is None or not 0 <= now_ns - since_ns < FAR_NS
-        file.beat(min(first_ns, now_ns) if fresh or since_ns is None else since_ns, now_ns)
+        if since_ns is None or not 0 <= now_ns - since_ns < FAR_NS:
+            since_ns = now_ns
+        file.beat(min(first_ns, since_ns), now_ns)
 
     def _file(self, path: Path) -> HistoryFile:
         if path not in self._files:
@@ -317,14 +318,14 @@ class Recorder:
         with self._lock:
             blocks = self._ring.between(from_ns, to_ns) if fine else [each.block for each in self._pending]
             shots = [
-                (each.esn, each.lanes, [shot for shot in each.shots if from_ns <= shot.stamp_ns <= to_ns])
+                (each.esn, each.lanes, owned([one for one in each.shots if from_ns <= one.stamp_ns <= to_ns]))
                 for each in self._gatherings.values()
             ]
             return Memory(blocks, shots, self._names(list(self._gatherings)), list(self._units))
 
 
 def _held(sealed: Sealed, shots: list[Shot]) -> Held:
-    stations = np.concatenate([stations_m(shot.rows) for shot in shots])
+    stations = stations_m(joined(shots))
     stations = stations[np.isfinite(stations)]
     span = (float(stations.min()), float(stations.max())) if len(stations) else None
     n_rows = sum(len(shot.rows) for shot in shots)

@@ -62,7 +62,7 @@ class Stage:
         self._ready = threading.Event()
         self._resume: asyncio.Event | None = None
         self._ended: asyncio.Event
-        self._app: Centre
+        self._centre: Centre
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()))
 
     def start(self) -> None:
@@ -102,6 +102,15 @@ class Stage:
     def engine(self) -> sa.Engine:
         """The centre's open database."""
         return self._centre.database.engine
+
+    @property
+    def centre(self) -> Centre:
+        """The running centre; what the test does with it goes through `call`."""
+        return self._centre
+
+    def call(self, act: Callable[..., object], *arguments: object) -> None:
+        """Let the centre's event loop do something."""
+        self._loop.call_soon_threadsafe(act, *arguments)
 
     @property
     def database(self) -> Path:

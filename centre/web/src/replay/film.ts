@@ -37,10 +37,10 @@ export class Film {
     return span === undefined ? NaN : span.toMs;
   }
 
-  /** The gap of all RSUs that a moment lies in, else one of a single RSU; null: none. */
-  gapAt(tMs: number): Gap | null {
+  /** The gap of all RSUs that a moment lies in, else that of the RSU `esn`, else of any one; null: none. */
+  gapAt(tMs: number, esn: string | null = null): Gap | null {
     const found = this.gaps.filter((gap) => tMs > gap.fromMs && tMs < gap.toMs);
-    return found.find((gap) => gap.esn === null) ?? found[0] ?? null;
+    return found.find((gap) => gap.esn === null) ?? found.find((gap) => gap.esn === esn) ?? found[0] ?? null;
   }
 
   /** The RSUs as they were at a moment; the first ones known where they are from later. */

@@ -116,7 +116,7 @@ export class Player {
   /** Why nothing was kept at the shown moment; null: it was. */
   gap(): Gap | null {
     const all = (this.bounds?.gaps ?? []).find((gap) => this.tMs > gap.fromMs && this.tMs < gap.toMs);
-    return all ?? this.film.gapAt(this.tMs);
+    return all ?? this.film.gapAt(this.tMs, this.live.chosen?.esn ?? null);
   }
 
   // --- fetching

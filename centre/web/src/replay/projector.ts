@@ -42,8 +42,11 @@ export class Projector {
 
   /** Add the snapshots of an RSU up to the moment, and the one after it, so that two enclose the moment; but none beyond a gap. */
   private collect(esn: string, frames: readonly Snapshot[], tMs: number, due: Snapshot[]): void {
-    let last = this.fed.get(esn) ?? tMs - TAIL_MS;
-    for (let i = firstAfter(frames, last); i < frames.length; i++) {
+    const known = this.fed.get(esn);
+    let last = known ?? tMs - TAIL_MS;
+    const first = firstAfter(frames, last);
+    if (known === undefined) due.push(...namesBefore(frames, first));
+    for (let i = first; i < frames.length; i++) {
       const frame = frames[i]!;
       const before = frames[i - 1]?.stampMs ?? -Infinity;
       if (frame.stampMs > tMs && (last >= tMs || frame.stampMs - before > STEP_MS_MAX)) break;
@@ -52,6 +55,19 @@ export class Projector {
     }
     this.fed.set(esn, last);
   }
+}
+
+/** The newest snapshots with lanes and with names before the one at `first`: those after it don't repeat them. */
+function namesBefore(frames: readonly Snapshot[], first: number): Snapshot[] {
+  const found = new Set<Snapshot>();
+  for (const key of ["lanes", "names"] as const) {
+    for (let i = first - 1; i >= 0; i--) {
+      if (frames[i]![key] === null) continue;
+      found.add(frames[i]!);
+      break;
+    }
+  }
+  return [...found];
 }
 
 /** The place of the first snapshot after a time. */

@@ -1,0 +1,95 @@
+/** Replay: what is held of the history, where vehicles are at a moment of it, and that nothing is drawn across a gap. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Episode } from "../src/api.ts";
+import { LanePlace } from "./samples_replay.ts";
+import { readAnswer } from "../src/replay/answer.ts";
+import type { Answer } from "../src/replay/answer.ts";
+import { Film } from "../src/replay/film.ts";
+import { episodeAt } from "../src/replay/past.ts";
+import { Projector } from "../src/replay/projector.ts";
+import { answerOf, frame, ground, pack } from "./samples_replay.ts";
+
+const T0 = 1_790_000_000_000; // ms
+
+/** A truck at 20 m/s, one snapshot each `stepMs`, without the snapshots of `missing`. */
+function drive(fromS: number, toS: number, stepMs = 1_000, missing: readonly [number, number] = [0, 0], esn = "RSU1"): Answer {
+  const frames = [];
+  for (let ms = fromS * 1_000; ms <= toS * 1_000; ms += stepMs) {
+    if (ms >= missing[0] * 1_000 && ms < missing[1] * 1_000) continue;
+    frames.push(frame(T0 + ms, ms / 50, { esn, named: ms === fromS * 1_000 }));
+  }
+  return answerOf(T0 + fromS * 1_000, T0 + toS * 1_000, frames);
+}
+
+test("an answer's bytes are read", () => {
+  const answer = readAnswer(pack({
+    v: 1, from_ns: BigInt(T0) * 1_000_000n, to_ns: BigInt(T0 + 1_000) * 1_000_000n, next: null, frames: [],
+    gaps: [{ from_ns: "1790000000000000000", to_ns: "1790000000500000000", reason: "no_data", esn: "RSU1" }],
+    rsus: [{ stamp_ns: BigInt(T0) * 1_000_000n, rows: '[{"esn":"RSU1","state":"online"}]' }],
+  }));
+  assert.equal(answer.fromMs, T0);
+  assert.deepEqual(answer.gaps, [{ fromMs: T0, toMs: T0 + 500, reason: "no_data", esn: "RSU1" }]);
+  assert.equal(answer.rsus[0]!.rows[0]!.esn, "RSU1");
+  assert.throws(() => readAnswer(pack({ v: 2 })), /version 2/);
+  assert.throws(() => readAnswer(pack({ v: 1, frames: [], gaps: [], rsus: [], from_ns: "x", to_ns: 0 })), /a time/);
+});
+
+test("a film knows what it holds", () => {
+  const film = new Film();
+  film.add(drive(0, 60), true);
+  film.add(drive(60, 90), true);
+  assert.equal(film.heldUntil(T0 + 5_000), T0 + 90_000);
+  assert.ok(Number.isNaN(film.heldUntil(T0 + 91_000)));
+  film.add(drive(20, 30, 100), false); // a clip has some RSUs only: it holds no time
+  assert.equal(film.heldUntil(T0 + 5_000), T0 + 90_000);
+  assert.equal(film.reels.get("RSU1")!.length, 91 + 90);
+});
+
+test("a vehicle is where it was, at any moment and in any order", () => {
+  const film = new Film();
+  film.add(drive(0, 60), true);
+  const projector = new Projector(ground, film);
+  for (const at of [10, 10.5, 11.25, 40, 12, 59.9]) {
+    projector.show(T0 + at * 1_000);
+    assert.equal(projector.fleet.nLive, 1);
+    const slot = projector.fleet.live[0]!;
+    assert.ok(Math.abs(projector.fleet.s[slot]! - at * 20) < 0.2, `${at} s: ${projector.fleet.s[slot]}`);
+    assert.equal(projector.fleet.stale[slot], 0);
+    assert.equal(projector.fleet.plate(slot), "P1"); // the name came before the tail's beginning
+    assert.equal(projector.fleet.u[slot], LanePlace.centreM); // and so did the lanes
+  }
+});
+
+test("nothing is drawn across a gap", () => {
+  const film = new Film();
+  film.add(drive(0, 60, 1_000, [20, 30]), true);
+  const projector = new Projector(ground, film);
+  for (const at of [19, 21, 25, 29.9]) projector.show(T0 + at * 1_000);
+  const slot = projector.fleet.live[0]!;
+  assert.equal(projector.fleet.stale[slot], 1);
+  assert.ok(projector.fleet.s[slot]! <= 20 * 20 + 0.5, "it stands where it was last seen, extrapolated by a second");
+  projector.show(T0 + 30_000);
+  assert.equal(projector.fleet.stale[slot], 0);
+  assert.ok(Math.abs(projector.fleet.s[slot]! - 600) < 0.2);
+});
+
+test("a clip's full rate is used where it is held", () => {
+  const film = new Film();
+  film.add(drive(0, 60), true);
+  const clip = drive(20, 40, 100);
+  film.add(answerOf(T0 + 20_000, T0 + 40_000, clip.frames.map((x) => ({ ...x }))), false);
+  const projector = new Projector(ground, film);
+  projector.show(T0 + 30_050);
+  assert.equal(projector.fleet.seenMs(projector.fleet.live[0]!), T0 + 30_100);
+});
+
+test("an episode is open from its start to its end, with its highest grade", () => {
+  const episode = {
+    id: "a", open: false, grade: "notice", grade_max: "violation", start_ns: `${T0}000000`, end_ns: `${T0 + 5_000}000000`,
+  } as unknown as Episode;
+  assert.equal(episodeAt(episode, T0 - 1), null);
+  assert.deepEqual([episodeAt(episode, T0)!.open, episodeAt(episode, T0)!.grade], [true, "violation"]);
+  assert.equal(episodeAt(episode, T0 + 5_000)!.open, false);
+});
