@@ -44,6 +44,10 @@ export class State {
   selected: string | null = null;
   follow: bigint | null = null;
   windowFrom = 0;
+  /** How much of the road the detail strip shows [m]. */
+  windowM = WINDOW_M;
+  /** How much larger the close-up is drawn. */
+  closeZoom = 1;
   readonly looked = new Set<string>();
   readonly stream = new StreamClock();
   /** RSUs that are online without new snapshots, the age of the oldest [s]; `all`: no vehicle moves. */
@@ -115,9 +119,9 @@ export class State {
       && this.viewMs() - ms(episode.start_ns) < NEW_MS;
   }
 
-  moveWindow(from: number): void {
+  moveWindow(from: number, gridM = 10): void {
     if (this.site === null) return;
-    const top = Math.max(this.site.from, this.site.to - WINDOW_M);
-    this.windowFrom = Math.max(this.site.from, Math.min(top, Math.round(from / 100) * 100));
+    const top = Math.max(this.site.from, this.site.to - this.windowM);
+    this.windowFrom = Math.max(this.site.from, Math.min(top, Math.round(from / gridM) * gridM));
   }
 }
