@@ -6,11 +6,15 @@ from math import isfinite
 from typing import Any
 
 from geofence.plausible import SITE_REACH_M
-from geofence.rules import REGISTRY
+from geofence.rules import MEASURED, REGISTRY
 
 # rule -> the evidence column that counts metres over the line; in the others an excess is no length
 COLUMNS: dict[str, str] = {
     rule.violation: rule.shared_column or "over" for rule in REGISTRY if rule.unit == "m"
+}
+# rules that count the time at each tick: their columns have no probability of the observations
+COUNTED = frozenset(rule.violation for rule in REGISTRY) - {
+    rule.violation for rule in REGISTRY if rule.name in MEASURED
 }
 P_VIOLATING = 0.5  # in the other rules: more likely broken than not
 
@@ -69,8 +73,10 @@ def last_violating_ns(rule: str, evidence: Mapping[str, Any], start_ns: int, mea
     """Return the stamp of the newest observation in which the rule was broken.
 
     A version may be sent when the vehicle is back already, so its own stamp proves nothing; it is used only
-    where the evidence has no such columns.
+    where the evidence has no such columns, and of a rule that counts time.
     """
+    if rule in COUNTED:
+        return measured_ns
     stamps, values = evidence.get("stamp_ns"), evidence.get(COLUMNS.get(rule, "p_violation"))
     least = 0.0 if rule in COLUMNS else P_VIOLATING
     if not isinstance(stamps, Sequence) or not isinstance(values, Sequence):

@@ -12,11 +12,12 @@ from cyclopts import App, Parameter
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from centre import backup as backups
-from centre import secrets
+from centre import reports, secrets
 from centre.access.page_tls import page_tls
 from centre.database_file import path_of
 from centre.faults import SchemaError
 from centre.process import CentreProcess, standby_of
+from centre.statistics.sheets import Lang
 from centre.storage import TakenError
 from centre.worker import WorkerProcess
 from core.errors import CommandError, ConfigError, UsageError
@@ -130,6 +131,25 @@ def restore(*, config: Path, source: Source) -> None:
     print(f"{path}: restored; at its next start the centre asks the RSUs for what came later")
     for each in aside:
         print(f"set aside: {each}")
+
+
+@app.command
+def report(*, config: Path, day: str, out: Path, lang: Lang = "zh") -> None:
+    """Write a day's report from the database, beside the running centre or without one.
+
+    Parameters
+    ----------
+    config
+        The site file.
+    day
+        The date, such as 2026-11-28; it begins at midnight, UTC+8.
+    out
+        The file; its name ends in .csv, .xlsx or .json.
+    lang
+        Of the headings.
+    """
+    n = reports.write(load_site(config), day, out, lang)
+    print(f"{out}: report of {day}, violations: {n}")
 
 
 def _file_of(site: Site, instead: str) -> Path:

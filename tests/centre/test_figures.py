@@ -109,6 +109,13 @@ def test_the_time_until_which_a_rule_was_broken_comes_from_the_evidence(
     assert last_violating_ns(rule, evidence, 0, 9) == want_s
 
 
+def test_a_rule_that_counts_time_is_broken_until_its_version() -> None:
+    """Its columns hold zeros, no probabilities: they do not say that it was kept."""
+    evidence = {"stamp_ns": [1, 2, 3], "p_violation": [0.0, 0.0, 0.0]}
+    assert last_violating_ns("dark_vehicle", evidence, 0, 9) == 9
+    assert last_violating_ns("overspeed", evidence, 0, 9) == 0
+
+
 def test_an_open_episode_shows_its_last_violating_observation_and_its_detection(
     centre: Centre,
 ) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import openpyxl
 import pytest
 import sqlalchemy as sa
 
+from centre.database_file import path_of
 from centre.search.notes import annotate
 from centre.statistics import store
 from centre.statistics.days import DAY_NS, day_of, period_of
@@ -21,10 +23,13 @@ from centre.statistics.sheets import csv_bytes, sheets, xlsx_bytes
 from centre.statistics.tables import UNIT_STATE
 from centre.statistics.watch import Hour, StateChange, Watch
 from edge import wire
+from edge.config import load_site
 from edge.figures import quantile
 from geofence.violation import GRADES, Stamps, Violation, ViolationVehicle
+from petroroad.cli import run
 from tests.support.centre_database import Centre
 from tests.support.centre_samples import MS, T0_NS, item, payload, violation
+from tests.support.centre_site import write_site
 
 RULES = ("overspeed", "lane_departure", "illegal_stop")
 CARRIERS = ("盘锦一运", "=HYPERLINK(1)", None)
@@ -235,3 +240,26 @@ def test_a_day_begins_at_midnight_of_the_site() -> None:
     assert (day_of(period.since_ns), day_of(period.until_ns - 1)) == ("2026-11-28", "2026-11-28")
     assert day_of(period.since_ns - 1) == "2026-11-27"
     assert period.until_ns - period.since_ns == DAY_NS
+
+
+def test_the_command_writes_the_report_beside_a_running_centre(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site_file = write_site(tmp_path, broker="127.0.0.1:1", http="127.0.0.1:1")
+    site = load_site(site_file)
+    file = path_of(site.config.centre.database)
+    assert file is not None
+    day = day_of(T0_NS)
+    words = ["centre", "report", "--config", str(site_file), "--day", day, "--lang", "en"]
+    assert run([*words, "--out", str(tmp_path / "r.csv")]) == 1  # there is no database yet
+    centre = Centre(Path(file))
+    centre.send(1, violation(1))
+    for kind in ("csv", "xlsx", "json"):
+        assert run([*words, "--out", str(tmp_path / f"r.{kind}")]) == 0
+    assert "violations: 1" in capsys.readouterr().out
+    assert "辽L·A0001" in (tmp_path / "r.csv").read_text(encoding="utf-8-sig")
+    assert json.loads((tmp_path / "r.json").read_text())["totals"]["violations"] == 1
+    for wrong in (["--out", str(tmp_path / "r.pdf")], ["--day", "today", "--out", str(tmp_path / "r.csv")]):
+        assert run([*words, *wrong]) == 2
+    assert run([*words, "--out", str(tmp_path / "none" / "r.csv")]) == 1
+    centre.engine.dispose()

@@ -1,5 +1,6 @@
 /** The views of the two map panes: the whole road and the close-up. Both stay empty until the site and its map are loaded. */
 
+import { zoomable, zoomClose } from "./detail/zoom.ts";
 import { ClosePane, Pane } from "./maps.ts";
 import { drawClose, drawWhole, fitWhole } from "./mapview.ts";
 import { extent, nearestStation } from "./site.ts";
@@ -77,8 +78,14 @@ export class CloseUpView implements View {
     this.el = el;
   }
 
-  mount(): void {
-    // the close-up follows what is chosen elsewhere: a click on it means nothing
+  /** The close-up follows what is chosen elsewhere: a click or a drag on it means nothing. */
+  mount(host: Host): void {
+    zoomable(this.el.querySelector("canvas")!, {
+      zoom: (factor) => zoomClose(host.state, 1 / factor),
+      reset: () => {
+        host.state.closeZoom = 1;
+      },
+    });
   }
 
   open(site: Site, features: GeoJSON.FeatureCollection): void {

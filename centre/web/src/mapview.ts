@@ -16,7 +16,6 @@ import { NEAR } from "./basemap.ts";
 import { nearestStation } from "./site.ts";
 import type { Site } from "./site.ts";
 import { HAZMAT, widthOf } from "./snapshot.ts";
-import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
 import { labelled, placeName } from "./strip.ts";
 import { homeOf, liveOf, seenExcess, whereabouts } from "./where.ts";
@@ -72,7 +71,7 @@ export function drawWhole(pane: Pane, state: State): void {
   if (site.axis !== null) {
     if (state.connection !== "loading") drawHatches(ctx, camera, state, site, pane.gl.getZoom() < NEAR);
     ctx.globalAlpha = 0.25;
-    stretch(ctx, camera, site, state.windowFrom, state.windowFrom + WINDOW_M, c.sel, 19, []);
+    stretch(ctx, camera, site, state.windowFrom, state.windowFrom + state.windowM, c.sel, 19, []);
     ctx.globalAlpha = 1;
   }
   if (fleet !== null && state.steps.has("vehicles")) {
@@ -208,7 +207,7 @@ function target(state: State, site: Site): Target {
   if (fleet !== null && slot >= 0 && !Number.isNaN(fleet.s[slot]!)) {
     return { slot, s: fleet.s[slot]!, u: fleet.u[slot]!, episode: null, where: null };
   }
-  return { slot: -1, s: state.windowFrom + WINDOW_M / 2, u: NaN, episode: null, where: null };
+  return { slot: -1, s: state.windowFrom + state.windowM / 2, u: NaN, episode: null, where: null };
 }
 
 /** Words for the map's heading. */
@@ -232,7 +231,7 @@ export function drawClose(pane: ClosePane, state: State): void {
   if (site === null || site.axis === null || camera.w < 10) return;
   const at = target(state, site);
   const [high, low] = [site.rows[0]?.offset_m[1] ?? 8, site.rows.at(-1)?.offset_m[0] ?? -8];
-  camera.perMetre = Math.max(6.1, Math.min(13, camera.h / (high - low + 6)));
+  camera.perMetre = Math.max(6.1, Math.min(13, camera.h / (high - low + 6))) * state.closeZoom;
   const fits = camera.h / camera.perMetre >= high - low;
   const middle = fits || Number.isNaN(at.u)
     ? (high + low) / 2

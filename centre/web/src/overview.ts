@@ -12,7 +12,6 @@ import { paint } from "./painter.ts";
 import type { Lens } from "./painter.ts";
 import { placeWords } from "./places.ts";
 import type { Site } from "./site.ts";
-import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
 import { hasFault, isLost } from "./supervision.ts";
 import { carriageways, labelled, leftMargin, placeName, RIGHT_MARGIN, wide } from "./strip.ts";
@@ -252,7 +251,7 @@ function drawMarks(ctx: Ctx, f: Frame, state: State, site: Site): void {
 
 function drawWindow(ctx: Ctx, f: Frame, state: State): void {
   const c = colours();
-  const [x0, x1] = [f.x(state.windowFrom), f.x(state.windowFrom + WINDOW_M)];
+  const [x0, x1] = [f.x(state.windowFrom), f.x(state.windowFrom + state.windowM)];
   const y1 = f.axisY + 3;
   frame(ctx, x0, f.top - 3, x1 - x0, y1 - f.top + 3, c.sel, 1.5);
   const [left, right] = [leftMargin(), f.w - RIGHT_MARGIN];

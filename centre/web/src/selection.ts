@@ -1,7 +1,6 @@
 /** What the user chose: an episode, a vehicle or a station. The detail strip moves to it, the address names it. */
 
 import { loadDetail } from "./load.ts";
-import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
 import type { Picked } from "./views.ts";
 import { slotOf, whereabouts } from "./where.ts";
@@ -30,7 +29,7 @@ export class Selection {
   choose(picked: Picked): void {
     if (picked.kind === "episode") this.episode(picked.id);
     else if (picked.kind === "vehicle") this.vehicle(picked.slot);
-    else this.moveWindow(picked.sM - WINDOW_M / 2);
+    else this.moveWindow(picked.sM - this.state.windowM / 2);
   }
 
   /** Choose an episode; one that was chosen in the list itself (`inList`) is visible there already. */
@@ -85,6 +84,6 @@ export class Selection {
     if (episode === null || state.site === null) return;
     const { s } = whereabouts(state, state.site, episode);
     if (Number.isNaN(s)) return;
-    if (s < state.windowFrom + RIM_M || s > state.windowFrom + WINDOW_M - RIM_M) state.moveWindow(s - WINDOW_M / 2);
+    if (s < state.windowFrom + RIM_M || s > state.windowFrom + state.windowM - RIM_M) state.moveWindow(s - state.windowM / 2);
   }
 }

@@ -48,6 +48,10 @@ export class State {
   follow: bigint | null = null;
   windowFrom = 0;
   readonly desk = new Desk();
+  /** How much of the road the detail strip shows [m]. */
+  windowM = WINDOW_M;
+  /** How much larger the close-up is drawn. */
+  closeZoom = 1;
   readonly stream = new StreamClock();
   /** RSUs that are online without new snapshots, the age of the oldest [s]; `all`: no vehicle moves. */
   late: { esns: readonly string[]; ageS: number; all: boolean } = { esns: [], ageS: 0, all: false };
@@ -130,9 +134,9 @@ export class State {
     return !this.isPast && episode.open && this.isUnseen(episode);
   }
 
-  moveWindow(from: number): void {
+  moveWindow(from: number, gridM = 10): void {
     if (this.site === null) return;
-    const top = Math.max(this.site.from, this.site.to - WINDOW_M);
-    this.windowFrom = Math.max(this.site.from, Math.min(top, Math.round(from / 100) * 100));
+    const top = Math.max(this.site.from, this.site.to - this.windowM);
+    this.windowFrom = Math.max(this.site.from, Math.min(top, Math.round(from / gridM) * gridM));
   }
 }

@@ -5,7 +5,6 @@ import { station } from "./format.ts";
 import { set } from "./list.ts";
 import { closeTitle } from "./mapview.ts";
 import { judgeableM } from "./site.ts";
-import { WINDOW_M } from "./state.ts";
 import type { State } from "./state.ts";
 import { stretches, t } from "./words.ts";
 
@@ -26,7 +25,7 @@ export function drawTitles(state: State, trucksInDetail: number, wholeMoved: boo
   );
   set(
     $("#focus h2"),
-    `${t("detail")} <span>${station(state.windowFrom)} – ${station(state.windowFrom + WINDOW_M)}</span>`
+    `${t("detail")} <span>${station(state.windowFrom)} – ${station(state.windowFrom + state.windowM)}</span>`
       + `<span>${t("scale")} · ${t("drawn")}</span>`
       + `<span class="end">${small ? "[ ]" : t("pan")}　${dash ? "—" : trucksInDetail} ${t("trucks")}</span>`,
   );

@@ -1,7 +1,6 @@
 /** Where the detail strip lies on its canvas: stations to the right, lateral offsets upwards, true to scale. */
 
 import type { Site } from "../site.ts";
-import { WINDOW_M } from "../state.ts";
 import { leftMargin, RIGHT_MARGIN, wide } from "../strip.ts";
 
 export const SHOULDER_M = 1.5;
@@ -20,7 +19,7 @@ export interface Frame {
   right: number;
 }
 
-export function layOut(site: Site, w: number, from: number): Frame {
+export function layOut(site: Site, w: number, from: number, windowM: number): Frame {
   const perMetre = wide() ? 7.6 : 5.2;
   const left = leftMargin();
   const right = w - RIGHT_MARGIN;
@@ -28,7 +27,7 @@ export function layOut(site: Site, w: number, from: number): Frame {
   const low = (site.rows.at(-1)?.offset_m[0] ?? -4) - SHOULDER_M;
   const top = 22;
   const bottom = top + (high - low) * perMetre;
-  const to = from + Math.min(WINDOW_M, site.to - site.from);
+  const to = from + Math.min(windowM, site.to - site.from);
   return {
     w, h: bottom + 6 + 18 + 5 + 14, perMetre, from, to, left, right, top, bottom,
     x: (s) => left + ((s - from) / (to - from)) * (right - left),
@@ -37,7 +36,7 @@ export function layOut(site: Site, w: number, from: number): Frame {
 }
 
 export function detailHeight(site: Site | null): number {
-  return site === null ? 200 : layOut(site, 1_000, site.from).h;
+  return site === null ? 200 : layOut(site, 1_000, site.from, 1_000).h;
 }
 
 export function nearestRow(site: Site, u: number): number {

@@ -16,6 +16,7 @@ import { name, reason, t } from "../words.ts";
 import { markHeight, nearestRow } from "./frame.ts";
 import type { Frame } from "./frame.ts";
 
+const LEVEL_PX = 14; // between two lines of labels
 const REASON_HALF_PX = 45; // half the width of the words for why a stretch is not judged
 
 /** Slots of vehicles with an open episode (the highest), and the followed one (null). */
@@ -60,7 +61,7 @@ export function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels:
       labels.reserve(...stakeSpan(ctx, f.x(where.s), f.right, placeWords(state, episode, where)), -Infinity, markHeight(f, where.u));
     }
   }
-  const free = (u: number, from: number, to: number): boolean => labels.reserve(from, to, 2, markHeight(f, u));
+  const free = (y: number, from: number, to: number): boolean => labels.reserve(from, to, 2, y);
   for (const [slot, episode] of [...special].reverse()) drawMarked(ctx, f, state, slot, episode, free);
   let trucks = 0;
   for (let i = 0; i < fleet.nLive; i++) {
@@ -106,7 +107,7 @@ function drawStakes(ctx: Ctx, f: Frame, state: State, stakes: ReturnType<typeof 
 }
 
 function drawMarked(
-  ctx: Ctx, f: Frame, state: State, slot: number, episode: Episode | null, free: (u: number, from: number, to: number) => boolean,
+  ctx: Ctx, f: Frame, state: State, slot: number, episode: Episode | null, free: (y: number, from: number, to: number) => boolean,
 ): void {
   const fleet = state.fleet!;
   const c = colours();
@@ -122,10 +123,34 @@ function drawMarked(
   const depth = episode !== null && out !== null && out > 0 ? `${out.toFixed(2)} ${ruleView(episode.rule).unit}` : "";
   const width = textWidth(ctx, plate, true);
   const total = width + (depth ? 10 + textWidth(ctx, depth, true) : 0);
-  const x0 = [x + 12, x - 12 - total].find((at) => at >= f.left && at + total <= f.right && free(fleet.u[slot]!, at, at + total));
-  if (x0 === undefined) return;
-  text(ctx, x0, my + 4, plate, { bold: true, colour: c.tx, halo: c.bg });
-  if (depth && episode !== null) text(ctx, x0 + width + 10, my + 4, depth, { bold: true, colour: gradeColour(episode.grade), halo: c.bg });
+  const [x0, ly] = placeLabel(f, x, my, total, free);
+  if (ly !== my || (x0 !== x + 12 && x0 !== x - 12 - total)) leader(ctx, x, my, x0 > x ? x0 - 2 : x0 + total + 2, ly);
+  text(ctx, x0, ly + 4, plate, { bold: true, colour: c.tx, halo: c.bg });
+  if (depth && episode !== null) text(ctx, x0 + width + 10, ly + 4, depth, { bold: true, colour: gradeColour(episode.grade), halo: c.bg });
+}
+
+/** Where an alarm's label has room: beside its mark, else farther out on a leader line. It is never dropped. */
+export function placeLabel(
+  f: Pick<Frame, "left" | "right" | "bottom">, x: number, y: number, width: number, free: (y: number, from: number, to: number) => boolean,
+): [number, number] {
+  const inside = (at: number): number => Math.max(f.left, Math.min(f.right - width, at));
+  for (const out of [12, 40, 80, 140]) {
+    for (const down of out === 12 ? [0] : [0, LEVEL_PX, -LEVEL_PX, 2 * LEVEL_PX, 3 * LEVEL_PX]) {
+      const at = y + down;
+      if (at < LEVEL_PX || at > f.bottom) continue;
+      for (const x0 of [x + out, x - out - width]) if (inside(x0) === x0 && free(at, x0, x0 + width)) return [x0, at];
+    }
+  }
+  return [inside(x + 12), y]; // no room at all: over others, but there
+}
+
+function leader(ctx: Ctx, x: number, y: number, x1: number, y1: number): void {
+  ctx.beginPath();
+  ctx.moveTo(x, y);
+  ctx.lineTo(x1, y1);
+  ctx.strokeStyle = colours().tx2;
+  ctx.lineWidth = 1;
+  ctx.stroke();
 }
 
 export function drawReason(ctx: Ctx, f: Frame, state: State, site: Site, x: Hatch, labels: LabelSpace): void {

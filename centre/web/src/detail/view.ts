@@ -15,6 +15,7 @@ import { detailHeight, layOut } from "./frame.ts";
 import type { Frame } from "./frame.ts";
 import { drawLabels, drawReason, marked } from "./labels.ts";
 import { drawStill } from "./road.ts";
+import { resetWindow, zoomable, zoomWindow } from "./zoom.ts";
 
 const PICK_PX = 14; // a vehicle is chosen from this near
 const still = new Still();
@@ -25,10 +26,10 @@ export function drawDetail(canvas: HTMLCanvasElement, state: State): { frame: Fr
   const w = canvas.parentElement!.clientWidth;
   const ctx = beginOpaque(canvas, w, detailHeight(site));
   if (ctx === null || site === null) return null;
-  const f = layOut(site, w, state.windowFrom);
+  const f = layOut(site, w, state.windowFrom, state.windowM);
   const hollow = state.connection === "disconnected";
   const { esns, ageS } = state.late;
-  const stillKey = [f.from, getLang(), state.connection, state.roadChanges, esns.length, esns.length > 0 ? ageS.toFixed(1) : ""].join();
+  const stillKey = [f.from, f.to, getLang(), state.connection, state.roadChanges, esns.length, esns.length > 0 ? ageS.toFixed(1) : ""].join();
   still.under(ctx, w, f.h, stillKey, (under) => drawStill(under, f, state, site));
   ctx.save();
   ctx.beginPath();
@@ -114,6 +115,20 @@ export class DetailView implements View {
   }
 
   mount(host: Host): void {
+    const { state } = host;
+    const station = (xPx: number): number => {
+      const f = this.frame;
+      if (f === null || Number.isNaN(xPx)) return state.windowFrom + state.windowM / 2;
+      return f.from + ((xPx - f.left) / (f.right - f.left)) * (f.to - f.from);
+    };
+    zoomable(this.canvas, {
+      zoom: (factor, xPx) => zoomWindow(state, factor, station(xPx)),
+      reset: () => resetWindow(state),
+      drag: (dxPx) => {
+        const f = this.frame;
+        if (f !== null) state.moveWindow(state.windowFrom - (dxPx / (f.right - f.left)) * (f.to - f.from), 1);
+      },
+    });
     pickOnClick(this.canvas, this, host);
   }
 
