@@ -22,9 +22,10 @@ LOCK = "outreach"
 
 def begin(db: sa.Connection) -> None:
     """Begin with what is committed now: a platform isn't flooded with the past."""
-    for key, column in ((FEED_KEY, FEED.c.n), (AUDIT_KEY, AUDIT.c.n)):
-        if value(db, key) is None:
-            set_value(db, key, str(db.scalar(sa.select(sa.func.max(column))) or 0))
+    for key, newest in zip((FEED_KEY, AUDIT_KEY), ends(db), strict=True):
+        # further than there are rows: they were lost, and are counted anew
+        if value(db, key) is None or _after(db, key) > newest:
+            set_value(db, key, str(newest))
 
 
 def collect(db: sa.Connection, ways: Sequence[str], moment: Moment) -> tuple[int, int]:
