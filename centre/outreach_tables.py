@@ -33,7 +33,7 @@ OUTREACH = sa.Table(
     "outreach", META,
     sa.Column("n", NUMBER, primary_key=True, autoincrement=True),
     sa.Column("way", sa.String(16), nullable=False),  # webhook, topic
-    sa.Column("id", sa.String(64), nullable=False),
+    sa.Column("id", sa.String(160), nullable=False),
     sa.Column("violation", sa.String(36), nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("made_ns", sa.BigInteger, nullable=False),

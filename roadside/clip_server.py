@@ -49,6 +49,7 @@ class ClipServer:
         self._wanted: Wanted | None = None
         self._cutting: asyncio.Task[Clip] | None = None
         self._asked_s = 0.0
+        self._is_ending = False
 
     @property
     def _recordings(self) -> Path:
@@ -89,6 +90,7 @@ class ClipServer:
                 await asyncio.sleep(self._bucket.spend(len(body), time.monotonic()))
                 self._publish(topics.rsu_command_up(self._esn), body)
         finally:
+            self._is_ending = True
             if self._cutting is not None:
                 self._cutting.cancel()
 
@@ -160,7 +162,8 @@ class ClipServer:
         if disk.f_bavail * disk.f_frsize < self._free_bytes:
             raise NoClipError("no_room", f"less than {self._free_bytes} bytes are free")
         self._recorder.close_chunk()  # what is newest lies in memory
-        return cut(files_of(self._recordings, self._esn), self._esn, from_ns, to_ns, self.folder)
+        files = files_of(self._recordings, self._esn)
+        return cut(files, self._esn, from_ns, to_ns, self.folder, is_ending=lambda: self._is_ending)
 
     async def _drop(self) -> None:
         self._wanted, self._cutting = None, None

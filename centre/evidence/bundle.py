@@ -21,7 +21,6 @@ from centre.evidence.signer import EvidenceSigner
 from centre.evidence.store import StoredBody
 from centre.views.safe_json import json_safe
 from core.errors import ConfigError, RecordingError
-from edge.recording.reader import read_messages
 from edge.versions import versions as software
 from edge.wire import SiteRecord, decode_site
 from geofence import violation as codec
@@ -152,6 +151,8 @@ def add_site(bundle: Bundle, clips: Sequence[Clip], own: SiteRecord) -> None:
 
 
 def _site_of(path: Path) -> SiteRecord | None:
+    from edge.recording.reader import read_messages  # 2 MiB: only where a file is made
+
     try:
         first = next(read_messages(path), None)
         return None if first is None or first.topic != "/site" else decode_site(first.body)

@@ -58,6 +58,8 @@ class ClipClient:
         except msgspec.DecodeError:
             self.counts["clip.unreadable"] += 1
             return
+        if answer.outcome == "dropped":  # nobody waits for it
+            return
         esn, future = self._waiting.get(answer.id, ("", None))
         if future is None or esn != message.topic.name or future.done():
             self.counts["clip.unasked"] += 1

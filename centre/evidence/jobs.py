@@ -34,6 +34,7 @@ from edge.config import Site
 AT_ONCE = 2  # files that are made at the same time; of one RSU one clip at a time
 BEFORE_NS, AFTER_NS = 10 * NS, 2 * NS  # of the violation, that its clip holds besides it
 TEND_S = 60.0  # between looks for files that are too old
+SEAL_S = 60.0  # a database that takes longer fails the file: it may be asked for again
 RETRY_S = 2.0  # after the database failed
 KIND = "evidence"  # of the feed
 Stills = list[tuple[str, bytes]]  # member, picture
@@ -179,7 +180,7 @@ class Evidence:
 
         def seal(body: dict[str, Any]) -> AuditRow:
             done = asyncio.run_coroutine_threadsafe(self._seal(violation, body), loop)
-            return done.result()
+            return done.result(SEAL_S)
 
         centre = self.site.config.centre.id
         job = build.Job(key, violation, row["user"], self.site.config.site.name, centre, self.now_ns())

@@ -29,7 +29,10 @@ def fetch(url: str) -> tuple[str, bytes]:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise NoStillError("its address is neither http nor https")
     make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = make(parts.hostname, parts.port, timeout=TIME_S)
+    try:
+        connection = make(parts.hostname, parts.port, timeout=TIME_S)
+    except (ValueError, http.client.HTTPException) as error:
+        raise NoStillError(f"its address can't be: {error}"[:200]) from error
     ending = threading.Timer(TIME_S, lambda: connection.sock and connection.sock.close())
     ending.daemon = True
     ending.start()

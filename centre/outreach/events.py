@@ -17,7 +17,7 @@ class AlarmEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One event, as JSON. A reader ignores fields that it does not know."""
 
     v: Literal[1] = 1
-    id: Name
+    id: Annotated[str, Meta(min_length=1, max_length=160)]
     event: Event
     number: Annotated[int, Meta(ge=1)]
     at_ns: str
@@ -77,13 +77,19 @@ def next_events(known: Known | None, grade_max: int, is_open: bool) -> tuple[lis
     return said, Known(grade, before.closed or not is_open, before.number + len(said))
 
 
+def event_id(centre: str, violation: str, number: int) -> str:
+    """Return the id of an event: a second centre counts its own."""
+    return f"{centre}.{violation}.{number}"
+
+
 def event_of(
     what: Event, number: int, found: Violation, grade: int, moment: Moment, act: tuple[str, str] | None = None
 ) -> AlarmEvent:
     """Return one event.  act : what was done by whom, of `handled`"""
     vehicle: Any = found.vehicle
     return AlarmEvent(
-        id=f"{found.id}.{number}", event=what, number=number, at_ns=str(moment.at_ns), site=moment.site,
+        id=event_id(moment.centre, found.id, number), event=what, number=number,
+        at_ns=str(moment.at_ns), site=moment.site,
         centre=moment.centre, violation=found.id, grade=GRADES[grade], rule=found.rule, esn=found.esn,
         start_ns=str(found.start_ns), end_ns=None if found.end_ns is None else str(found.end_ns),
         plate=None if vehicle is None else vehicle.plate,

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
+import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -40,7 +40,6 @@ class Sender:
     topic: str
     counts: Counter[str] = field(default_factory=Counter)
     ways: dict[str, Deliver] = field(init=False)
-    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "centre.webhook"))
 
     def __post_init__(self) -> None:
         centre = self.site.config.centre
@@ -61,13 +60,10 @@ class Sender:
         if not self.ways:
             return
         await self._until_done(lambda db, _found: store.begin(db))  # a disk may have refused it at the start
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._collect(), name="centre.outreach.collect")
-                for way in self.ways:
-                    tasks.create_task(self._send(way), name=f"centre.outreach.{way}")
-        finally:
-            self._threads.shutdown(wait=False)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._collect(), name="centre.outreach.collect")
+            for way in self.ways:
+                tasks.create_task(self._send(way), name=f"centre.outreach.{way}")
 
     async def figures(self) -> dict[str, Any]:
         """Return `/api/outreach`: what waits, and what was given up, by way."""
@@ -138,8 +134,29 @@ class Sender:
         config = self.site.config.centre.webhook
         assert config is not None, "else it is no way"
         stamp_s = self.now_ns() // NS
-        run = asyncio.get_running_loop().run_in_executor
-        await run(self._threads, send, config, event_id, body, stamp_s)
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def settle(error: Exception | None) -> None:
+            if done.done():
+                return
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(error)
+
+        def work() -> None:
+            error: Exception | None = None
+            try:
+                send(config, event_id, body, stamp_s)
+            except Exception as found:  # our bug too: it must not end a thread unseen
+                error = found
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(settle, error)
+
+        # a daemon: the end of the process doesn't wait for a server that hangs
+        threading.Thread(target=work, name="centre.webhook", daemon=True).start()
+        await done
 
     async def _to_topic(self, _event_id: str, body: bytes) -> None:
         if not await self.publish(self.topic, body):

@@ -7,7 +7,7 @@ import msgspec
 import sqlalchemy as sa
 
 from centre.audit.tables import AUDIT
-from centre.outreach.events import Known, Moment, encode, event_of, handles, next_events
+from centre.outreach.events import Known, Moment, encode, event_id, event_of, handles, next_events
 from centre.outreach_tables import OUTREACH, SAID
 from centre.settings import set_value, value
 from centre.store import EPISODE, FEED, VERSION
@@ -22,9 +22,10 @@ LOCK = "outreach"
 
 def begin(db: sa.Connection) -> None:
     """Begin with what is committed now: a platform isn't flooded with the past."""
-    for key, column in ((FEED_KEY, FEED.c.n), (AUDIT_KEY, AUDIT.c.n)):
-        if value(db, key) is None:
-            set_value(db, key, str(db.scalar(sa.select(sa.func.max(column))) or 0))
+    for key, newest in zip((FEED_KEY, AUDIT_KEY), ends(db), strict=True):
+        # further than there are rows: they were lost, and are counted anew
+        if value(db, key) is None or _after(db, key) > newest:
+            set_value(db, key, str(newest))
 
 
 def collect(db: sa.Connection, ways: Sequence[str], moment: Moment) -> tuple[int, int]:
@@ -73,7 +74,7 @@ def _changed(db: sa.Connection, violation: str, ways: Sequence[str], moment: Mom
         return
     for number, event in enumerate(events, start=now.number - len(events) + 1):
         body = encode(event_of(event, number, found, now.grade, moment))
-        _put(db, ways, (f"{violation}.{number}", violation), body, moment.at_ns)
+        _put(db, ways, (event_id(moment.centre, violation, number), violation), body, moment.at_ns)
     _note(db, violation, now, is_new=known is None)
 
 
@@ -83,7 +84,7 @@ def _handled(db: sa.Connection, act: Any, ways: Sequence[str], moment: Moment) -
         return
     now = known._replace(number=known.number + 1)
     body = encode(event_of("handled", now.number, shown[1], known.grade, moment, (act.act, act.user)))
-    _put(db, ways, (f"{act.subject}.{now.number}", act.subject), body, moment.at_ns)
+    _put(db, ways, (event_id(moment.centre, act.subject, now.number), act.subject), body, moment.at_ns)
     _note(db, act.subject, now, is_new=False)
 
 

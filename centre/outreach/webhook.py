@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import http.client
-import ssl
 import threading
 from urllib.parse import urlsplit
 
@@ -37,7 +36,10 @@ def send(config: WebhookConfig, event_id: str, body: bytes, stamp_s: int) -> Non
     if config.secret is not None:
         headers["X-Petroroad-Signature"] = signature(config.secret, stamp_s, event_id, body)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    connection = make(parts.hostname or "", parts.port, timeout=config.timeout_s)
+    try:
+        connection = make(parts.hostname or "", parts.port, timeout=config.timeout_s)
+    except (ValueError, http.client.HTTPException) as error:
+        raise NotDeliveredError(f"its address can't be: {error}"[:200]) from error
     # a time-out of the socket alone is spent anew with each byte that trickles in
     ending = threading.Timer(2.0 * config.timeout_s, lambda: _cut(connection))
     ending.daemon = True
@@ -46,7 +48,7 @@ def send(config: WebhookConfig, event_id: str, body: bytes, stamp_s: int) -> Non
         connection.request("POST", path, body, headers)
         answer = connection.getresponse()
         answer.read(ANSWER_BYTES_MAX)
-    except (OSError, http.client.HTTPException, ssl.SSLError, AttributeError) as error:  # the last: when cut
+    except (OSError, http.client.HTTPException, AttributeError, ValueError) as error:  # the last: when cut
         raise NotDeliveredError(f"{type(error).__name__}: {error}"[:200]) from error
     finally:
         ending.cancel()

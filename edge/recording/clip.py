@@ -6,7 +6,7 @@ from there on as it was recorded. Where the RSU was started anew meanwhile, it i
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,10 +47,11 @@ class Clip:
 
 def cut(
     files: Sequence[Path], esn: str, from_ns: int, to_ns: int, folder: Path,
-    *, bytes_max: int = CLIP_BYTES_MAX,
+    *, bytes_max: int = CLIP_BYTES_MAX, is_ending: Callable[[], bool] = lambda: False,
 ) -> Clip:  # fmt: skip
     """Write the clip of [from_ns, to_ns] into an empty folder.
 
+    is_ending : asked while it reads: the process ends, and waits for nobody
     files : the RSU's recordings, oldest first.  Raises NoClipError, and OSError of the disk
     """
     clip = Clip()
@@ -60,7 +61,7 @@ def cut(
             clip.notes.append(f"the RSU was started more than {CLIP_FILES_MAX} times")
             break
         writer = _Cut(folder, (esn, epoch), from_ns if not clip.files else 0, left)
-        path = writer.write(_messages(paths, to_ns, clip.notes))
+        path = writer.write(_messages(paths, to_ns, clip.notes, is_ending))
         if path is None:
             continue
         if (
@@ -112,7 +113,9 @@ def _by_epoch(found: Sequence[tuple[FileName, Path]]) -> Iterator[tuple[int, lis
         yield epoch, [path for name, path in found if name.epoch == epoch]
 
 
-def _messages(paths: Sequence[Path], to_ns: int, notes: list[str]) -> Iterator[Recorded]:
+def _messages(
+    paths: Sequence[Path], to_ns: int, notes: list[str], is_ending: Callable[[], bool]
+) -> Iterator[Recorded]:
     """Yield the messages up to a time, all of that time with them; pauses leave the cores to others."""
     begun_s = time.thread_time()
     for path in paths:
@@ -124,6 +127,8 @@ def _messages(paths: Sequence[Path], to_ns: int, notes: list[str]) -> Iterator[R
             yield message
             worked_s = time.thread_time() - begun_s
             if worked_s > WORK_S:
+                if is_ending():
+                    raise NoClipError("failed", "the RSU ends")
                 time.sleep(PAUSE_FACTOR * worked_s)
                 begun_s = time.thread_time()
         if reading.n_damages:

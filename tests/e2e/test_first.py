@@ -9,6 +9,7 @@ import tomllib
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 
 from edge.clock import Clock
@@ -130,6 +131,19 @@ def measures_each_stage(scraped: dict[str, str]) -> None:
     assert 0.0 < sums["total"] < 60.0
 
 
+def fetch_evidence(http: str, violation: str, path: Path) -> None:
+    """Ask a centre for a violation's evidence file, and fetch it."""
+    with httpx.Client(base_url=f"http://{http}", timeout=10.0) as client:
+        job = client.post(f"/api/violations/{violation}/evidence", json={}).raise_for_status().json()
+        end_s = time.monotonic() + 60.0
+        while job["state"] == "waiting":
+            assert time.monotonic() < end_s, job
+            time.sleep(0.1)
+            job = client.get(f"/api/evidence/{job['id']}").json()
+        assert job["state"] == "ready", job
+        path.write_bytes(client.get(f"/api/evidence/{job['id']}/file").raise_for_status().content)
+
+
 async def test_a_departure_becomes_one_committed_row_and_replays_to_the_same_bytes(run_folder, capsys):
     folder = run_folder("first")
     folder.mkdir(parents=True)
@@ -146,6 +160,8 @@ async def test_a_departure_becomes_one_committed_row_and_replays_to_the_same_byt
         async with asyncio.timeout(30.0):
             while (found := await asyncio.to_thread(ask, site.http, wanted)) is None:
                 await asyncio.sleep(0.1)  # on a busy machine the centre may not answer within a second
+        evidence = folder / "evidence.zip"
+        await asyncio.to_thread(fetch_evidence, site.http, found["items"][0]["id"], evidence)
         scraped = {
             target.part: await asyncio.to_thread(scrape, target.address) for target in targets_of(loaded)
         }
@@ -162,6 +178,10 @@ async def test_a_departure_becomes_one_committed_row_and_replays_to_the_same_byt
     capsys.readouterr()
     assert main(["replay", *map(str, (recording, *more)), "--json"]) == 0
     replayed = json.loads(capsys.readouterr().out)
+    assert main(["evidence", "verify", str(evidence), "--json"]) == 0
+    verified = json.loads(capsys.readouterr().out)
+    assert verified["faults"] == []
+    assert verified["replayed"]["RSU001"]["versions"] == verified["versions"] > 0
     assert replayed["violations"] == replayed["recorded_violations"] >= found["items"][0]["version"]
     (folder / "deeper.toml").write_text(RULES + DEEPER)
     (folder / "rules.toml").write_text(RULES)

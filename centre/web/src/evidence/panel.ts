@@ -22,6 +22,7 @@ export class OutwardPanel implements View {
   private files: EvidenceFile[] = [];
   private warnings: Warnings | null = null;
   private problem = "";
+  private nDead = 0; // events that other platforms never got
   private isWriting = false;
   private isOff = true;
   private timer = 0;
@@ -75,8 +76,10 @@ export class OutwardPanel implements View {
     this.button("evidence", `<kbd>E</kbd> ${t("evidenceDo")}`, this.isOff ? t("why_disconnected") : "");
     this.button("warn", `<kbd>W</kbd> ${t("warnDo")}`, why);
     set(foot.querySelector(".cam")!, cameraHtml(state, episode));
-    set(foot.querySelector(".said")!, [this.problem && `▲ ${escape(this.problem)}`, fileHtml(this.files[0]), warningHtml(this.warnings)]
-      .filter(Boolean).map((x) => `<div>${x}</div>`).join(""));
+    const dead = this.nDead > 0 ? `▲ ${t("deadLetters", { n: this.nDead })}` : "";
+    const problem = this.problem === "" ? "" : `▲ ${escape(this.problem)}`;
+    const said = [problem, fileHtml(this.files[0]), warningHtml(this.warnings), dead].filter((x) => x !== "");
+    set(foot.querySelector(".said")!, said.map((x) => `<div>${x}</div>`).join(""));
     this.drawForm(foot);
   }
 
@@ -164,10 +167,12 @@ export class OutwardPanel implements View {
   private async load(id: string): Promise<void> {
     clearTimeout(this.timer);
     try {
-      const [files, warnings] = await Promise.all([
+      const [files, warnings, ways] = await Promise.all([
         get<{ items: EvidenceFile[] }>(`/api/violations/${id}/evidence`),
         get<Warnings>(`/api/violations/${id}/warnings`),
+        get<Record<string, { dead: number }>>("/api/outreach"),
       ]);
+      this.nDead = Object.values(ways).reduce((sum, way) => sum + way.dead, 0);
       if (id !== this.id) return;
       [this.files, this.warnings] = [files.items, warnings];
     } catch {
