@@ -45,7 +45,12 @@ def excess_m_max(
     if grade == "undecidable" or type(stamps) is not list or type(values) is not list:
         return None
     try:
-        last_ns = end_ns or max(stamps, default=0)
+        newest_ns = max(stamps, default=0)
+        last_ns = end_ns or newest_ns
+        if stamps and len(stamps) == len(values) and start_ns <= min(stamps) and newest_ns <= last_ns:
+            most = max(values)  # NaN if that is the first; a later one is passed over, as below
+            if min(values) >= -EXCESS_M_MAX and most <= EXCESS_M_MAX:
+                return most  # type: ignore[no-any-return]
         return max(
             (
                 value

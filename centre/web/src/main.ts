@@ -85,13 +85,13 @@ function drawAlarms(): void {
 }
 
 function drawText(): void {
+  if (isWall()) showNewest(); // first: titles and strip must be of one window
   drawAlarms();
   if (state.wantsDetail && (state.connection === "live" || state.connection === "stale")) void loadDetail(state, state.selected!);
   screens.draw("text", performance.now());
   drawWindowTitle();
   announcer.announce(state, performance.now());
   if ($(".skip").textContent !== t("skip")) $(".skip").textContent = t("skip");
-  if (isWall()) showNewest();
 }
 
 /** On a wall nobody moves the detail: it goes to the newest open alarm. */
