@@ -1,4 +1,4 @@
-"""The centre as supervisors and programs feel it. `python -m benchmarks.centre [--quick]`
+"""The centre as supervisors and programs feel it. `python -m benchmarks.centre [--quick] [server]`
 
 Broker (NATS), centre and Chromium are the real ones. One JSON line per figure; `ratio` is how many times
 better than its limit a figure is (peer `limit`). Rates of the centre are per second of its processor time:
@@ -8,7 +8,8 @@ what a core that does nothing else reaches, whatever else runs; `…_wall` is wh
 `centre.tracks_per_s`: rows of 100 RSUs with 100 vehicles each, passed on to four pages in full.
 `centre.api.p99_ms`: answers to programs while 20 pages are open, 2 000 vehicles drive (ten times a second)
 and 50 violations arrive in a second; `centre.page_bytes_per_s`: what each page receives that looks at 500 m.
-`page.*`: `benchmarks.centre_page`, with 1 000 vehicles and 200 open rows in Chromium at 1920 x 1080.
+`page.*`: `benchmarks.centre_page`, with 1 000 vehicles and 200 open rows in Chromium at 1920 x 1080; not with
+`server`, which needs no browser.
 """
 
 import asyncio
@@ -216,6 +217,8 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="petroroad-centre-") as name:
             for each in uvloop.run(phase(Path(name), amount)):
                 each.show()
+    if "server" in sys.argv[1:]:
+        return 0
     for name, value, unit in centre_page.measure(15.0 if quick else 1_800.0):
         line(name, value, unit).show()
     return 0

@@ -105,6 +105,7 @@ def _stored(centre: Centre) -> Handlers:
         before: Before = None,
         limit: Limit = 100,
     ) -> dict[str, Any]:
+        """Episodes, newest opened on top."""
         grades = tuple(grade or ())
         wanted = EpisodeFilter(
             state=shown, grades=grades, rule=rule, esn=esn, kind=kind, before=before, limit=limit
@@ -113,6 +114,7 @@ def _stored(centre: Centre) -> Handlers:
 
     @get("/api/violations/{violation_id:str}", opt={"answer": "EpisodeDetail"})
     async def violation(violation_id: FromPath[str]) -> dict[str, Any]:
+        """One episode with all its versions and their evidence."""
         found = await centre.database.read(centre.database.reader.violation, violation_id)
         if found is None:
             raise NotFoundException("no violation of this id")
@@ -125,6 +127,7 @@ def _stored(centre: Centre) -> Handlers:
         before: Before = None,
         limit: Limit = 100,
     ) -> dict[str, Any]:
+        """Journeys of registered trucks, newest begun on top."""
         wanted = JourneyFilter(state=shown, terminal=terminal, before=before, limit=limit)
         offline = centre.overview.offline()
         return await centre.database.read(centre.database.reader.journeys, wanted, offline)
@@ -136,6 +139,7 @@ def _stored(centre: Centre) -> Handlers:
 
     @get("/api/summary", opt={"answer": "Summary"})
     async def summary() -> dict[str, Any]:
+        """The present state in figures."""
         return await centre.overview.summary()
 
     return [violations, violation, journeys, quarantine, summary]
@@ -146,11 +150,13 @@ def _momentary(centre: Centre) -> Handlers:
 
     @get("/api/site", opt={"answer": "SiteBody", "cached": True}, sync_to_thread=False)
     def site() -> Json:
+        """Axis, lanes, places and units of the site."""
         headers = {"etag": centre.site.description_etag, "cache-control": "no-cache"}
         return Response(centre.site.description, media_type="application/json", headers=headers)
 
     @get("/api/map", opt=MAP, sync_to_thread=False)
     def road_map(request: Request[Any, Any, Any]) -> Json:
+        """The map as loaded, byte for byte."""
         headers = {"etag": centre.site.map_etag, "vary": "accept-encoding", "cache-control": "no-cache"}
         body = centre.site.map_plain
         if accepts_gzip(request.headers.get("accept-encoding", "")):
@@ -159,10 +165,12 @@ def _momentary(centre: Centre) -> Handlers:
 
     @get("/api/rsus", opt={"answer": "RsuTable"}, sync_to_thread=False)
     def rsus() -> dict[str, Any]:
+        """The state of each RSU and gateway."""
         return centre.overview.rsu_table()
 
     @get("/api/counts", opt={"answer": "Counts"}, sync_to_thread=False)
     def counts() -> dict[str, dict[str, Any]]:
+        """All counters by part and reason."""
         return centre.overview.counts()
 
     return [site, road_map, rsus, counts]

@@ -46,7 +46,7 @@ def routes(tmp_path):
 @pytest.mark.parametrize("path", ["docs/architecture.md", "centre/API.md"])
 def test_the_documented_routes_are_those_that_are_served(routes, path):
     text = (ROOT / path).read_text(encoding="utf-8")
-    found = re.findall(r"/api(?:/(?:[a-z-]+|\{\w+\}))+|/(?:healthz|readyz|metrics)\b", text)
+    found = re.findall(r"/api(?:/(?:[a-z-]+(?:\.[a-z]+)?|\{\w+\}))+|/(?:healthz|readyz|metrics)\b", text)
     named = {re.sub(r"\{\w+\}", "{id}", route) for route in found}
     assert named == routes - {"/"}
 

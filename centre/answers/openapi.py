@@ -54,7 +54,7 @@ def _handlers(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler, Any]]
 def _operation(
     path: str, method: str, handler: HTTPRouteHandler, model: Any, schemas: dict[str, Any]
 ) -> dict[str, Any]:
-    about = (handler.fn.__doc__ or "").strip().partition("\n")[0]
+    about = (handler.fn.__doc__ or "").strip().partition("\n")[0].rstrip(".")
     found: dict[str, Any] = {
         "operationId": _id(method, path),
         "summary": about or handler.handler_name.replace("_", " "),

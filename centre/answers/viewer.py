@@ -36,7 +36,8 @@ def page_of(document: Mapping[str, Any]) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
-        f'<title>{title}</title><link rel="stylesheet" href="/api/docs.css"></head><body>'
+        f'<title>{title}</title><link rel="icon" href="/icon.svg">'
+        '<link rel="stylesheet" href="/api/docs.css"></head><body>'
         f"<main><h1>{title}</h1><p>OpenAPI {escape(document['openapi'])}: "
         '<a href="/api/openapi.json">/api/openapi.json</a>. HEAD works wherever GET does.</p>'
         f"<h2>Requests</h2>{''.join(operations)}<h2>Shapes</h2>{''.join(schemas)}</main></body></html>"

@@ -15,8 +15,9 @@ from websockets.exceptions import InvalidStatus
 
 from centre.answers.delivery import PACKED_BYTES_MIN, accepts_gzip, matches
 from centre.api import routes
+from edge import topics
 from tests.support.centre_samples import episode_id, violation
-from tests.support.serving_centre import FakeBroker, Running, running
+from tests.support.serving_centre import TEST_S, FakeBroker, Running, running
 
 pytestmark = pytest.mark.anyio
 PROBLEM = "application/problem+json"
@@ -280,3 +281,17 @@ async def test_no_request_of_many_makes_it_fail(tmp_path: Path) -> None:
         centre.send(1, violation(1))
         await centre.until_sent(1)
         assert " passed" in await _fuzz(centre, tmp_path, "--max-examples", "100")
+
+
+async def test_what_was_set_aside_is_paged_as_all_lists_are(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre:
+        for n in range(3):
+            centre.app.ingest.subscriptions.receive(topics.violation_up("RSU001"), b"no batch %d" % n)
+        async with asyncio.timeout(TEST_S):
+            while len((whole := await centre.get("/api/quarantine"))["items"]) < 3:
+                await asyncio.sleep(0.01)
+        assert whole["next"] is None
+        first = await centre.get("/api/quarantine?limit=2")
+        rest = await centre.get(f"/api/quarantine?limit=2&before={first['next']}")
+        assert first["items"] + rest["items"] == whole["items"]
+        assert (len(first["items"]), len(rest["items"]), rest["next"]) == (2, 1, None)

@@ -143,13 +143,13 @@ let drawnNow = false; // in this task
 function drawText(): void {
   drawnNow = true;
   queueMicrotask(() => (drawnNow = false));
+  if (isWall()) showNewest(); // first: titles and strip must be of one window
   drawAlarms();
   if (state.wantsDetail && (state.connection === "live" || state.connection === "stale")) void loadDetail(state, state.selected!);
   screens.draw("text", performance.now());
   session.draw();
   drawWindowTitle();
   if ($(".skip").textContent !== t("skip")) $(".skip").textContent = t("skip");
-  if (isWall()) showNewest();
 }
 
 /** On a wall nobody moves the detail: it goes to the newest open alarm. */
