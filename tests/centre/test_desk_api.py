@@ -4,8 +4,9 @@ import asyncio
 import time
 
 from centre.desk.reasons import reasons
-from tests.support.centre_samples import episode_id, violation
-from tests.support.serving_centre import running, streaming
+from edge import topics, wire
+from tests.support.centre_samples import episode_id, status, violation
+from tests.support.serving_centre import FakeBroker, running, streaming
 
 SEEN_S = 0.2  # from the commit of an act to the other desk's page
 
@@ -80,5 +81,60 @@ def test_the_description_has_all_words_in_both_languages(tmp_path):
         assert [each["code"] for each in found["reasons"]] == list(reasons())
         assert all(each["zh"] and each["en"] for each in [*found["reasons"], *found["why"]])
         assert found["deadlines_s"] == {"1": 30.0, "2": 60.0, "3": 180.0, "4": 600.0}
+
+    asyncio.run(play())
+
+
+def test_an_rsu_that_falls_silent_is_a_loss_on_every_page(tmp_path):
+    """The broker comes, an RSU lives, goes off by its will: a loss and its handling reach an open page."""
+
+    async def play():
+        async with running(tmp_path) as centre, streaming(centre) as page:
+            broker = FakeBroker(connected=True)
+            centre.app.broker.connect(broker)
+            centre.app.desk.watching._view._back_ns = 1  # it has been there for long
+            topic = topics.status("RSU001")
+            centre.app.ingest.subscriptions.receive(topic, wire.encode(status()))
+            gone = wire.encode(status(state="offline"))
+            centre.app.ingest.subscriptions.receive(topic, gone)
+            data = await anext(data async for _, name, data in page if name == "loss")
+            assert (data["kind"], data["part"], data["detail"]) == ("rsu", "RSU001", "off")
+            assert (await centre.get("/api/losses"))["items"] == [data]
+            (handling,) = (await centre.get("/api/handling"))["items"]
+            assert (handling["id"], handling["kind"], handling["priority"]) == (data["id"], "loss", 2)
+            assert (await centre.get("/api/summary"))["desk"]["new"]["loss"] == 1
+
+    asyncio.run(play())
+
+
+def test_shelves_shifts_and_reports_over_http(tmp_path):
+    async def play():
+        async with running(tmp_path) as centre:
+            centre.send(1, violation(1))
+            await centre.until_sent(1)
+            until_ns = centre.app.desk.now_ns() + 3_600 * 10**9
+            wanted = {"plate": "辽L·A0001", "until_ns": str(until_ns), "reason": "weighed by hand"}
+            made = await centre.http.post("/api/shelves", json=wanted)
+            assert made.status_code == 201, made.text
+            n = made.json()["n"]
+            assert (
+                await centre.http.post("/api/shelves", json=wanted | {"until_ns": "1"})
+            ).status_code == 400
+            assert (await centre.get("/api/shelves"))["items"][0]["n"] == n
+            ended = await centre.http.delete(f"/api/shelves/{n}")
+            assert ended.json()["ended_ns"] is not None
+            assert (await centre.http.delete("/api/shelves/99")).status_code == 404
+            begun = await centre.http.post("/api/shift", json={"act": "begin", "desk": "north"})
+            assert begun.json()["on_duty"][0]["desk"] == "north"
+            given = {"act": "hand_over", "to": "li", "text": "quiet"}
+            assert (await centre.http.post("/api/shift", json=given)).json()["last"]["to"] == "li"
+            assert (await centre.http.post("/api/shift", json=given)).status_code == 409
+            sheet = await centre.get("/api/shift/sheet?since_ns=0")
+            assert [each["id"] for each in sheet["new"]] == [episode_id(1)]
+            assert (await centre.get("/api/away?since_ns=0"))["unacknowledged"] == [episode_id(1)]
+            assert (await centre.get("/api/desk/groups"))["by_rule"][0]["key"] == "lane_departure"
+            assert (await centre.get("/api/desk/false?days=1"))["raised"] == 1
+            for path in ("/api/away?since_ns=x", "/api/desk/false?days=0", "/api/losses?limit=501"):
+                assert (await centre.http.get(path)).status_code == 400, path
 
     asyncio.run(play())
