@@ -108,10 +108,15 @@ def test_an_alarm_from_its_sound_to_its_end_by_keyboard_alone(
     page.wait_for_selector("[data-testid=trail]:has-text('closed')")
     assert acts_of(stage, found) == ["acknowledge", "handle", "close"]
     assert row(page, found).locator(".act button").inner_text() == "Reopen"
+    page.evaluate("localStorage.setItem('seen:local', Date.now() - 300_000)")  # as if closed for five minutes
     page.reload()
     wait_for(page, LOADED)
     is_in_state(page, found, "closed")
     assert page.evaluate(f"{ROOT}.waiting") == "0"
+    away = page.locator("[data-testid=away]:has-text('1 raised, ')")
+    away.wait_for()
+    away.locator("[data-away=close]").click()
+    page.wait_for_selector("[data-testid=away]", state="hidden")
 
 
 def test_two_desks_see_each_other_and_the_second_reads_who_was_first(

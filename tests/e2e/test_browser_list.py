@@ -235,7 +235,8 @@ def test_age_counts_from_the_event_and_what_comes_late_is_no_news(
     assert re.search(r"\b1:[1-3]\d\b", text), text  # its age, from when it began
     assert "Late" in text
     assert "NEW" not in text
-    assert re.search(r"\d\d:\d\d:\d\d", text.split("\n")[1]), text  # the time of day that it began
+    # the time of day that it began, below the mark with its priority and the grade
+    assert re.search(r"\d\d:\d\d:\d\d", "".join(text.split("\n")[:3])), text
     assert "NEW" in words(page, now)
     assert re.search(r"as of \d\d:\d\d:\d\d", words(page, now))
     row(page, now).click()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import httpx
 import msgspec
 import numpy as np
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from centre.api import build
 from centre.app import Centre, build_centre
@@ -253,8 +255,18 @@ class Stage:
         )
 
     def refuse(self, reason: str | None) -> None:
-        """Let the database's commits have failed with that reason; None: they work again."""
-        self._centre.writer.fault = reason
+        """Let the database's commits fail with that reason, the last one too; None: they work again."""
+        writer = self._centre.writer
+        vars(writer).pop("_in_thread", None)
+        writer.fault = reason
+        if reason is None:
+            return
+
+        def fail() -> Any:
+            raise OperationalError("COMMIT", {}, sqlite3.OperationalError(reason))
+
+        whole = writer._in_thread
+        writer._in_thread = lambda _write: whole(fail)  # type: ignore[method-assign]
 
     def counts(self) -> dict[str, int]:
         """Return what the centre has counted."""

@@ -266,7 +266,8 @@ export class List implements View {
 
   /** Put the rows into the box; nothing is touched while their order stays. */
   private place(state: State, ranked: ReadonlyMap<string, Ranked>): void {
-    const empty = this.layout.sections[0]?.ids.length === 0 ? emptyHtml(state) : "";
+    const waits = this.layout.sections.some((x) => x.key !== "secRecord" && x.key !== "secClosed" && x.ids.length > 0);
+    const empty = waits || openAlarms(state).all > 0 ? "" : emptyHtml(state);
     const order = this.layout.sections.map(
       (x) => `${x.key}${x.ids.length > 0}${canUnfold(x)}${this.unfolded.has(x.key)}${this.pages.skipped(x.key)}${x.ids.join()}`
     ).join("|")

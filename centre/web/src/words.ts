@@ -60,7 +60,7 @@ export const WORDS = {
   cGrade: ["等级", "Grade"], cBegan: ["开始", "began"], cPlate: ["车牌", "Plate"], cUn: ["UN · 类", "UN · class"], cRule: ["规则", "Rule"],
   cPlace: ["位置", "Place"],
   cExcess: ["越限", "Excess"], cLasted: ["持续", "Lasted"], cProb: ["概率", "prob."], cAge: ["距今", "Age"], cState: ["状态", "state"],
-  max: ["最大", "max"], classN: ["类", ""], hold: ["顺序暂停", "order held"], arrived: ["变动", "changed"], keys: ["J K 移动", "J K move"],
+  max: ["最大", "max"], classN: ["类", ""], hold: ["顺序暂停", "order held"], arrived: ["变动", "changed"], keys: ["J K 移动 · A 确认 · ? 按键", "J K move · A ack · ? keys"],
   excess: ["越限", "Excess"], lasted: ["持续", "Lasted"], prob: ["违规概率", "P(violation)"], probS: ["概率", "P(viol.)"], speed: ["速度", "Speed"],
   limit: ["限", "limit"], sigma: ["横向 1σ", "Lateral 1σ"],
   leftEdge: ["左缘 ±1σ", "left edge ±1σ"], rightEdge: ["右缘 ±1σ", "right edge ±1σ"], laneLine: ["车道标线", "lane line"],
