@@ -50,7 +50,7 @@ def test_evidence_is_fetched_and_the_driver_warned(browser: Browser, tmp_path: P
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.goto(f"{served.url}#v={served.id}")
         foot = page.get_by_test_id("outward")
-        warn, ask = foot.get_by_role("button", name="警示驾驶员"), foot.get_by_role("button", name="证据包")
+        warn, ask = (page.locator(f"#acts [data-slot={slot}]") for slot in ("warn", "evidence"))
         expect(warn).to_be_enabled(timeout=30_000)  # a busy machine loads the page slowly
         page.keyboard.press("e")
         link = foot.get_by_role("link", name="下载证据包")

@@ -84,7 +84,7 @@ const overview = new OverviewView($<HTMLCanvasElement>("#over canvas"));
 const detail = new DetailView($<HTMLCanvasElement>("#focus canvas"));
 const wholeMap = new WholeMapView($("#whole"));
 const closeUp = new CloseUpView($("#close"));
-const outward = new OutwardPanel($("#card"), drawText);
+const outward = new OutwardPanel($("#card"), $("#acts"), drawText);
 const frame = new Screen([
   textView("alarm", $("#top"), (el) => drawHeader(el, state, ring)),
   textView("alarm", $("#banner"), drawBanner),

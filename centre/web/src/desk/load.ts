@@ -1,49 +1,32 @@
 /** Fetches what the desk needs: handlings, losses of view, shelves, reasons, and who sits here. */
 
-import { get, Refused } from "../api.ts";
+import { loadMe } from "../accounts/me.ts";
+import { get } from "../api.ts";
 import type { Page } from "../api.ts";
-import { setCsrf } from "../send.ts";
 import type { State } from "../state.ts";
-import type { DeskSettings, Handling, LossAlarm, Me, Shelf } from "./model.ts";
+import type { DeskSettings, Handling, LossAlarm, Shelf } from "./model.ts";
 
 const ROWS_MAX = 500;
 const PAGES_MAX = 8;
-const LOCAL: Me = { name: "local", display: "", role: "administrator", rights: ["look", "handle", "shelve"], desk: "" };
 
 /** Load the desk after the newest episodes; older ones that still wait for somebody are fetched too. */
 export async function loadDesk(state: State): Promise<void> {
   const { desk } = state;
   const [handlings, losses, shelves, settings, me] = await Promise.all([
     get<{ items: Handling[] }>("/api/handling"),
-    getIfServed<{ items: LossAlarm[] }>(`/api/losses?state=all&limit=${ROWS_MAX}`, { items: [] }),
-    getIfServed<{ items: Shelf[] }>("/api/shelves", { items: [] }),
+    get<{ items: LossAlarm[] }>(`/api/losses?state=all&limit=${ROWS_MAX}`),
+    get<{ items: Shelf[] }>("/api/shelves"),
     get<DeskSettings>("/api/desk"),
     loadMe(),
   ]);
   for (const x of losses.items) desk.putLoss(x);
   for (const x of handlings.items) desk.put(x);
   for (const x of shelves.items) desk.putShelf(x);
+  if (typeof me === "string") throw new Error("the centre does not say who sits here");
   desk.settings = settings;
   desk.me = me;
   await loadWaiting(state);
   desk.loaded = true;
-}
-
-/** Fetch what a centre of an earlier version does not serve; other failures are the caller's. */
-async function getIfServed<T>(path: string, otherwise: T): Promise<T> {
-  try {
-    return await get<T>(path);
-  } catch (error) {
-    if (error instanceof Refused && error.status === 404) return otherwise;
-    throw error;
-  }
-}
-
-/** Who sits here; without accounts whoever sits at the centre's machine. */
-async function loadMe(): Promise<Me> {
-  const me = await getIfServed<Me & { csrf?: string }>("/api/me", LOCAL);
-  if (me.csrf !== undefined) setCsrf(me.csrf);
-  return me;
 }
 
 /** Fetch the ended alarms that nobody has closed and that are older than the newest episodes. */

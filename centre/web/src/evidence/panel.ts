@@ -1,4 +1,4 @@
-/** The card's foot: ask for the evidence file, warn the driver, open the camera; and what became of it. */
+/** Ask for the evidence file, warn the driver, open the camera; the card's foot says what became of it. */
 
 import "./evidence.css";
 import { get } from "../api.ts";
@@ -17,6 +17,8 @@ const POLL_MS = 1_000;
 export class OutwardPanel implements View {
   readonly rate = "text";
   private readonly card: HTMLElement;
+  /** Where the buttons stand, each with its `data-slot`. */
+  private readonly bar: HTMLElement;
   private readonly acted: () => void;
   private id = "";
   private files: EvidenceFile[] = [];
@@ -27,16 +29,20 @@ export class OutwardPanel implements View {
   private isOff = true;
   private timer = 0;
 
-  constructor(card: HTMLElement, acted: () => void) {
+  constructor(card: HTMLElement, bar: HTMLElement, acted: () => void) {
     this.card = card;
+    this.bar = bar;
     this.acted = acted;
   }
 
   mount(): void {
-    this.card.addEventListener("click", (event) => {
-      const what = (event.target as HTMLElement).closest<HTMLElement>("[data-outward]")?.dataset["outward"];
+    this.bar.addEventListener("click", (event) => {
+      const what = (event.target as HTMLElement).closest<HTMLElement>("[data-slot]")?.dataset["slot"];
       if (what === "evidence") this.evidence();
       if (what === "warn") this.warn();
+    });
+    this.card.addEventListener("click", (event) => {
+      const what = (event.target as HTMLElement).closest<HTMLElement>("[data-outward]")?.dataset["outward"];
       if (what === "send") void this.sendWarning();
       if (what === "cancel") this.close();
     });
@@ -49,7 +55,7 @@ export class OutwardPanel implements View {
 
   /** Ask for the evidence file of the chosen episode. */
   evidence(): void {
-    if (this.id === "" || this.isOff || this.files[0]?.state === "waiting") return;
+    if (this.isRefused("evidence") || this.files[0]?.state === "waiting") return;
     void this.act(async (id) => {
       const file = await send<EvidenceFile>("POST", `/api/violations/${id}/evidence`);
       if (id === this.id) this.files = [file, ...this.files.filter((x) => x.id !== file.id)];
@@ -58,7 +64,7 @@ export class OutwardPanel implements View {
 
   /** Open the text for the driver of the chosen episode. */
   warn(): void {
-    if (this.id === "" || this.isOff || this.warnings?.why_not !== null) return;
+    if (this.isRefused("warn") || this.warnings === null) return;
     this.isWriting = true;
     this.acted();
     const box = this.card.querySelector<HTMLTextAreaElement>(".outward textarea");
@@ -66,15 +72,19 @@ export class OutwardPanel implements View {
     box?.focus();
   }
 
+  private isRefused(slot: string): boolean {
+    return this.id === "" || this.bar.querySelector(`[data-slot="${slot}"]`)?.getAttribute("aria-disabled") !== "false";
+  }
+
   draw(state: State): void {
     const episode = state.chosen;
     this.isOff = state.connection !== "live" && state.connection !== "stale";
     if ((episode?.id ?? "") !== this.id) this.choose(episode?.id ?? "");
+    const never = this.hindrance(state);
+    this.button("evidence", never || this.lacks(state, "evidence"));
+    this.button("warn", never || this.lacks(state, "warn") || whyNot(this.warnings));
     if (episode === null || this.card.querySelector(".plot") === null) return;
     const foot = this.foot();
-    const why = this.isOff ? t("why_disconnected") : whyNot(this.warnings);
-    this.button("evidence", `<kbd>E</kbd> ${t("evidenceDo")}`, this.isOff ? t("why_disconnected") : "");
-    this.button("warn", `<kbd>W</kbd> ${t("warnDo")}`, why);
     set(foot.querySelector(".cam")!, cameraHtml(state, episode));
     const dead = this.nDead > 0 ? `▲ ${t("deadLetters", { n: this.nDead })}` : "";
     const problem = this.problem === "" ? "" : `▲ ${escape(this.problem)}`;
@@ -99,31 +109,28 @@ export class OutwardPanel implements View {
     const foot = document.createElement("div");
     foot.className = "outward";
     foot.dataset["testid"] = "outward";
-    foot.innerHTML = '<div class="acts"></div><div class="form" hidden><label> <textarea maxlength="100" rows="2"></textarea></label>'
+    foot.innerHTML = '<div class="cam"></div><div class="form" hidden><label> <textarea maxlength="100" rows="2"></textarea></label>'
       + '<button type="button" class="main" data-outward="send"></button><button type="button" data-outward="cancel"></button></div>'
       + '<div class="said" role="status"></div>';
-    const acts = foot.querySelector<HTMLElement>(".acts")!;
-    for (const what of ["evidence", "warn"]) {
-      if (this.card.querySelector(`[data-slot="${what}"]`) !== null) continue;
-      const button = document.createElement("button");
-      button.type = "button";
-      button.dataset["slot"] = what;
-      acts.append(button);
-    }
-    const camera = document.createElement("span");
-    camera.className = "cam";
-    acts.append(camera);
     this.card.append(foot);
     return foot;
   }
 
-  private button(slot: string, html: string, why: string): void {
-    const button = this.card.querySelector<HTMLButtonElement>(`[data-slot="${slot}"]`);
-    if (button === null) return;
-    button.dataset["outward"] = slot;
-    button.disabled = why !== "";
+  /** Why neither can be done now; empty where they can. */
+  private hindrance(state: State): string {
+    if (this.isOff) return t("why_disconnected");
+    return state.chosen === null ? t("noRow") : "";
+  }
+
+  private lacks(state: State, right: string): string {
+    return state.desk.me?.rights.includes(right) === true ? "" : t("noDeskRight");
+  }
+
+  private button(slot: string, why: string): void {
+    const button = this.bar.querySelector<HTMLButtonElement>(`[data-slot="${slot}"]`)!;
+    const off = String(why !== "");
+    if (button.getAttribute("aria-disabled") !== off) button.setAttribute("aria-disabled", off);
     if (button.title !== why) button.title = why;
-    set(button, html);
   }
 
   private choose(id: string): void {
