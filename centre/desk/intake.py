@@ -19,6 +19,7 @@ from centre.desk.policy import Policy
 from centre.desk.reading import Facts, columns_of, facts_of
 from centre.desk.rows import parts_of
 from centre.desk_tables import DESK_CURSOR, HANDLING, SHELF
+from centre.faults import cause_of
 from centre.reader import deciding_bodies
 from centre.statements import WARNING
 from centre.store import EPISODE, FEED, VERSION
@@ -68,7 +69,7 @@ class Intake:
         rows = db.execute(query.order_by(FEED.c.n).limit(BATCH_ROWS)).all()
         if not rows:
             return False
-        self.take(db, found, [row.key for row in rows if row.kind == "violation"], now_ns)
+        self._take_what_can_be(db, found, [row.key for row in rows if row.kind == "violation"], now_ns, 0)
         set_cursor(db, rows[-1].n)
         return len(rows) == BATCH_ROWS
 
@@ -84,13 +85,46 @@ class Intake:
             .join(VERSION, _newest.onclause)
         ).where(EPISODE.c.grade_max >= WARNING, HANDLING.c.id.is_(None))  # fmt: skip
         ids = db.scalars(missing.order_by(EPISODE.c.n).limit(BATCH_ROWS)).all()
-        n_before = self.counts["desk.unreadable"]
-        self.take(db, found, ids, now_ns, closes_before_ns=now_ns - BEFORE_NS if is_first else 0)
-        is_more = len(ids) == BATCH_ROWS and self.counts["desk.unreadable"] == n_before
+        n_before = self._n_left_out()
+        self._take_what_can_be(db, found, ids, now_ns, now_ns - BEFORE_NS if is_first else 0)
+        is_more = len(ids) == BATCH_ROWS and self._n_left_out() == n_before
         if is_first and not is_more:
             append(db, Act(now_ns, None, "desk_begin", "desk"))
             set_cursor(db, 0)
         return is_more
+
+    def _n_left_out(self) -> int:
+        return self.counts["desk.unreadable"] + self.counts["desk.refused"]
+
+    def _take_what_can_be(
+        self, db: sa.Connection, found: list[Change], ids: Sequence[str], now_ns: int, closes_before_ns: int
+    ) -> None:
+        """Take in these episodes together; where one makes that fail, each alone, and that one not at all.
+
+        It stays in the ledger and on the page, where an alarm without a row is new.
+        """
+        try:
+            found += self._take_apart(db, ids, now_ns, closes_before_ns)
+            return
+        except Exception as error:
+            if cause_of(error) != "item":
+                raise
+        for each in dict.fromkeys(ids):
+            try:
+                found += self._take_apart(db, [each], now_ns, closes_before_ns)
+            except Exception as error:
+                if cause_of(error) != "item":
+                    raise
+                self.counts["desk.refused"] += 1
+
+    def _take_apart(
+        self, db: sa.Connection, ids: Sequence[str], now_ns: int, closes_before_ns: int
+    ) -> list[Change]:
+        """Take in episodes so that a failure undoes these alone; return what it changed."""
+        noted: list[Change] = []
+        with db.begin_nested():
+            self.take(db, noted, ids, now_ns, closes_before_ns)
+        return noted
 
     def take(
         self,

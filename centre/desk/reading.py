@@ -51,6 +51,7 @@ class Facts(NamedTuple):
     limit_mps: float | None
 
 
+VEHICLE_MAX, PLATE_MAX = 64, 32  # characters of the columns
 _decode = msgspec.msgpack.Decoder(_Read).decode
 
 
@@ -59,12 +60,18 @@ def facts_of(alarm_id: str, newest: bytes, deciding: bytes) -> Facts:
     now, then = _decode(newest), _decode(deciding)
     vehicle = now.vehicle or then.vehicle or ViolationVehicle()
     return Facts(
-        id=alarm_id, rule=now.rule, vehicle=vehicle.terminal or vehicle.plate, plate=vehicle.plate,
+        id=alarm_id, rule=now.rule, vehicle=_cut(vehicle.terminal or vehicle.plate, VEHICLE_MAX),
+        plate=_cut(vehicle.plate, PLATE_MAX),
         hazmat_class=vehicle.hazmat_class, un=vehicle.un, esn=now.esn, start_ns=now.start_ns,
         last_ns=max(now.start_ns, now.end_ns or now.stamps.measured_ns), is_open=now.phase != "close",
         lon_deg=then.lon_deg, lat_deg=then.lat_deg, s_m=then.s_m, d_m=then.d_m, lane=then.lane,
         zone=then.zone, speed_mps=then.speed_mps, limit_mps=then.limit_mps,
     )  # fmt: skip
+
+
+def _cut(text: str | None, length: int) -> str | None:
+    """Return a text as long as its column can be: PostgreSQL refuses a longer one, and with it the alarm."""
+    return text and text[:length]
 
 
 def columns_of(found: Facts) -> dict[str, Any]:

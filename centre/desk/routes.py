@@ -12,7 +12,7 @@ from litestar.types import ControllerRouterHandler
 
 from centre.accounts.actor import actor_of
 from centre.changes import Change
-from centre.desk import exercise, figures, health, loss_rows, rows, shelving, shifts
+from centre.desk import exercise, figures, health, loss_rows, people, rows, shelving, shifts
 from centre.desk.acts import Wanted
 from centre.desk.desk import Desk, seconds_by_priority
 from centre.desk.faults import RefusedError
@@ -51,7 +51,7 @@ def handlers(desk: Desk, described: bytes) -> Handlers:
             "why": desk.policy.words,
             "deadlines_s": seconds_by_priority(desk.policy),
             "escalate_s": desk.policy.escalate_s,
-            "users": [],
+            "users": await desk.ask(people.users),
             "flood": FLOOD,
         }
 

@@ -12,6 +12,7 @@ SHRANK_M = 25.0  # no more than this above the least: it is over
 SETTLE_NS = STALE_NS + 4 * 10**9  # after the broker's return, until units must have been heard again
 OF_RSUS = ("rsu", "radar", "clock", "cover")
 DISK_WORDS = ("disk", "full", "space", "readonly", "read-only", "i/o")
+PART_MAX = 129  # characters of RSU/RADAR
 NS = 10**9
 
 
@@ -43,7 +44,7 @@ class View:
         broker = self._broker(now_ns)
         self._add_database(faults, now_ns)
         if not broker["connected"]:
-            faults["broker", "broker"] = Fault(broker["since_ns"], broker.get("refused") or "")
+            faults["broker", "broker"] = Fault(broker["since_ns"], (broker.get("refused") or "")[:200])
             self._back_ns = None
             return Seen(faults, lambda key: key[0] not in ("broker", "database", "disk"), {})
         self._back_ns = self._back_ns or now_ns
@@ -86,9 +87,9 @@ class View:
         """Add what an RSU that lives lacks."""
         for sensor, state in status.sensors.items():
             if state == "silent":
-                faults["radar", f"{name}/{sensor}"] = Fault(now_ns, "silent")
+                faults["radar", f"{name}/{sensor}"[:PART_MAX]] = Fault(now_ns, "silent")
             elif state == "clock":
-                faults["clock", f"{name}/{sensor}"] = Fault(now_ns, "radar")
+                faults["clock", f"{name}/{sensor}"[:PART_MAX]] = Fault(now_ns, "radar")
         clock = status.host_clock
         if clock is not None:
             faults["clock", name] = Fault(clock.since_ns, f"{clock.kind} {clock.offset_s:+.1f} s")

@@ -8,6 +8,7 @@ from centre.audit.tables import AUDIT
 from centre.desk.faults import RefusedError
 from centre.desk.rows import acts_of
 from centre.store import FEED
+from geofence.violation import ViolationVehicle
 from tests.support.centre_database import Centre
 from tests.support.centre_samples import T0_NS, episode_id, violation
 from tests.support.desk_stage import LI, WANG, ZHAO, DeskStage, S
@@ -200,3 +201,30 @@ def test_what_the_feed_had_lost_before_it_was_read_is_taken_in_at_the_next_start
     assert desk.listed() == {}
     desk.begin()
     assert desk.listed()[episode_id(1)]["state"] == "new"
+
+
+def test_a_plate_longer_than_its_column_costs_no_alarm(desk):
+    alarm = desk.send(1, vehicle=ViolationVehicle(plate="辽" * 150, terminal="9" * 150))
+    assert desk.listed()[alarm]["state"] == "new"
+
+
+def test_an_alarm_that_can_not_be_taken_in_holds_up_no_other(desk, monkeypatch):
+    rank = desk.policy.rank
+    bad = episode_id(2)
+
+    def failing(self, facts):
+        if facts.id == bad:
+            raise ZeroDivisionError("a rule's own fault")
+        return rank(facts)
+
+    monkeypatch.setattr(type(desk.policy), "rank", failing)
+    for n in (1, 2, 3):
+        desk.arrive(n, vehicle=ViolationVehicle(plate=f"P{n}"))
+    desk.take_in()
+    assert set(desk.listed()) == {episode_id(1), episode_id(3)}
+    assert desk.intake.counts["desk.refused"] == 1
+    announced = [key for _, kind, key in desk.announced() if kind == "handling"]
+    assert sorted(announced) == sorted([episode_id(1), episode_id(3)])
+    monkeypatch.undo()
+    desk.begin()
+    assert bad in desk.listed()

@@ -126,6 +126,7 @@ def test_shelves_shifts_and_reports_over_http(tmp_path):
             assert (await centre.http.delete("/api/shelves/99")).status_code == 404
             begun = await centre.http.post("/api/shift", json={"act": "begin", "desk": "north"})
             assert begun.json()["on_duty"][0]["desk"] == "north"
+            assert [each["name"] for each in (await centre.get("/api/desk"))["users"]] == ["local"]
             given = {"act": "hand_over", "to": "li", "text": "quiet"}
             assert (await centre.http.post("/api/shift", json=given)).json()["last"]["to"] == "li"
             assert (await centre.http.post("/api/shift", json=given)).status_code == 409
