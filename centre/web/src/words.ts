@@ -158,6 +158,7 @@ const REASONS: Readonly<Record<string, readonly [string, string]>> = {
   forged_messages: ["收到伪造消息", "forged messages received"],
   database_aside: ["数据库有问题，需检查", "database needs a look"],
   asking: ["中心缺失数据，正在向 RSU 索取", "centre lacks data, asks the RSUs for it"],
+  history_stopped: ["车辆历史未在保存", "the vehicles' history is not kept"],
   centre_missing: ["另一中心不在线，违规仅由一个中心确认", "other centre is away: violations are acknowledged by one"],
   centre_twin: ["两个中心同名", "two centres have this name"],
   centre_shares_database: ["两个中心共用一个数据库", "two centres have one database"],
