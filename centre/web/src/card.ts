@@ -24,7 +24,8 @@ export function drawCard(el: HTMLElement, state: State): void {
   }
   if (el.dataset["id"] !== episode.id || el.querySelector(".plot") === null) {
     el.dataset["id"] = episode.id;
-    set(el, '<div class="top"></div><div class="acts"></div><div class="nums"></div><div class="plot" data-testid="charts"></div><div class="log"></div>');
+    const parts = '<div class="plot" data-testid="charts"></div><div class="log"></div>';
+    set(el, `<div class="top"></div><div class="acts"></div><div class="nums"></div>${parts}`);
   }
   set(el.querySelector(".top")!, topHtml(state, episode));
   set(el.querySelector(".acts")!, `<button type="button" data-do="replay">${t("replay30")}<kbd>P</kbd></button>`);
