@@ -153,7 +153,7 @@ class Recorder:
                 while self._pending:
                     self._drop_pending("disk_space")
             return
-        if not self._next_try_ns <= now_ns < self._next_try_ns + FAR_NS and self.fault is not None:
+        if self.fault is not None and 0 < self._next_try_ns - now_ns <= RETRY_NS:
             return
         with self._lock:
             due = list(self._wishes.due(now_ns))

@@ -1,6 +1,7 @@
 """What comes in can be read again: after a kill, at any pace of the clock, without what was deleted."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -236,15 +237,24 @@ def test_a_disk_that_refuses_costs_the_history_until_it_heals(
     assert "disk_full" in [gap["reason"] for gap in body["gaps"]]
 
 
-def test_a_disk_without_free_room_is_left_alone(tmp_path: Path) -> None:
-    recorder, _, counts = _recorder(tmp_path)
-    recorder._policy = policy_of(RetentionConfig(free_mib=1_000_000))
-    usage = os.statvfs(tmp_path)
-    if usage.f_bavail >= 0.1 * usage.f_blocks:  # the floor is a tenth of the disk at most
-        recorder._is_short, recorder._purge_ns = True, T0_NS
+def test_a_disk_without_free_room_is_left_alone_until_it_has_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder, reader, counts = _recorder(tmp_path, free_mib=1_024)
+    full = shutil.disk_usage(tmp_path)._replace(total=2**40, free=2**20)
+    monkeypatch.setattr("centre.history.folder.shutil.disk_usage", lambda _: full)
     _drive(recorder, 0, 12)
-    assert not list((tmp_path / "hours").glob("*")) if (tmp_path / "hours").exists() else True
+    assert list((tmp_path / "hours").iterdir()) == []
     assert counts["history.block_dropped"] == 2
+    assert recorder.fault is not None
+    monkeypatch.undo()
+    _drive(recorder, 61, 75)  # it looks again after a minute
+    recorder.close(T0_NS + 75 * NS)
+    assert recorder.fault is None
+    body, frames = _read(reader, 55, 74.9)
+    assert _seconds(frames) == list(range(61, 75))
+    assert "disk_space" in [gap["reason"] for gap in _read(reader, 0, 20)[0]["gaps"]]
+    assert body["next"] is None
 
 
 def test_a_clip_has_the_full_rate_around_a_violation(tmp_path: Path) -> None:

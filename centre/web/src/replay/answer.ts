@@ -61,7 +61,8 @@ function fields(value: Value | undefined): Fields {
 
 function readGap(gap: Fields): Gap {
   const { esn } = gap;
-  return { fromMs: stamp(gap["from_ns"]), toMs: stamp(gap["to_ns"]), reason: String(gap["reason"]), esn: typeof esn === "string" ? esn : null };
+  const [fromMs, toMs] = [stamp(gap["from_ns"]), stamp(gap["to_ns"])];
+  return { fromMs, toMs, reason: String(gap["reason"]), esn: typeof esn === "string" ? esn : null };
 }
 
 function stamp(ns: Value | undefined): number {

@@ -55,7 +55,8 @@ export class BarView implements View {
     this.el.innerHTML = '<div class="rctl"><b class="rword" data-testid="replay-word"></b>'
       + '<button type="button" data-act="play"></button><button type="button" data-act="back"></button>'
       + `<button type="button" data-act="on"></button><span class="rspeed" role="group">${speeds}</span>`
-      + '<span class="rsays" role="status" data-testid="replay-says"></span><button type="button" class="prime" data-act="live"></button></div>'
+      + '<span class="rsays" role="status" data-testid="replay-says"></span>'
+      + '<button type="button" class="prime" data-act="live"></button></div>'
       + '<div class="rbar"><canvas role="slider" tabindex="0"></canvas></div>';
     this.canvas = this.el.querySelector("canvas")!;
     this.el.addEventListener("click", (event) => this.click(event));
@@ -189,7 +190,8 @@ function ticks(ctx: Ctx, scale: Scale, y: number, w: number): void {
   for (let at = Math.ceil(scale.from / step) * step; at <= scale.to; at += step) {
     const x = scale.x(at);
     line(ctx, x, y, x, y + 3, colours().line2);
-    if (x > 34 && x < w - 34) text(ctx, x, y + 13, step < 60_000 ? clock(at) : clock(at).slice(0, 5), { align: "center", colour: colours().tx2 });
+    if (x <= 34 || x >= w - 34) continue;
+    text(ctx, x, y + 13, step < 60_000 ? clock(at) : clock(at).slice(0, 5), { align: "center", colour: colours().tx2 });
   }
 }
 

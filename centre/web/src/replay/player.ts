@@ -24,6 +24,12 @@ export interface Bounds {
   readonly gaps: readonly Gap[];
 }
 
+/** `/api/history/bounds`. */
+interface BoundsBody {
+  readonly from_ns: string;
+  readonly gaps: readonly { from_ns: string; to_ns: string; reason: string; esn: string | null }[];
+}
+
 export class Player {
   readonly past = new Past();
   film = new Film();
@@ -164,7 +170,7 @@ export class Player {
     await this.once("bounds", async () => {
       const answer = await fetch("/api/history/bounds", { cache: "no-store" });
       if (!answer.ok) throw await failed(answer);
-      const body = (await answer.json()) as { from_ns: string; gaps: { from_ns: string; to_ns: string; reason: string; esn: string | null }[] };
+      const body = (await answer.json()) as BoundsBody;
       const gaps = body.gaps.map((x) => ({ fromMs: ms(x.from_ns), toMs: ms(x.to_ns), reason: x.reason, esn: x.esn }));
       this.bounds = { fromMs: ms(body.from_ns), gaps };
       if (this.active && this.tMs < this.bounds.fromMs) this.seek(this.bounds.fromMs);
@@ -181,7 +187,8 @@ export class Player {
       this.fault = "";
     } catch (error) {
       if (film !== this.film) return; // of a replay that has ended
-      this.fault = error instanceof Failed && error.reason === "history_off" ? "off" : String(error instanceof Error ? error.message : error);
+      const isOff = error instanceof Failed && error.reason === "history_off";
+      this.fault = isOff ? "off" : String(error instanceof Error ? error.message : error);
       this.retryAt = performance.now() + RETRY_MS;
     } finally {
       this.fetching.delete(name);
