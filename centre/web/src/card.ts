@@ -4,6 +4,7 @@ import type { Episode, EpisodeDetail, Version } from "./api.ts";
 import { chartsSvg } from "./charts.ts";
 import { deskLine, lossCard, trailLines } from "./desk/carddesk.ts";
 import { chipHtml, priorityDigit } from "./desk/deskrow.ts";
+import { hasEvidence } from "./desk/model.ts";
 import { clock, escape, kmh, ms, probability, station, withUnit } from "./format.ts";
 import { markSvg } from "./icons.ts";
 import { set } from "./list.ts";
@@ -46,8 +47,8 @@ export function drawCard(el: HTMLElement, state: State): void {
   const detail = state.details.get(episode.id);
   const plot = el.querySelector<HTMLElement>(".plot")!;
   if (detail === undefined || detail === "loading" || detail === "missing") {
-    set(plot, `<div class="blank dim">${t("loadingEvidence")}</div>`);
-    set(el.querySelector(".log")!, "");
+    set(plot, `<div class="blank dim">${t(hasEvidence(episode.id) ? "loadingEvidence" : "noEvidence")}</div>`);
+    set(el.querySelector(".log")!, trailLines(state, episode.id).map(([, html]) => `<div>${html}</div>`).join(""));
     return;
   }
   const log = el.querySelector(".log")!;

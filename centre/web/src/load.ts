@@ -4,7 +4,7 @@ import { get, loadEpisodes, Refused } from "./api.ts";
 import type { EpisodeDetail, Rsus, SiteBody } from "./api.ts";
 import { baseFeatures } from "./basemap.ts";
 import { loadDesk } from "./desk/load.ts";
-import { isLossId } from "./desk/model.ts";
+import { hasEvidence } from "./desk/model.ts";
 import { Fleet } from "./fleet.ts";
 import { lanePlace, makeSite } from "./site.ts";
 import type { Site } from "./site.ts";
@@ -90,7 +90,7 @@ const requested = new Set<string>(); // episodes whose evidence is being fetched
 
 /** Fetch an episode's evidence; after a failure it can be requested again. */
 export async function loadDetail(state: State, id: string): Promise<void> {
-  if (requested.has(id) || isLossId(id)) return;
+  if (requested.has(id) || !hasEvidence(id)) return;
   requested.add(id);
   if (!state.details.has(id)) state.details.set(id, "loading");
   try {

@@ -2,7 +2,7 @@
 
 import type { Episode, EpisodeDetail, Gateway, Rsu, Summary } from "./api.ts";
 import { Desk } from "./desk/desk.ts";
-import { isLossId } from "./desk/model.ts";
+import { hasEvidence } from "./desk/model.ts";
 import type { Fleet } from "./fleet.ts";
 import { StreamClock } from "./fleet.ts";
 import { ms } from "./format.ts";
@@ -117,7 +117,7 @@ export class State {
 
   /** Whether the evidence of the chosen episode must be fetched: there is none, or it is of an older version. */
   get wantsDetail(): boolean {
-    if (this.selected === null || isLossId(this.selected)) return false;
+    if (this.selected === null || !hasEvidence(this.selected)) return false;
     const held = this.details.get(this.selected);
     if (held === undefined) return true;
     if (held === "loading" || this.chosen === null) return false;

@@ -2,7 +2,7 @@
 
 import { loadMe } from "../accounts/me.ts";
 import { get } from "../api.ts";
-import type { Page } from "../api.ts";
+import type { Episode, Page } from "../api.ts";
 import type { State } from "../state.ts";
 import type { DeskSettings, Handling, LossAlarm, Shelf } from "./model.ts";
 
@@ -12,13 +12,15 @@ const PAGES_MAX = 8;
 /** Load the desk after the newest episodes; older ones that still wait for somebody are fetched too. */
 export async function loadDesk(state: State): Promise<void> {
   const { desk } = state;
-  const [handlings, losses, shelves, settings, me] = await Promise.all([
+  const [handlings, losses, shelves, exercise, settings, me] = await Promise.all([
     get<{ items: Handling[] }>("/api/handling"),
     get<{ items: LossAlarm[] }>(`/api/losses?state=all&limit=${ROWS_MAX}`),
     get<{ items: Shelf[] }>("/api/shelves"),
+    get<{ items: Episode[] }>("/api/exercise"),
     get<DeskSettings>("/api/desk"),
     loadMe(),
   ]);
+  for (const x of exercise.items) state.put(x);
   for (const x of losses.items) desk.putLoss(x);
   for (const x of handlings.items) desk.put(x);
   for (const x of shelves.items) desk.putShelf(x);
@@ -49,6 +51,9 @@ export function deskEvents(state: State): Map<string, (body: unknown) => void> {
   return new Map<string, (body: unknown) => void>([
     ["handling", (body) => void desk.put(body as Handling)],
     ["loss", (body) => desk.putLoss(body as LossAlarm)],
+    ["exercise", (body) => {
+      if ("id" in (body as object)) state.put(body as Episode); // else: an exercise began or ended
+    }],
     ["shelf", (body) => desk.putShelf(body as Shelf)],
   ]);
 }

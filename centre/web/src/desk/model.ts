@@ -142,6 +142,11 @@ export function isLossId(id: string): boolean {
   return id.startsWith("loss-");
 }
 
+/** Whether the centre keeps evidence of it: not of a loss of view, nor of an exercise's alarm, which is in no ledger. */
+export function hasEvidence(id: string): boolean {
+  return !isLossId(id) && !id.startsWith("exercise-");
+}
+
 /** What decides whether an act can be done; `linked`: the centre hears this page. */
 export interface Circumstances {
   readonly handling: Handling | null;
