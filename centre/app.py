@@ -173,14 +173,7 @@ def build_centre(
     feed = EventFeed(
         lambda after, limit: _events(database, overview, shown, present, after, limit), database.bounds
     )
-    read_rows = partial(database.read, database.reader.read)
-    filler = Filler(read_rows, writer.run, log)
-    passages = Passages({rsu.esn: sum(rsu.stretch_m) / 2.0 for rsu in site.config.rsu})
-    tracks.on_tracks = passages.receive
-    sampler = Sampler(
-        rows=lambda: overview.rsu_table()["rsus"], passages=passages, read=read_rows, run=writer.run,
-        now_ns=clock.now_ns,
-    )  # fmt: skip
+    recorders = _recorders(site, tracks, lambda: overview, database, writer, clock.now_ns)
     presence = begin_presence(
         engine, centre=site.config.centre.id, acks=site.config.centre.acks, now_ns=clock.now_ns,
         ready=lambda: database.fault is None,
@@ -201,9 +194,8 @@ def build_centre(
         database=database, broker=broker, peers=ingest.peers,
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
-            asker.counts, shown.counts, metrics.latency.counts, filler.counts,
-            sampler.counts,
-            *(() if listener is None else (listener.counts,)),
+            asker.counts, shown.counts, metrics.latency.counts,
+            *(each.counts for each in (*recorders.values(), *filter(None, (listener,)))),
         ),
         storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
         other_centre=main_id or (None if site.config.standby is None else site.config.standby.id),
@@ -213,14 +205,32 @@ def build_centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
         asker=asker, shown=shown, listener=listener, present=present, now_ns=clock.now_ns,
-        directory=Directory(site.vehicles, site.permits),
-        parts={"search": filler.run, "statistics": sampler.run},
+        directory=Directory(site.vehicles, site.permits), parts={k: v.run for k, v in recorders.items()},
         health=Health(
             overview.ready, lambda: overview.counts()["centre"],
             lambda: metrics.samples() | overview.gauges() | _work(ingest, feed, tracks),
             histograms=metrics.histograms, expected=EXPECTED,
         ),
     )  # fmt: skip
+
+
+def _recorders(
+    site: Site,
+    tracks: TrackHub,
+    overview: Callable[[], Overview],
+    database: Database,
+    writer: Writer,
+    now_ns: Callable[[], int],
+) -> dict[str, Filler | Sampler]:
+    """Return what fills the tables of search and statistics while the centre runs, by name."""
+    read = partial(database.read, database.reader.read)
+    passages = Passages({rsu.esn: sum(rsu.stretch_m) / 2.0 for rsu in site.config.rsu})
+    tracks.on_tracks = passages.receive
+    sampler = Sampler(
+        rows=lambda: overview().rsu_table()["rsus"], passages=passages, read=read, run=writer.run,
+        now_ns=now_ns,
+    )  # fmt: skip
+    return {"search": Filler(read, writer.run, database.log), "statistics": sampler}
 
 
 async def _finished(run: Callable[[], Awaitable[None]]) -> None:

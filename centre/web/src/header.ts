@@ -41,7 +41,8 @@ function countVehicles(state: State): { trucks: number; others: number } {
 const HEADER =
   `<div class="site"></div><div></div><div data-testid="link"></div><div data-testid="open"></div><div data-testid="trucks"></div>
   <div class="wide"></div><div></div><div></div><div class="wide"></div><div class="grow"></div>
-  <div class="ctl"><button type="button" data-do="search"></button><button type="button" data-do="board"></button><button type="button" data-do="lang"></button>
+  <div class="ctl"><button type="button" data-do="search"></button>
+  <button type="button" data-do="board"></button><button type="button" data-do="lang"></button>
   <button type="button" data-do="theme"></button></div>`;
 const BANNER = '<div></div><button type="button" data-do="retry"></button>';
 

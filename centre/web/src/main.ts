@@ -59,7 +59,8 @@ const road = new Screen([
 const board = new Screen([new Board($("#journeys"))], $("#journeys"));
 const look = new Look($("#look"));
 const looking = new Screen([look], $("#look"));
-const screens = new Screens(state, frame, [road, board, looking]); // a new screen: its element in index.html, its views here, its route below
+// a new screen: its element in index.html, its views here, its route below
+const screens = new Screens(state, frame, [road, board, looking]);
 
 // --- drawing: each view at its rate
 
