@@ -202,15 +202,8 @@ def build_centre(
     feed = EventFeed(
         lambda after, limit: _events(database, overview, shown, present, after, limit), database.bounds
     )
-    read_rows = partial(database.read, database.reader.read)
-    filler = Filler(read_rows, writer.run, log)
     history = open_history(site, storage.path, clock.now_ns, log)
-    passages = Passages({rsu.esn: sum(rsu.stretch_m) / 2.0 for rsu in site.config.rsu})
-    tracks.on_tracks = passages.receive
-    sampler = Sampler(
-        rows=lambda: overview.rsu_table()["rsus"], passages=passages, read=read_rows, run=writer.run,
-        now_ns=clock.now_ns,
-    )  # fmt: skip
+    recorders = _recorders(site, tracks, lambda: overview, database, writer, clock.now_ns)
     presence = begin_presence(
         engine, centre=site.config.centre.id, acks=site.config.centre.acks, now_ns=clock.now_ns,
         ready=lambda: database.fault is None,
@@ -234,8 +227,8 @@ def build_centre(
         own_counts=(
             ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
             asker.counts, shown.counts, metrics.stored.latency.counts, access.counts,
-            *outward.counts, filler.counts, sampler.counts,
-            *(part.counts for part in (listener, history) if part is not None),
+            *outward.counts,
+            *(part.counts for part in (*recorders.values(), listener, history) if part is not None),
         ),
         storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
         other_centre=main_id or (None if site.config.standby is None else site.config.standby.id),
@@ -249,7 +242,7 @@ def build_centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
         asker=asker, shown=shown, listener=listener, present=present, desk=desk, access=access,
-        outward=outward, history=history, parts={"search": filler.run, "statistics": sampler.run},
+        outward=outward, history=history, parts={k: v.run for k, v in recorders.items()},
         now_ns=clock.now_ns, directory=Directory(site.vehicles, site.permits),
         health=Health(
             overview.ready, lambda: overview.counts()["centre"],
@@ -264,6 +257,25 @@ def _access_facts(site: Site, clock: Clock) -> Facts:
     limits = Limits(idle_s=config.idle_min * 60.0, lasts_s=config.session_h * 3_600.0)
     is_local = is_loopback(address_of(config.http)[0])
     return Facts(clock.now_ns, f"petroroad-{config.id}", limits, is_local=is_local)
+
+
+def _recorders(
+    site: Site,
+    tracks: TrackHub,
+    overview: Callable[[], Overview],
+    database: Database,
+    writer: Writer,
+    now_ns: Callable[[], int],
+) -> dict[str, Filler | Sampler]:
+    """Return what fills the tables of search and statistics while the centre runs, by name."""
+    read = partial(database.read, database.reader.read)
+    passages = Passages({rsu.esn: sum(rsu.stretch_m) / 2.0 for rsu in site.config.rsu})
+    tracks.on_tracks = passages.receive
+    sampler = Sampler(
+        rows=lambda: overview().rsu_table()["rsus"], passages=passages, read=read, run=writer.run,
+        now_ns=now_ns,
+    )  # fmt: skip
+    return {"search": Filler(read, writer.run, database.log), "statistics": sampler}
 
 
 async def _finished(run: Callable[[], Awaitable[None]]) -> None:

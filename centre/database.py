@@ -34,7 +34,7 @@ class Database:
         """`commit_fault()` returns why commits fail now, or None; `on_damage(fault)`: the bytes are wrong."""
         self._on_damage = on_damage
         self.reader = reader
-        self.engine, self._commit_fault, self._log = engine, commit_fault, log
+        self.engine, self._commit_fault, self.log = engine, commit_fault, log
         self._threads = ThreadPoolExecutor(2, "centre.reader")
         self._unread = ("", float("-inf"))  # how reading last failed, and when [monotonic, s]
         self._faulty_since_ns: int | None = None  # None: reading and committing work
@@ -52,7 +52,7 @@ class Database:
                 raise fault from error
             text = plain(str(getattr(error, "orig", error)))
             if self.fault is None:
-                self._log.error("read.failed", error=text)
+                self.log.error("read.failed", error=text)
             self._unread = (text, time.monotonic())
             self.reader.counts["read.failed"] += 1
             if is_damage(error):

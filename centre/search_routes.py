@@ -61,6 +61,13 @@ def handlers(centre: Centre) -> list[ControllerRouterHandler]:
         found: dict[str, Any] = await read(reader.search, wanted)
         return found
 
+    return [search, *_pages(centre)]
+
+
+def _pages(centre: Centre) -> list[ControllerRouterHandler]:
+    """Return the handlers of the pages of vehicles and carriers, and of the UN table."""
+    read, reader = centre.database.read, centre.database.reader
+
     @get("/api/vehicles/{name:str}")
     async def vehicle(name: FromPath[str]) -> dict[str, Any]:
         known = centre.directory.vehicle(name, centre.now_ns())
@@ -92,7 +99,7 @@ def handlers(centre: Centre) -> list[ControllerRouterHandler]:
     def un_table() -> dict[str, Any]:
         return {"source": SOURCE, "items": list(table().values())}
 
-    return [search, vehicle, carrier, un_table]
+    return [vehicle, carrier, un_table]
 
 
 def _cursor(name: str, text: str | None) -> Cursor | None:

@@ -118,7 +118,8 @@ function openRow(x: Journey, nowMs: number, gate: GateName): string {
   const moving = Number(x.standing_since_ns) === 0;
   const now = `${station(x.s_m)} · ${moving ? `${kmh(x.speed_mps)} km/h` : t("stands")}`;
   const cells = [
-    `<b>${vehicleLink(plateOf(x))}</b>`, escape(cargoOf(x)), beganText(x, gate), lastedText(x, nowMs), lost ? `${station(x.s_m)}` : now, share,
+    `<b>${vehicleLink(plateOf(x))}</b>`, escape(cargoOf(x)), beganText(x, gate), lastedText(x, nowMs),
+    lost ? `${station(x.s_m)}` : now, share,
     flagged(`${out}${late}`, overdue), dwellText(x, nowMs), flagged(escape(contactText(x, nowMs)), lost || x.contact === "radar"),
     flagged(escape(permitText(x)), Object.keys(x.broken).length > 0),
     escape(violationsText(x)),

@@ -180,7 +180,8 @@ function timeAxis(f: Frame, data: History): string {
   let out = "";
   for (let s = 0; s <= seconds; s += step) {
     const x = f.x(data.toMs - s * 1_000);
-    out += line(x, bottom, x, bottom + 4, "ax") + text(x, bottom + 15, s === 0 ? clock(data.toMs) : s % 60 === 0 ? `-${s / 60} min` : `-${s} s`, s === 0 ? "m" : "m q");
+    const ago = s % 60 === 0 ? `-${s / 60} min` : `-${s} s`;
+    out += line(x, bottom, x, bottom + 4, "ax") + text(x, bottom + 15, s === 0 ? clock(data.toMs) : ago, s === 0 ? "m" : "m q");
   }
   return out;
 }

@@ -104,7 +104,8 @@ function columns(site: Site, version: Version, home: Home | null): Sample[] {
       y: across(
         home, Number.isNaN(u) ? lateral(site, { ...version, s_m: null, d_m: Number.isNaN(d) ? null : d }) : refined(site, home, u, d),
       ),
-      sigma: number("sigma_d_m", i), excess: number("excess_m", i), speed: number("speed_mps", i), p: isFlat ? NaN : number("p_violation", i),
+      sigma: number("sigma_d_m", i), excess: number("excess_m", i), speed: number("speed_mps", i),
+      p: isFlat ? NaN : number("p_violation", i),
       over: number("over", i),
     };
   });

@@ -39,23 +39,30 @@ function detail(rule: string, seconds: number, column: (s: number) => Record<str
     } as Version);
   }
   const last = versions.at(-1)!;
-  return { episode: { ...episode("a", 1, { rule, start_ns: ns(T0_MS), ...more }), stamps: last.stamps, end_ns: ns(T0_MS + seconds * 1_000), open: false }, versions };
+  const ended = { stamps: last.stamps, end_ns: ns(T0_MS + seconds * 1_000), open: false };
+  const whole = { ...episode("a", 1, { rule, start_ns: ns(T0_MS), ...more }), ...ended };
+  return { episode: whole, versions };
 }
 
 const worst = (svg: string): string | undefined => /data-worst="">([^<]*)</.exec(svg)?.[1];
-const xs = (svg: string): number[] => [...svg.matchAll(/ points="([^"]*)"/g)].flatMap((m) => m[1]!.split(" ").map((p) => Number(p.split(",")[0])));
+const xs = (svg: string): number[] => 
+  [...svg.matchAll(/ points="([^"]*)"/g)].flatMap((m) => m[1]!.split(" ").map((p) => Number(p.split(",")[0])));
 
 test("each rule's chart marks its worst point with its value", () => {
   setLang("en");
-  const fast = detail("overspeed", 30, (s) => ({ speed_mps: 22 + 6 * Math.sin((s / 30) * Math.PI), over: 0.1, p_violation: 0.99 }), { limit_mps: 22 });
+  const speed = (s: number): number => 22 + 6 * Math.sin((s / 30) * Math.PI);
+  const fast = detail("overspeed", 30, (s) => ({ speed_mps: speed(s), over: 0.1, p_violation: 0.99 }), { limit_mps: 22 });
   assert.equal(worst(chartsSvg(SITE, fast, 600, 300)), "101 km/h"); // the peak, not the last
   const stop = chartsSvg(SITE, detail("illegal_stop", 95, () => ({ speed_mps: 0, over: NaN, p_violation: 0 })), 600, 300);
   assert.equal(worst(stop), "1:35");
   for (const word of ["standing for", "Notice", "Warning", "Violation"]) assert.ok(stop.includes(word), word);
-  const against = chartsSvg(SITE, detail("wrong_way", 20, (s) => ({ speed_mps: 5, over: s < 10 ? s : 20 - s, p_violation: 0.99 })), 600, 300);
+  const back = detail("wrong_way", 20, (s) => ({ speed_mps: 5, over: s < 10 ? s : 20 - s, p_violation: 0.99 }));
+  const against = chartsSvg(SITE, back, 600, 300);
   assert.equal(worst(against), "36 km/h");
   assert.ok(against.includes("against") && against.includes("limit 11"));
-  const out = detail("lane_departure", 10, (s) => ({ d_m: 1 + s / 10, sigma_d_m: 0.1, excess_m: s / 20, speed_mps: 16, p_violation: 0.99 }), { lane: "hazmat", d_m: 1 });
+  const beyond = (s: number): Record<string, number> =>
+    ({ d_m: 1 + s / 10, sigma_d_m: 0.1, excess_m: s / 20, speed_mps: 16, p_violation: 0.99 });
+  const out = detail("lane_departure", 10, beyond, { lane: "hazmat", d_m: 1 });
   assert.equal(worst(chartsSvg(SITE, out, 600, 300)), "+0.49 m"); // from an observation, the end is none
 });
 

@@ -40,7 +40,9 @@ test("no label of an alarm is dropped, and as long as there is room none covers 
   const free = (y: number, from: number, to: number): boolean => labels.reserve(from, to, 2, y);
   const placed = Array.from({ length: 12 }, (_, i) => placeLabel(f, 600 + i, 60, 90, free));
   for (const [x0, y] of placed) assert.ok(x0 >= f.left && x0 + 90 <= f.right && y > 0 && y <= f.bottom);
-  placed.forEach(([a, ya], i) => placed.slice(0, i).forEach(([b, yb]) => assert.ok(Math.abs(a - b) >= 90 || Math.abs(ya - yb) >= 12, `${i}`)));
+  const apart = ([a, ya]: readonly number[], [b, yb]: readonly number[]): boolean =>
+    Math.abs(a! - b!) >= 90 || Math.abs(ya! - yb!) >= 12;
+  placed.forEach((x, i) => assert.ok(placed.slice(0, i).every((other) => apart(x, other)), `${i}`));
   const full = placeLabel(f, 600, 60, 90, () => false);
   assert.deepEqual(full, [612, 60]);
 });

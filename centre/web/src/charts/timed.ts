@@ -74,6 +74,7 @@ export function againstChart(f: Frame, site: Site, data: History, detail: Episod
     labels.push([y(asked[1] * 3.6), `${t("limitLine")} ${(asked[1] * 3.6).toFixed(0)}`, ""]);
   }
   const worst = known.reduce((best, s) => (s.over > best.over ? s : best));
-  return out + text(f.left - 5, f.top - 3, "km/h", "e q") + worstMark(f, f.x(worst.tMs), y(worst.over * 3.6), `${(worst.over * 3.6).toFixed(0)} km/h`)
+  return out + text(f.left - 5, f.top - 3, "km/h", "e q")
+    + worstMark(f, f.x(worst.tMs), y(worst.over * 3.6), `${(worst.over * 3.6).toFixed(0)} km/h`)
     + spread(labels, f.right + 5, f.top + f.upperH);
 }

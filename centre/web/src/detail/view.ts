@@ -29,7 +29,8 @@ export function drawDetail(canvas: HTMLCanvasElement, state: State): { frame: Fr
   const f = layOut(site, w, state.windowFrom, state.windowM);
   const hollow = state.connection === "disconnected";
   const { esns, ageS } = state.late;
-  const stillKey = [f.from, f.to, getLang(), state.connection, state.roadChanges, esns.length, esns.length > 0 ? ageS.toFixed(1) : ""].join();
+  const age = esns.length > 0 ? ageS.toFixed(1) : "";
+  const stillKey = [f.from, f.to, getLang(), state.connection, state.roadChanges, esns.length, age].join();
   still.under(ctx, w, f.h, stillKey, (under) => drawStill(under, f, state, site));
   ctx.save();
   ctx.beginPath();

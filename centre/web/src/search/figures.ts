@@ -33,7 +33,11 @@ export interface Figures {
   carriers: (Counted & { carrier: string | null })[];
   latency: { p50_ms: number | null; p95_ms: number | null; p99_ms: number | null; n: number };
   units: Shares & { rsus: (Shares & { esn: string })[]; n: number };
-  traffic: { lanes: { esn: string; lane: string; n: number; hazmat: number }[]; hours: { hour: number; n: number; hazmat: number }[]; n: number };
+  traffic: {
+    lanes: { esn: string; lane: string; n: number; hazmat: number }[];
+    hours: { hour: number; n: number; hazmat: number }[];
+    n: number;
+  };
   items?: Found[];
   items_n?: number;
 }
@@ -57,17 +61,21 @@ export function periodOf(words: URLSearchParams, nowMs: number): { from: string;
 export function pickerHtml(words: URLSearchParams, nowMs: number): string {
   const { from, to } = periodOf(words, nowMs);
   const day = (ago: number): string => dayOf(nowMs - ago * DAY_MS);
-  const links: [Word, string, string][] = [["qToday", day(0), day(0)], ["qYesterday", day(1), day(1)], ["q7", day(6), day(0)], ["q30", day(29), day(0)]];
+  const links: [Word, string, string][] = [
+    ["qToday", day(0), day(0)], ["qYesterday", day(1), day(1)], ["q7", day(6), day(0)], ["q30", day(29), day(0)],
+  ];
   const quick = links.map(([word, a, b]) =>
     `<a href="#statistics?from=${a}&to=${b}"${a === from && b === to ? ' aria-current="true"' : ""}>${t(word)}</a>`
   ).join("");
   return `<form data-testid="period">${quick}<label><span>${t("qPeriod")}</span><input type="date" name="from" value="${from}"></label>`
-    + `<label><span>${t("qTo")}</span><input type="date" name="to" value="${to}"></label><button type="submit">${t("qShow")}</button></form>`;
+    + `<label><span>${t("qTo")}</span><input type="date" name="to" value="${to}"></label>`
+    + `<button type="submit">${t("qShow")}</button></form>`;
 }
 
 /** The links to the files of the same figures. */
 export function filesHtml(path: string, lang: string): string {
-  const link = (kind: string): string => `<a href="/api/${path}&format=${kind}&lang=${lang}" download data-testid="${kind}">${kind.toUpperCase()}</a>`;
+  const link = (kind: string): string =>
+    `<a href="/api/${path}&format=${kind}&lang=${lang}" download data-testid="${kind}">${kind.toUpperCase()}</a>`;
   return `${link("csv")} ${link("xlsx")}`;
 }
 
@@ -99,7 +107,8 @@ export function figuresHtml(x: Figures): string {
     + `${key(`${t("qLatency")} p50 / p99`, `${msText(latency.p50_ms)} / ${msText(latency.p99_ms)}`, `n ${latency.n}`)}`
     + `${key(t("qAvailability"), percent(units.online_share, 2), t("qWatched", { n: units.watched_h.toFixed(1) }))}`
     + `${key(t("qJudged"), percent(units.judged_share, 2), `${units.judged_km_h.toFixed(1)} / ${units.road_km_h.toFixed(1)} km·h`)}</dl>`;
-  const period = `<p class="dim">${stamp(x.since_ns)} – ${stamp(x.until_ns)} · UTC+8 · ${t("qExercise")} ${t("qLatency")}: ${t("qLatencyNote")}</p>`;
+  const period = `<p class="dim">${stamp(x.since_ns)} – ${stamp(x.until_ns)} · UTC+8 · ${t("qExercise")} `
+    + `${t("qLatency")}: ${t("qLatencyNote")}</p>`;
   const km = (row: { km: number | null }): string => (row.km === null ? t("qUnknown") : `K${row.km}`);
   const hour = (h: number): string => `${String(h).padStart(2, "0")}:00`;
   const rsus = units.rsus.length === 0 ? `<p class="dim">${t("qNoFigures")}</p>` : table(
@@ -113,7 +122,9 @@ export function figuresHtml(x: Figures): string {
   const flow = (title: Word, first: string, rows: { n: number; hazmat: number; name: string }[]): string => {
     if (rows.length === 0) return block(t(title), `<p class="dim">${t("qNoFigures")}</p>`, "n 0");
     const most = Math.max(...rows.map((row) => row.n));
-    const cells = rows.map((row) => [row.name, bar(row.hazmat, row.n - row.hazmat, most), String(row.hazmat), String(row.n - row.hazmat), String(row.n)]);
+    const cells = rows.map((row) => [
+      row.name, bar(row.hazmat, row.n - row.hazmat, most), String(row.hazmat), String(row.n - row.hazmat), String(row.n),
+    ]);
     return block(t(title), table([first, "", t("qHazmat"), t("qOther"), "n"], cells, t(title)), `n ${traffic.n}`);
   };
   return period + head + '<div class="two">'
@@ -123,7 +134,9 @@ export function figuresHtml(x: Figures): string {
     + counted("qByCarrier", t("qCarrier"), x.carriers, (row) => (row.carrier === null ? t("qNoCarrier") : carrierLink(row.carrier)))
     + block(t("qAvailability"), rsus, `n ${units.n} RSU`)
     + flow("qTrafficHour", t("qBegan"), traffic.hours.map((row) => ({ ...row, name: hour(row.hour) })))
-    + flow("qTraffic", `RSU · ${t("qLane")}`, traffic.lanes.map((row) => ({ ...row, name: `${rsuLink(row.esn)} ${escape(row.lane || t("qOffLane"))}` })))
+    + flow("qTraffic", `RSU · ${t("qLane")}`, traffic.lanes.map((row) => ({
+      ...row, name: `${rsuLink(row.esn)} ${escape(row.lane || t("qOffLane"))}`,
+    })))
     + "</div>" + (x.items === undefined ? "" : listHtml(x.items, x.items_n ?? x.items.length));
 }
 

@@ -32,7 +32,9 @@ interface SearchPage {
 }
 
 type Answer = (state: State) => string;
-const NAV: readonly (readonly [string, Word])[] = [["search", "qSearch"], ["statistics", "qStatistics"], ["report", "qReport"], ["journeys", "qBoard"], ["", "qRoad"]];
+const NAV: readonly (readonly [string, Word])[] = [
+  ["search", "qSearch"], ["statistics", "qStatistics"], ["report", "qReport"], ["journeys", "qBoard"], ["", "qRoad"],
+];
 
 export class Look implements View {
   readonly rate = "text";
@@ -183,7 +185,8 @@ function searchHtml(page: SearchPage, words: URLSearchParams): string {
     to.set(key, cursor);
     return `<a href="#search?${escape(to.toString())}" data-testid="${key}">${t(word)}</a>`;
   };
-  const head = `<p class="turns"><b data-testid="count">${t(page.more ? "qMore" : "qFound", { n: page.n })}</b> <span class="dim">${t("qSorted")}</span>`
+  const head = `<p class="turns"><b data-testid="count">${t(page.more ? "qMore" : "qFound", { n: page.n })}</b> `
+    + `<span class="dim">${t("qSorted")}</span>`
     + `${turn("after", page.newer, "qNewer")} ${turn("before", page.older, "qOlder")}</p>`;
   const filling = page.complete ? "" : `<p>▲ ${t("qFilling")}</p>`;
   if (page.items.length === 0) return `${head}${filling}<div class="blank dim">${t("qNone")}</div>`;
