@@ -34,9 +34,10 @@ class Delivery:
         if is_head:
             scope = cast(Scope, cast(dict[str, Any], scope) | {"method": "GET", HEAD_KEY: True})
         started: Message | None = None
+        ended = False  # the answer to a HEAD has left, and the app still sends a long body
 
         async def deliver(message: Message) -> None:
-            nonlocal started
+            nonlocal started, ended
             if message["type"] == "http.response.start":
                 if not _is_stream(message):
                     started = message
@@ -44,13 +45,14 @@ class Delivery:
                 await send(message)  # at once: its client waits for no event to know that it is connected
                 return
             if started is None:
-                if not is_head or not message.get("more_body"):
+                if not ended:
                     await send(message)  # of a stream, or the rest of a long answer
                 return
             begin, started = started, None
             if not message.get("more_body"):
                 begin, message = await _whole(begin, message, asked)
             _add_head(begin)
+            ended = is_head
             await send(begin)
             body = b"" if is_head else message.get("body", b"")
             more = bool(message.get("more_body")) and not is_head

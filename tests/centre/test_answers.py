@@ -13,7 +13,7 @@ import pytest
 import websockets.asyncio.client as ws
 from websockets.exceptions import InvalidStatus
 
-from centre.answers.delivery import PACKED_BYTES_MIN, accepts_gzip, matches
+from centre.answers.delivery import PACKED_BYTES_MIN, Delivery, accepts_gzip, matches
 from centre.api import routes
 from edge import topics
 from tests.support.centre_samples import episode_id, violation
@@ -120,6 +120,27 @@ async def test_head_is_get_without_a_body(tmp_path: Path) -> None:
         assert centre.app.feed.n_clients == 0
         options = await centre.http.options("/api/events")
         assert (options.status_code, options.headers["allow"]) == (204, "GET, OPTIONS, HEAD")
+
+
+async def test_a_long_answer_passes_in_parts_and_head_ends_before_them() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", b"application/zip"), (b"allow", b"GET")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for part in (b"a" * 2_000, b"b", b""):
+            await send({"type": "http.response.body", "body": part, "more_body": part != b""})
+
+    for method, bodies in (("GET", [b"a" * 2_000, b"b", b""]), ("HEAD", [b""])):
+        sent: list[Any] = []
+
+        async def send(message: Any, sent: list[Any] = sent) -> None:
+            sent.append(message)
+
+        scope: Any = {"type": "http", "method": method, "headers": [(b"accept-encoding", b"gzip")]}
+        await Delivery(app)(scope, send, send)  # type: ignore[arg-type]
+        assert [message["type"] for message in sent].count("http.response.start") == 1
+        assert dict(sent[0]["headers"])[b"allow"] == b"GET, HEAD"
+        assert [message["body"] for message in sent[1:]] == bodies
+        assert [message["more_body"] for message in sent[1:]] == [True] * (len(bodies) - 1) + [False]
 
 
 async def test_what_can_be_cached_has_an_etag_that_is_honoured(tmp_path: Path) -> None:
