@@ -87,12 +87,15 @@ def _restore(kind: str, url: str) -> None:
     engine.dispose()
 
 
+FIRST = frozenset((
+    "transport", "violation_version", "episode", "feed", "quarantine", "status", "epoch", "setting",
+))  # fmt: skip  # the tables of version 1
+
+
 def _rows(url: str) -> dict[str, list[Any]]:
     engine = sa.create_engine(url)
     with engine.connect() as db:
-        kept = [
-            t for t in META.sorted_tables if t.name not in ("journey", "ask", "unsettled")
-        ]  # not in version 1
+        kept = [t for t in META.sorted_tables if t.name in FIRST]
         found = {t.name: sorted(map(tuple, db.execute(sa.select(t))), key=repr) for t in kept}
     engine.dispose()
     return found
@@ -131,6 +134,7 @@ def test_the_revisions_make_the_tables_of_this_version(empty: str) -> None:
     engine = sa.create_engine(empty)
     with engine.begin() as db:
         migrations.upgrade(db)
+        META.create_all(db)  # the tables of parts that came later stand beside the revisions' own
     assert _differences(engine) == []
     with engine.connect() as db:
         assert db.scalar(sa.text("SELECT version_num FROM alembic_version")) == f"{migrations.newest():04}"

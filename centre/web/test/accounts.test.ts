@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { queryOf } from "../src/accounts/audit.ts";
+import { failureText, member } from "../src/accounts/form.ts";
+import { Refused } from "../src/send.ts";
+import { setLang } from "../src/words.ts";
+
+test("the log's filters narrow by what is given, times in the road's own zone", () => {
+  assert.equal(queryOf({}, null), "limit=100");
+  assert.equal(queryOf({ user: " wang ", act: "", subject: "v1" }, 7), "limit=100&user=wang&subject=v1&before=7");
+  assert.equal(queryOf({ from: "2026-11-30T08:00:00" }, null), `limit=100&from_ns=${Date.UTC(2026, 10, 30)}000000`);
+  assert.equal(queryOf({ to: "no time" }, null), "limit=100");
+});
+
+test("why a sign-in failed is said without the half that was wrong, in both languages", () => {
+  for (const lang of ["zh", "en"] as const) {
+    setLang(lang);
+    const wrong = failureText(new Refused(401, {}));
+    assert.match(wrong, lang === "zh" ? /账号或密码/ : /user name or the password/);
+    assert.match(failureText(new Refused(429, { extra: { wait_s: 8 } })), /8 s/);
+    assert.match(failureText(new Refused(429, { wait_s: 8 })), /8 s/);
+    assert.notEqual(failureText(new Refused(503, { extra: { reason: "busy" } })), failureText(new Refused(503, { detail: "disk" })));
+    assert.notEqual(failureText(new TypeError("no link")), wrong);
+  }
+});
+
+test("a member of a problem is found at its top or among its extras", () => {
+  assert.equal(member(new Refused(409, { rule: "a" }), "rule"), "a");
+  assert.equal(member(new Refused(409, { extra: { rule: "b" } }), "rule"), "b");
+  assert.equal(member(new Refused(409, { extra: null }), "rule"), undefined);
+});
