@@ -134,7 +134,9 @@ class Agent:
     def subscriptions(self, neighbours: Sequence[str]) -> Subscriptions:
         """Return this RSU's topics: fixes, acknowledgements of violations, handovers both ways."""
         rows = [
-            Subscription(topics.gnss_down(self.esn), 0, self._decoded(self._receive_down)),
+            Subscription(
+                topics.gnss_down(self.esn), 0, self._decoded(self._receive_down), admits=self._admits_down
+            ),
             Subscription(topics.violation_ack(self.esn), 1, self._decoded(self._receive_violation_ack)),
             Subscription(topics.violation_ask(self.esn), 1, self._decoded(self._receive_violation_ask)),
             Subscription(topics.journey_ack(self.esn), 1, self._decoded(self._receive_journey_ack)),
@@ -163,9 +165,17 @@ class Agent:
 
         return handle
 
+    def _admits_down(self, message: Incoming) -> bool:
+        """Say whether to read fixes: asked before their signature is computed, the costliest part of it."""
+        found: list[bool] = []
+
+        def ask(message: Incoming) -> None:
+            found.append(self.down_gate.admits(message.payload, time.monotonic()))
+
+        self._decoded(ask)(message)
+        return found == [True]
+
     def _receive_down(self, message: Incoming) -> None:
-        if not self.down_gate.admits(message.payload, time.monotonic()):
-            return
         down = GatewayPayload(*read_down(message.payload))
         topic = f"/gateway/{down.message.gateway}"
         if self.enqueue(Arrival(topic, message.payload, None, down)):

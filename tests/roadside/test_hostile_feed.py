@@ -3,7 +3,9 @@
 import asyncio
 import math
 import struct
+import time
 import zlib
+from functools import partial
 
 import msgpack
 import msgspec
@@ -18,9 +20,12 @@ from edge.clock import Clock
 from edge.clock_probe import ClockProbe
 from edge.gnss_down import FIELDS, read_down
 from edge.outbox.outbox import Outbox
+from edge.signing.envelope import Seal, sealed
+from edge.signing.guard import Guard, Known
+from edge.signing.policy import Signer
 from fusion.layout import AXIS, HEADING
 from roadside.devices import radar_udp
-from roadside.down_gate import GATEWAYS_MAX
+from roadside.down_gate import GATEWAYS_MAX, MESSAGES_BURST
 from roadside.inputs import (
     DetectionColumns,
     GatewayFixes,
@@ -143,6 +148,23 @@ def test_a_flood_of_gateways_fills_no_recording_with_channels(setup):
         drain_inbox(agent)
     assert len(set(agent.recorder.topics)) == GATEWAYS_MAX
     assert agent.counts() == {"gateway.too_many": 100 - GATEWAYS_MAX}
+
+
+def test_a_flood_that_claims_the_gateways_key_costs_few_signatures(setup, monkeypatch):
+    monkeypatch.setattr(time, "monotonic", lambda: 1.0)
+    agent, verified = made(setup), []
+    admits = agent.subscriptions(("RSU002",)).admits
+    signer = Signer("gateway", "GW1")
+    known = Known(1, lambda _signature, data: verified.append(len(data)) is not None, signer, 0, 2**62)
+    guard, topic = Guard(None, {bytes(8): known}, lambda: T0_NS), topics.gnss_down("RSU001")
+    body = sealed(down(n=1), Seal(1, bytes(8), T0_NS, bytes(64)))
+    heard = [guard.accepts(topic, body, partial(admits, topic, body)) for _ in range(3_000)]
+    assert not any(heard)
+    assert len(verified) == MESSAGES_BURST, "the gate is asked before"
+    assert agent.counts()["gateway.too_often"] == 3_000 - len(verified)
+    assert not guard.accepts(topic, b"\xc1", partial(admits, topic, b"\xc1"))
+    assert not admits(topic, b"\xc1")
+    assert agent.counts()["mqtt.undecodable.gnss/down"] == 1
 
 
 def test_a_fix_that_says_it_knows_no_place_or_speed_moves_no_track(setup):
