@@ -13,7 +13,7 @@ from geofence.rules import REGISTRY
 __all__ = ["KINDS", "Grading", "Hold", "RulesConfig", "VehicleClass", "VehicleConfig", "section_of"]
 
 Size = Annotated[float, Meta(gt=0.0, le=100.0)]  # of a vehicle; millimetres are refused
-Phone = Annotated[str, Meta(pattern=r"^[+0-9][0-9 ()-]{1,31}$")]
+Phone = Annotated[str, Meta(min_length=1, max_length=32)]
 Lever = Annotated[float, Meta(ge=-100.0, le=100.0)]
 
 
@@ -61,7 +61,7 @@ class VehicleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     def __post_init__(self) -> None:
         """Refuse texts that the page must not show: with a direction override, a zero width, a line end."""
-        for name in ("terminal", "plate", "hazmat_class", "un", "carrier", "driver"):
+        for name in ("terminal", "plate", "hazmat_class", "un", "carrier", "phone", "driver", "driver_phone"):
             text = getattr(self, name)
             if text is None or is_plain(text):
                 continue
