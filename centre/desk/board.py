@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from centre.changes import Change
 from centre.desk.rows import parts_of
 from centre.desk_tables import HANDLING
+from centre.search.notes import annotate
 
 KIND = "handling"  # of the feed's events
 _FACTS = frozenset((
@@ -82,6 +83,9 @@ class Board:
             self.db.execute(sa.insert(HANDLING), [self.rows[each] for each in self._added])
         if self._changed:
             self.db.execute(_change, [_parameters(self.rows[each]) for each in self._changed])
+        for row in self.those(self._announced):
+            if row["version"] and row["kind"] == "violation" and not row["exercise"]:
+                _note(self.db, row)
         self._found += (Change(KIND, each) for each in self._announced)
         self._found += (Change("shelf", str(n)) for n in sorted(self.held))
         self._added, self._changed, self._announced, self.held = {}, {}, {}, set()
@@ -92,3 +96,8 @@ class Board:
 
 def _parameters(row: Row) -> Row:
     return {f"v_{name}": value for name, value in row.items() if name != "id"} | {"k_id": row["id"]}
+
+
+def _note(db: sa.Connection, row: Row) -> None:
+    """Note what people said of an episode where search and statistics find it."""
+    annotate(db, row["id"], handling=row["state"], is_false=row["is_false"], corrected=row["plate"])
