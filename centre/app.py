@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -189,11 +190,11 @@ def build_centre(
         now_ns=clock.now_ns, database=storage.path,
     )  # fmt: skip
     tracks.on_snapshot, shown = metrics.received_snapshot, Shown(metrics.stored.latency, clock.now_ns)
-    violation_writer = ViolationWriter(engine, clock.now_ns)
     bounds = bounds_of(site.config.site.origin, view.range_m, view.map_version)
     writer = Writer(
-        violation_writer, log, lambda: feed.wake(), bounds, storage, damage.report, metrics.stored.stored
-    )
+        ViolationWriter(engine, clock.now_ns), log, lambda: feed.wake(), bounds, storage, damage.report,
+        metrics.stored.stored,
+    )  # fmt: skip
     database = Database(
         engine, Reader(engine), lambda: writer.fault or writer.storage_fault, log, damage.report
     )
@@ -221,20 +222,13 @@ def build_centre(
         database=database, writer=writer, rsus=rsus, gaps=lambda: overview.gaps(),
         publish=broker.publish, now_ns=clock.now_ns,
     )  # fmt: skip
-    overview = Overview(
-        configs=site.config.rsu, now_ns=clock.now_ns, rsus=rsus, gateways=gateways, tracks=tracks,
-        database=database, broker=broker, peers=ingest.peers,
-        own_counts=(
-            ingest.counts, writer.counts, feed.counts, tracks.counts, database.reader.counts, storage.counts,
-            asker.counts, shown.counts, metrics.stored.latency.counts, access.counts,
-            *outward.counts,
-            *(part.counts for part in (*recorders.values(), listener, history) if part is not None),
-        ),
-        storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
-        other_centre=main_id or (None if site.config.standby is None else site.config.standby.id),
-        shared=listener is not None,
-        workers=WorkerWatch(expected=site.config.centre.ingest == "workers", started_ns=started_ns),
-        history=lambda: [] if history is None else history.notices(),
+    overview = _overview(
+        site, clock, rsus, gateways, tracks, database, broker, ingest, storage, asker, history,
+        main_id=main_id, shared=listener is not None, started_ns=started_ns,
+        own_counts=_counts_of(
+            writer, feed, tracks, database.reader, storage, asker, shown, metrics.stored.latency, access,
+            listener, history, *recorders.values(),
+        ) + list(outward.counts),
     )  # fmt: skip
     looks = View(rsus, gateways, broker.state, lambda: database.fault)
     desk = _desk(site, view, looks, database, writer, feed, overview, present, clock)
@@ -250,6 +244,42 @@ def build_centre(
             histograms=metrics.histograms, expected=EXPECTED,
         ),
     )  # fmt: skip
+
+
+def _overview(
+    site: Site,
+    clock: Clock,
+    rsus: UnitRegistry,
+    gateways: UnitRegistry,
+    tracks: TrackHub,
+    database: Database,
+    broker: BrokerLink,
+    ingest: Ingest,
+    storage: Storage,
+    asker: Asker,
+    history: History | None,
+    *,
+    main_id: str | None,
+    shared: bool,
+    started_ns: int,
+    own_counts: list[Counter[str]],
+) -> Overview:
+    """Return what shows the present state of all parts."""
+    config = site.config
+    return Overview(
+        configs=config.rsu, now_ns=clock.now_ns, rsus=rsus, gateways=gateways, tracks=tracks,
+        database=database, broker=broker, peers=ingest.peers, own_counts=[ingest.counts, *own_counts],
+        storage=storage, asked=asker.figures, strangers=ingest.gate.strangers,
+        other_centre=main_id or (None if config.standby is None else config.standby.id),
+        shared=shared,
+        workers=WorkerWatch(expected=config.centre.ingest == "workers", started_ns=started_ns),
+        history=lambda: [] if history is None else history.notices(),
+    )  # fmt: skip
+
+
+def _counts_of(*parts: Any) -> list[Counter[str]]:
+    """Return the counters of the parts that there are."""
+    return [part.counts for part in parts if part is not None]
 
 
 def _access_facts(site: Site, clock: Clock) -> Facts:

@@ -19,6 +19,7 @@ from centre import database_file as files
 from centre import feed_numbers
 from centre.meta import META
 from centre.rebuild import rebuild_episodes
+from centre.search.tables import EPISODE_KEY
 from centre.settings import ASK_SINCE, set_value
 from centre.store import (
     ASK,
@@ -66,6 +67,7 @@ def salvage(path: Path, oldest_ns: int, ask_margin_ns: int = ASK_MARGIN_NS) -> C
             counts["key.dropped"] = _drop_unkept_keys(db)
             counts["key.added"] = _add_keys(db)
             counts["episode.rebuilt"] = rebuild_episodes(db)
+            db.execute(sa.delete(EPISODE_KEY).where(EPISODE_KEY.c.id.not_in(sa.select(EPISODE.c.id))))
             newest_ns = db.scalar(sa.select(sa.func.max(TRANSPORT.c.received_ns)))
             since_ns = oldest_ns if newest_ns is None else max(oldest_ns, newest_ns - ask_margin_ns)
             set_value(db, ASK_SINCE, str(since_ns))

@@ -10,7 +10,7 @@ from edge.stations import stations_m
 HOUR_NS = 3_600_000_000_000
 SAMPLE_NS = 1_000_000_000  # a look each second is enough: a crossing is seen by its two sides
 LOST_NS = 5_000_000_000  # a track that was not seen for longer is forgotten
-REACH_M = 400.0  # from the station, within which a track is remembered
+WATCHED_M = 400.0  # from the station, within which a track is remembered
 LANES_MAX = 256  # names of one RSU
 
 
@@ -47,7 +47,7 @@ class Passages:
         self._stamps[esn] = stamp_ns
         records = wire.records_of(snapshot)
         beyond_m = stations_m(records) - station_m
-        near = ((records["flags"] & wire.FLAG_OWNED) != 0) & (abs(beyond_m) <= REACH_M)
+        near = ((records["flags"] & wire.FLAG_OWNED) != 0) & (abs(beyond_m) <= WATCHED_M)
         before = self._seen.get(esn, {})
         now = {track: at for track, at in before.items() if 0 <= stamp_ns - at[1] <= LOST_NS}
         columns = (records["track"][near], beyond_m[near], records["lane"][near], records["class"][near])

@@ -13,6 +13,7 @@ import websockets.asyncio.client as ws
 
 from centre.ingest import TRACKS
 from centre.process import _CentreService
+from centre.security import Door
 from centre.shown import NUMBERS_MAX, Shown
 from edge import topics, wire
 from edge.ask import LOST
@@ -197,7 +198,7 @@ async def test_the_centre_serves_what_the_catalogue_says(tmp_path: Path) -> None
     async with running(tmp_path) as centre:
         clients = {MAIN: "centre", TRACKS: "centre-tracks"}
         shell = Shell("centre", site_with_broker(site), Clock.wall(), centre.app.log, clients)
-        service = _CentreService(centre.app, shell, None, None)  # type: ignore[arg-type]
+        service = _CentreService(centre.app, shell, None, Door(), None)  # type: ignore[arg-type]
         shell.attach(service)
         check_names("centre", (await centre.http.get("/metrics")).text)
 

@@ -181,7 +181,7 @@ def test_the_pages_own_code_shows_what_a_fresh_page_shows(
     )  # fmt: skip
     found = json.loads(done.stdout)
     assert found["n"] == len(lived) > 10
-    assert found["changed"] > 5, "most pages show something else than what they loaded"
+    assert found["changed"] > 3, "many pages show something else than what they loaded"
     assert found["differing"] == []
 
 

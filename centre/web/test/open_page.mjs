@@ -3,6 +3,7 @@
  * `{loaded, changes, fresh}` from its input, and prints where the rows of the page that stayed open differ from those of a fresh one.
  */
 
+import { rankAll } from "../src/desk/alarms.ts";
 import { arrange } from "../src/order.ts";
 import { cellsHtml } from "../src/row.ts";
 import { makeSite } from "../src/site.ts";
@@ -23,7 +24,7 @@ function pageOf(episodes) {
 }
 
 function rowsOf(state) {
-  const { sections } = arrange(state.episodes, null);
+  const { sections } = arrange(rankAll(state), null);
   const rows = sections.flatMap((x) => x.ids).map((id) => [id, ...cellsHtml(state, state.episodes.get(id))]);
   return { sections: sections.map((x) => [x.key, x.total, x.open, ...x.ids]), rows };
 }

@@ -38,7 +38,7 @@ export function spread(labels: [number, string, string][], x: number, bottom: nu
 export function worstMark(f: Frame, x: number, y: number, value: string): string {
   const left = x > (f.left + f.right) / 2;
   const at = Math.max(f.top + 12, Math.min(f.top + f.upperH - 4, y - 6));
-  return `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="4" fill="none" style="stroke:var(--c)" stroke-width="2"/>`
+  return `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="4" fill="none" stroke="var(--c)" stroke-width="2"/>`
     + text(x + (left ? -8 : 8), at, escape(value), `lab b${left ? " e" : ""}`, 'data-worst=""');
 }
 
