@@ -179,11 +179,8 @@ def build_centre(
     main_id : the site's first centre, where this is the second; None: this one
     """
     engine, damage = storage.engine, Damage()
-    view = view_of(site)
-    started_ns = clock.now_ns()
-    gateway = site.config.gateway
-    rsus = UnitRegistry("rsu", [rsu.esn for rsu in site.config.rsu], started_ns)
-    gateways = UnitRegistry("gateway", () if gateway is None else (gateway.id,), started_ns)
+    view, started_ns = view_of(site), clock.now_ns()
+    rsus, gateways = _units(site, started_ns)
     tracks, broker = TrackHub(), BrokerLink(started_ns)
     metrics = Metrics(
         configs=site.config.rsu, rsus=rsus, gateways=gateways, peers=lambda: ingest.peers,
@@ -275,6 +272,13 @@ def _overview(
         workers=WorkerWatch(expected=config.centre.ingest == "workers", started_ns=started_ns),
         history=lambda: [] if history is None else history.notices(),
     )  # fmt: skip
+
+
+def _units(site: Site, started_ns: int) -> tuple[UnitRegistry, UnitRegistry]:
+    """Return the registries of the RSUs and of the gateway."""
+    gateway = site.config.gateway
+    rsus = UnitRegistry("rsu", [rsu.esn for rsu in site.config.rsu], started_ns)
+    return rsus, UnitRegistry("gateway", () if gateway is None else (gateway.id,), started_ns)
 
 
 def _counts_of(*parts: Any) -> list[Counter[str]]:
