@@ -38,11 +38,10 @@ export function drawCard(el: HTMLElement, state: State): void {
   }
   if (el.dataset["id"] !== episode.id || el.querySelector(".plot") === null) {
     el.dataset["id"] = episode.id;
-    set(el, '<div class="top"></div><div class="acts"></div><div class="nums"></div><div class="plot" data-testid="charts"></div>'
+    set(el, '<div class="top"></div><div class="nums"></div><div class="plot" data-testid="charts"></div>'
       + '<div class="log" data-testid="trail" tabindex="0" role="group"></div>');
   }
   set(el.querySelector(".top")!, topHtml(state, episode));
-  set(el.querySelector(".acts")!, `<button type="button" data-do="replay">${t("replay30")}<kbd>P</kbd></button>`);
   set(el.querySelector(".nums")!, numsHtml(state, episode));
   const detail = state.details.get(episode.id);
   const plot = el.querySelector<HTMLElement>(".plot")!;

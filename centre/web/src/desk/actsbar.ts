@@ -32,6 +32,7 @@ const SECOND: readonly Button[] = [
   { name: "assign", word: "actAssign", key: "", act: "assign" },
   { name: "correct", word: "actCorrect", key: "", act: "correct" },
   { name: "shelve", word: "actShelve", key: "S", act: "shelve" },
+  { name: "replay", word: "replayS", key: "P", act: null },
   { name: "end", word: "actEnd", key: "", act: "end" },
   { name: "reopen", word: "actReopen", key: "", act: "reopen" },
 ];
@@ -53,7 +54,7 @@ export class ActsBar implements View {
     this.actions = actions;
     const row = (buttons: readonly Button[], name: string): string =>
       `<div class="${name}" role="toolbar">${
-        buttons.map((x) => `<button type="button" ${x.act === null ? `data-slot="${x.name}"` : `data-name="${x.name}"`}></button>`).join("")
+        buttons.map((x) => `<button type="button" ${placeOf(x)}></button>`).join("")
       }</div>`;
     root.innerHTML = row(FIRST, "main-acts") + row(SECOND, "more-acts");
     for (const x of FIRST) if (x.act === null) disable(this.button(x), t("notYet"));
@@ -80,6 +81,7 @@ export class ActsBar implements View {
       const el = this.button(x);
       const word = wide || x.short === undefined ? x.word : x.short;
       set(el, `${t(word)}${x.key === "" ? "" : `<kbd>${x.key}</kbd>`}`);
+      if (x.name === "replay") disable(el, state.chosen === null ? t("noRow") : "");
       if (x.act === null) continue;
       const why = x.act === "shelve" ? shelfHindrance(state) : hindrance(x.act, at);
       disable(el, why === null ? "" : t(why));
@@ -96,6 +98,12 @@ export class ActsBar implements View {
 export function shelfHindrance(state: State): Word | null {
   if (state.connection !== "live" && state.connection !== "stale") return "noLink";
   return state.desk.me?.rights.includes("shelve") === true ? null : "noShelf";
+}
+
+/** How a button is found: by its act, by the part that owns it, or as one of the page's own buttons. */
+function placeOf(x: Button): string {
+  if (x.act !== null) return `data-name="${x.name}"`;
+  return `data-slot="${x.name}"${x.name === "replay" ? ' data-do="replay"' : ""}`;
 }
 
 function disable(el: HTMLButtonElement, why: string): void {

@@ -3,7 +3,7 @@
 export const REPLAY_WORDS = {
   replay: ["回放", "Replay"],
   replayMark: ["回放", "REPLAY"],
-  replay30: ["回放前 30 s", "Replay from 30 s before"],
+  replayS: ["回放", "Replay"], replay30: ["回放前 30 s", "Replay from 30 s before"],
   replayBack: ["回看 30 s", "30 s back"],
   replayNow: ["现在 {t}", "now {t}"],
   replayPlay: ["播放", "Play"],
