@@ -32,7 +32,7 @@ function countVehicles(state: State): { trucks: number; others: number } {
 const HEADER =
   `<div class="site"></div><div></div><div data-testid="link"></div><div data-testid="waiting"></div>
   <div class="wide" data-testid="open"></div>
-  <div data-testid="trucks"></div><div class="wide"></div><div></div><div></div><div class="wide"></div>
+  <div data-testid="trucks"></div><div class="wide"></div><div></div><div class="mid"></div><div class="wide"></div>
   <div class="soundbox"><button type="button" class="boxed" data-do="sound" data-testid="sound"></button></div>
   <div class="wide"><button type="button" class="boxed" data-do="shift" data-testid="duty"></button></div><div class="grow"></div>
   <div class="ctl"><button type="button" data-do="mute" data-testid="mute"></button><button type="button" data-do="search"></button>
