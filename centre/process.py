@@ -28,9 +28,13 @@ from core.collecting import only_new_collected
 from core.errors import ConfigError
 from edge.clock import Clock
 from edge.config import Site, address_of
+from edge.memory import bound_heap, give_back
 from edge.service import Reporting, Service, Shell
 from edge.subscriptions import MAIN
 from edge.tls import Holder
+
+# libraries that the start needs: the map is projected once
+STARTERS = ("libproj", "libgeos", "libtiff", "libcurl", "openblas")
 
 
 @dataclass(slots=True)
@@ -55,6 +59,7 @@ class CentreProcess:
         A database that turns out to be damaged is mended, and served again: pages connect anew by themselves.
         So is one whose disk was full or read-only at the start, once it takes writes.
         """
+        bound_heap()
         while True:
             ended = await self._serve()
             if ended is None:
@@ -215,6 +220,7 @@ class _CentreService(Service):
     async def work(self) -> None:
         """Serve the page until stopped."""
         self.shell.log_start("serving", http=self.shell.site.config.centre.http)
+        await asyncio.to_thread(give_back, *STARTERS)
         with only_new_collected():
             tls = self.door.certificate
             app = build(self.centre, door=self.door)

@@ -30,7 +30,8 @@ RSU_TOPICS = {
     "status": (None, None), "epoch/down": (CENTRE, None), "clock/req": (None, set()),
     "violation/ack": (CENTRE, None),
     "violation/ask": (CENTRE, None), "journey/ack": (CENTRE, None), "clock/rsp": (CENTRE, None),
-    "gnss/down": ({"G1"}, None), "config/down": ({"C1", "operator"}, None), "command/down": (set(), set()),
+    "gnss/down": ({"G1"}, None), "config/down": ({"C1", "operator"}, None), "command/down": (CENTRE, None),
+    "command/up": (None, set()),
 }  # fmt: skip
 OTHERS = {
     "v2x/v1/rsu/R1/handover/R2": ({"R1"}, {"R2"}),

@@ -200,7 +200,7 @@ def test_doctor_names_what_is_wrong_with_a_site(site_file, tmp_path, capsys):
         "clock": "", "kernels": "",
     } == {
         "clock": "", "kernels": "", "config": "ok", "map": "ok", "port.centre.http": "warn",
-        "broker": "fail", "certificates": "fail", "centre": "fail",
+        "broker": "fail", "certificates": "fail", "centre": "fail", "page": "ok",
     }  # fmt: skip
 
 
