@@ -267,7 +267,7 @@ def test_a_shift_is_handed_over_with_its_sheet(stage: Stage, desk: Callable[...,
     page.keyboard.press("1")
     page.keyboard.press("Enter")
     is_in_state(page, done, "closed")
-    page.keyboard.press("p")
+    page.keyboard.press("d")
     page.locator("[data-shift=begin]").click()
     page.wait_for_selector("[data-testid=duties]:has-text('local')")
     sheet = page.locator("[data-testid=sheet]")
@@ -298,11 +298,11 @@ def test_a_shelf_holds_and_returns(stage: Stage, desk: Callable[..., Page]) -> N
     page.keyboard.press("Enter")
     page.wait_for_selector("#list .grp b:has-text('Shelved 1')")
     assert page.evaluate(f"{ROOT}.waiting") == "0"
-    page.keyboard.press("p")
+    page.keyboard.press("d")
     page.wait_for_selector("[data-testid=shelves]:has-text('radar under repair')")
     page.locator("[data-shelf]").click()
     page.wait_for_selector("[data-testid=shelves]:has-text('ended')")
-    page.keyboard.press("p")
+    page.keyboard.press("d")
     wait_for(page, f"{ROOT}.waiting === '1'")
 
 

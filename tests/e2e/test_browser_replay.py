@@ -91,7 +91,7 @@ def test_a_departure_is_replayed(browser: Browser, tmp_path: Path) -> None:
         page.keyboard.press(" ")
         wait_for(page, f"{AT} > {t0_ms + 10_000}")
         stage.send(stage.violation(8, "RSU21"))
-        wait_for(page, "document.title.startsWith('(2)')")
+        wait_for(page, "document.documentElement.dataset.open === '2'")
         page.keyboard.press(" ")
         wait_for(page, "document.documentElement.dataset.replayPlaying === 'false'")
 

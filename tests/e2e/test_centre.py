@@ -133,7 +133,8 @@ async def test_killed_between_commit_and_ack_it_neither_loses_nor_doubles(tmp_pa
         assert it.stored() == [episode_id(1)]
         async with httpx.AsyncClient(base_url=f"http://{it.http}") as http:
             page = (await http.get("/api/violations")).json()
-        assert ([row["id"] for row in page["items"]], page["cursor"]) == ([episode_id(1)], 1)
+        assert [row["id"] for row in page["items"]] == [episode_id(1)]
+        assert page["cursor"] in (1, 2)  # the desk may have taken it in already
         assert await centre.stop(STOP_S) == 0
 
 

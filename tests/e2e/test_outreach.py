@@ -116,7 +116,7 @@ async def test_a_driver_is_warned_once_and_the_terminals_answer_is_shown(tmp_pat
         assert (answered["outcome"], truck.client.texts) == ("delivered", ["您已偏离专用车道"])
         assert truck.frames[0].body[:2] == b"\x0e\x01"  # urgent, shown and spoken: 2019
         again = await it.post(f"/api/violations/{it.id}/warn")
-        assert (again.status_code, again.json()["extra"]["warning"]["id"]) == (409, answered["id"])
+        assert (again.status_code, again.json()["warning"]["id"]) == (409, answered["id"])
         assert (await it.http.get(f"/api/violations/{it.id}/warnings")).json()["why_not"] == "warned"
         with it.centre.database.engine.begin() as db:
             assert check(db) is None

@@ -45,6 +45,7 @@ export class Look implements View {
   private asked = 0;
   private shown = "";
   private loadedAt = 0;
+  private toFocus = false;
   private formOf = "";
 
   constructor(root: HTMLElement) {
@@ -91,7 +92,15 @@ export class Look implements View {
   /** Open the search, and put the cursor into its first field. */
   focus(): void {
     if (this.kind !== "search" || this.root.hidden) location.hash = "search";
-    requestAnimationFrame(() => requestAnimationFrame(() => this.root.querySelector<HTMLInputElement>('[name="plate"]')?.focus()));
+    this.toFocus = true; // the form is drawn with the next words
+    this.focusPlate();
+  }
+
+  private focusPlate(): void {
+    const field = this.root.hidden || this.kind !== "search" ? null : this.root.querySelector<HTMLInputElement>('[name="plate"]');
+    if (!this.toFocus || field === null) return;
+    this.toFocus = false;
+    field.focus();
   }
 
   private get kind(): string {
@@ -152,6 +161,7 @@ export class Look implements View {
       this.formOf = form;
       this.root.querySelector(".head")!.innerHTML = this.headHtml(state);
     }
+    this.focusPlate();
     // not under a keyboard focus or a selection of text: what is read stays
     const read = this.root.querySelector(".body")!.contains(document.activeElement) || !(getSelection()?.isCollapsed ?? true);
     if (PAGES.includes(this.kind) && !read && now - this.loadedAt > AGAIN_MS) this.ask();
