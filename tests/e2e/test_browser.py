@@ -129,32 +129,32 @@ def crowded(page: Page) -> Iterator[Page]:
       for (let i = 0; i < 40; i++) window.alarm(1_000_000 + i);
     }""")
     other.mouse.move(300, 300)
-    other.wait_for_selector("[data-id=made-up-1000039]")
+    other.wait_for_selector(".row2[data-id=made-up-1000039]")
     yield other
     other.close()
 
 
 def test_a_row_that_is_read_stays_where_it_is(page):
     with crowded(page) as other:
-        other.locator("[data-id=made-up-1000039]").click()  # chosen, then out of sight
+        other.locator(".row2[data-id=made-up-1000039]").click()  # chosen, then out of sight
         other.mouse.move(300, 300)
         other.evaluate("document.querySelector('#list .rows').scrollTop = 700")
         before = other.evaluate(FIRST_READ)
         other.evaluate("window.alarm(2_000_000)")
-        other.wait_for_selector("[data-id=made-up-2000000]", state="attached")
+        other.wait_for_selector(".row2[data-id=made-up-2000000]", state="attached")
         assert other.evaluate(FIRST_READ) == before
 
 
 def test_a_clicked_row_does_not_hold_the_order(page):
     """Pointer or keyboard focus in the list does; a key after a click must not make the one of the other."""
     with crowded(page) as other:
-        other.locator("[data-id=made-up-1000039]").click()
+        other.locator(".row2[data-id=made-up-1000039]").click()
         other.mouse.move(300, 300)
         other.keyboard.press("j")
         wait_for(other, "location.hash === '#v=made-up-1000038'")
         for order in (2_000_000, 2_000_001):
             other.evaluate(f"window.alarm({order})")
-            other.wait_for_selector(f"[data-id=made-up-{order}]")
+            other.wait_for_selector(f".row2[data-id=made-up-{order}]")
 
 
 def test_page_says_when_the_centre_is_gone(page, demo):
