@@ -101,7 +101,7 @@ def test_an_auditor_reads_the_log_and_can_change_nothing(browser: Browser, stage
     page.keyboard.press("Enter")
     expect(acts).to_have_count(2, timeout=PATIENCE_MS)
     page.get_by_role("button", name="Check the log").click()
-    expect(page.get_by_test_id("chain")).to_contain_text("whole up to row 3", timeout=PATIENCE_MS)
+    expect(page.get_by_test_id("chain")).to_contain_text("whole up to row 4", timeout=PATIENCE_MS)
     assert page.evaluate(POST, "/api/users") == 403
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
     page.get_by_test_id("who").get_by_role("button").click()

@@ -68,7 +68,7 @@ def test_yesterdays_plate_leads_to_the_vehicle_and_its_violation(stage: Stage, p
     page.locator("[data-testid=look] [data-testid=plate]").click()
     page.locator("[data-testid=vehicle-title]:has-text('辽L·A0042')").wait_for()
     text = page.locator("[data-testid=look]").inner_text()
-    for wanted in ("王师傅", "13904270042", "盘锦一运", "UN1203", "Petrol", "guide 128", "1 violations"):
+    for wanted in ("王师傅", "13904270042", "盘锦一运", "UN1203", "Petrol", "guide 128", "violations 1"):
         assert wanted in text, wanted
     page.locator("[data-testid=found]").click()
     page.locator(f"[data-testid=card][data-id='{old.id}']").wait_for()

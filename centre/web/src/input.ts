@@ -31,7 +31,7 @@ export function listen(actions: InputActions): void {
   addEventListener("resize", () => actions.layOut()); // also fires on another screen, whose pixels have another size
   addEventListener("hashchange", () => actions.route());
   addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return; // a replay has its own Esc
     if ((event.target as HTMLElement).closest?.("input, textarea, select, dialog")) return; // somebody writes
     const act = actions.keys[event.key.toLowerCase()];
     if (act === undefined) return;
