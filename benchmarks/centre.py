@@ -36,7 +36,7 @@ from benchmarks.track_pages import Page
 from edge import topics
 from edge.figures import quantile
 from edge.wire import ITEMS_MAX, ViolationBatch, ViolationItem, encode
-from petroroad.demo.site import kept_port
+from petroroad.processes.ports import kept_port
 
 FLOODS = 4  # RSUs that send at once
 IN_FLIGHT = 24  # batches of each
