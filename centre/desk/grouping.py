@@ -5,25 +5,28 @@ from collections.abc import Iterable, Sequence
 import sqlalchemy as sa
 
 from centre.desk.board import Board, Row
-from centre.desk.cases import AGAIN_NS, SAME_NS, TOGETHER_NS, Alarm, cases_of
+from centre.desk.cases import AGAIN_NS, ALARMS_MAX, LASTS_NS, SAME_NS, TOGETHER_NS, Alarm, cases_of
 from centre.desk.rows import parts_of
 from centre.desk_tables import HANDLING
 
 _since_ns: sa.BindParameter[int] = sa.bindparam("since_ns")
 _until_ns: sa.BindParameter[int] = sa.bindparam("until_ns")
-_is_violation = HANDLING.c.kind == "violation"
+_may_join = sa.and_(HANDLING.c.kind == "violation", HANDLING.c.case_n < ALARMS_MAX)
 _of_vehicle = sa.and_(
-    HANDLING.c.vehicle == sa.bindparam("vehicle"), HANDLING.c.start_ns <= _until_ns,
-    HANDLING.c.last_ns >= _since_ns, _is_violation,
+    HANDLING.c.vehicle == sa.bindparam("vehicle"),
+    HANDLING.c.start_ns.between(_since_ns - LASTS_NS, _until_ns), HANDLING.c.last_ns >= _since_ns, _may_join,
 )  # fmt: skip
 _of_rule = sa.and_(
-    HANDLING.c.rule == sa.bindparam("rule"), HANDLING.c.start_ns.between(_since_ns, _until_ns), _is_violation
+    HANDLING.c.rule == sa.bindparam("rule"), HANDLING.c.start_ns.between(_since_ns, _until_ns), _may_join
 )
 
 
 def regroup(board: Board, touched: Sequence[str]) -> None:
-    """Put these alarms, and those that belonged to them before or do now, into their cases."""
-    concerned: dict[str, None] = dict.fromkeys(touched)
+    """Put these alarms, and those that belonged to them before or do now, into their cases.
+
+    A full case stays as it is, so that a vehicle that flaps for hours costs no more with each alarm.
+    """
+    concerned: dict[str, None] = {row["id"]: None for row in board.those(touched) if not _is_full(row)}
     expanded: set[str] = set()
     former: set[str] = set()
     while True:
@@ -52,8 +55,17 @@ def _cases(board: Board) -> dict[str, list[str]]:
     return cases_of([_alarm(row) for row in board.rows.values() if _counts(row)])
 
 
+def _is_full(row: Row) -> bool:
+    return bool(row["case_n"] >= ALARMS_MAX)
+
+
 def _counts(row: Row) -> bool:
-    return row["kind"] == "violation" and row["lon_deg"] is not None and not row["exercise"]
+    return (
+        row["kind"] == "violation"
+        and row["lon_deg"] is not None
+        and not row["exercise"]
+        and not _is_full(row)
+    )
 
 
 def _alarm(row: Row) -> Alarm:

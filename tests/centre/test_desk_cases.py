@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from centre.desk.cases import Alarm, cases_of
+from centre.desk.cases import ALARMS_MAX, Alarm, cases_of
 from centre.desk_tables import DESK_CURSOR, HANDLING
 from centre.store import META
 from geofence.violation import Stamps, ViolationVehicle
@@ -121,3 +121,17 @@ def test_an_act_on_the_whole_case_closes_what_it_fits(engine):
     assert desk.one(late)["state"] == "new"  # what comes later is noticed too
     announced = [key for _, kind, key in desk.announced() if kind == "handling"]
     assert set(announced[-3:]) == {one, two, late}
+
+
+def test_a_vehicle_that_flaps_for_hours_costs_no_more_with_each_alarm(engine):
+    """A full case takes no more alarms: else each new one would change and announce all before it."""
+    desk = DeskStage(engine)
+    for n in range(ALARMS_MAX + 10):
+        desk.arrive(n=n, start_ns=T0_NS + n * S)
+    desk.take_in()
+    announced = len(desk.announced())
+    last = [desk.send(ALARMS_MAX + 10 + n, start_ns=T0_NS + (100 + n) * S) for n in range(3)]
+    assert desk.one(last[0])["case"] == last[0], "the full case stays as it is"
+    assert [desk.one(each)["case_n"] for each in last] == [3, 3, 3], "the next ones are a case again"
+    changed = [each for each in desk.announced()[announced:] if each[1] == "handling"]
+    assert len(changed) == 1 + 2 + 3
