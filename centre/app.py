@@ -228,7 +228,7 @@ def build_centre(
         ) + list(outward.counts),
     )  # fmt: skip
     looks = View(rsus, gateways, broker.state, lambda: database.fault)
-    desk = _desk(site, view, looks, database, writer, feed, overview, present, clock)
+    desk = _desk(site, view, looks, database, writer, feed, overview, present, clock, ingest)
     return Centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
@@ -327,13 +327,14 @@ def _desk(
     overview: Overview,
     present: Present,
     clock: Clock,
+    ingest: Ingest,
 ) -> Desk:
     """Return the desk, whose figures and events the other parts show."""
     desk = Desk(
         policy=policy_of(site.config.desk, road_of(msgspec.json.decode(view.description))), view=looks,
         publish=feed.publish_state, kept_days=(site.config.retention or RetentionConfig()).plates_days,
         database=database, writer=writer, now_ns=clock.now_ns,
-        is_dead=lambda esn: esn in overview.offline(),
+        is_dead=lambda esn: esn in overview.offline(), is_busy=lambda: ingest.waiting[0] > 0,
     )  # fmt: skip
     feed.followers.append(desk.wake)
     present.update(desk.presents)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
@@ -25,6 +26,8 @@ from centre.faults import NotWrittenError, UnreadableError
 from centre.writer import Writer
 
 LOOK_S = 1.0  # between two looks at units, broker and database
+REST = 4.0  # times as long as a transaction took, where the ledger has work
+REST_S_MAX = 1.0
 TRIM_S = 3_600.0
 TICK_S = 0.5  # between two looks at what time has done
 LOCK = "desk"  # of whatever reads and changes rows of the desk, where several processes write
@@ -45,12 +48,13 @@ class Desk:
         view: View,
         publish: Callable[[str, bytes], None],
         kept_days: float,
+        is_busy: Callable[[], bool] = lambda: False,
     ) -> None:
         """`is_dead(esn)`: whether an RSU is off or silent; `publish(kind, data)`: to all pages, unwritten;
-        `kept_days`: how long what has ended is kept."""
+        `kept_days`: how long what has ended is kept; `is_busy()`: whether messages wait for a commit."""
         self.policy, self.database, self.now_ns = policy, database, now_ns
         self._engine = postgresql.snapshots(database.engine)
-        self._writer, self._kept_days = writer, kept_days
+        self._writer, self._kept_days, self._is_busy = writer, kept_days, is_busy
         self.counts: Counter[str] = Counter()
         self._intake = Intake(policy, self.counts)
         self._acts = Acts(self._intake, policy, is_dead)
@@ -161,10 +165,17 @@ class Desk:
         await self._until_done(work)
 
     async def _until_done(self, work: Callable[[sa.Connection, list[Change], int], bool]) -> None:
-        """Run transactions until one has left nothing; the ledger's get their turn in between."""
+        """Run transactions until one has left nothing.
+
+        While messages wait for a commit, the ledger's get most of the writer's time: an alarm that has no row
+        here yet is on the pages already, as one that nobody has acknowledged.
+        """
         is_more = True
         while is_more:
+            begun_s = time.monotonic()
             is_more = await self.write(lambda db, found: work(db, found, self.now_ns()))
+            if self._is_busy():
+                await asyncio.sleep(min(REST_S_MAX, REST * (time.monotonic() - begun_s)))
 
     async def _trim(self) -> None:
         """Delete what is kept no longer, each hour of real time."""

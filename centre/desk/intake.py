@@ -24,7 +24,7 @@ from centre.reader import deciding_bodies
 from centre.statements import WARNING
 from centre.store import EPISODE, FEED, VERSION
 
-BATCH_ROWS = 200  # of the feed that one transaction takes in
+BATCH_ROWS = 50  # of the feed that one transaction takes in
 CURSOR = "feed"
 BEFORE_NS = 2 * 3_600 * 10**9  # what had ended so long before the desk's first start is closed
 _newest = EPISODE.join(

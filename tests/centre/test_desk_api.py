@@ -139,3 +139,27 @@ def test_shelves_shifts_and_reports_over_http(tmp_path):
                 assert (await centre.http.get(path)).status_code == 400, path
 
     asyncio.run(play())
+
+
+def test_the_desk_rests_while_messages_wait_for_a_commit(tmp_path, monkeypatch):
+    """An alarm that has no row at the desk yet is on the pages already; one that is not committed is nowhere."""
+
+    async def play():
+        async with running(tmp_path) as centre:
+            rests, sleep = [], asyncio.sleep
+
+            async def noted(seconds, *rest):
+                if 0.0 < seconds <= 1.0 and centre.app.desk._is_busy():
+                    rests.append(seconds)
+                await sleep(0.0)
+
+            monkeypatch.setattr(centre.app.desk, "_is_busy", lambda: True)
+            monkeypatch.setattr("centre.desk.desk.asyncio.sleep", noted)
+            centre.send(1, violation(1))
+            await centre.until_sent(1)
+            async with asyncio.timeout(20.0):
+                while not (await centre.get("/api/handling"))["items"]:
+                    await sleep(0.02)
+            assert rests
+
+    asyncio.run(play())
