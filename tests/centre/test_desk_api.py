@@ -142,7 +142,7 @@ def test_shelves_shifts_and_reports_over_http(tmp_path):
 
 
 def test_the_desk_rests_while_messages_wait_for_a_commit(tmp_path, monkeypatch):
-    """An alarm that has no row at the desk yet is on the pages already; one that is not committed is nowhere."""
+    """An alarm without a row at the desk is on the pages already; one that is not committed is nowhere."""
 
     async def play():
         async with running(tmp_path) as centre:
