@@ -149,7 +149,7 @@ export class Look implements View {
   /** The path of the figures, also of their files. */
   private file(nowMs: number): string {
     const { from, query } = periodOf(this.words, nowMs);
-    return this.kind === "report" ? `reports/daily?day=${this.words.get("day") ?? from}` : `statistics?${query}`;
+    return this.kind === "report" ? `reports/daily?day=${encodeURIComponent(this.words.get("day") ?? from)}` : `statistics?${query}`;
   }
 
   draw(state: State, now: number): void {
