@@ -37,7 +37,9 @@ export class Session {
       void this.changePassword(event.target as HTMLFormElement);
     });
     addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !this.panel.hidden) this.toggle(false);
+      if (event.key !== "Escape" || this.panel.hidden) return;
+      event.preventDefault(); // it closes the panel only: a replay goes on, and the chosen alarm stays chosen
+      this.toggle(false);
     });
     addEventListener("hashchange", () => this.toggle(false));
   }
