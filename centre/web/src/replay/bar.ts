@@ -9,7 +9,7 @@ import { isAlarm } from "../order.ts";
 import { shownGrade } from "../row.ts";
 import type { State } from "../state.ts";
 import type { View } from "../views.ts";
-import { name, t } from "../words.ts";
+import { t, wordOf } from "../words.ts";
 import type { Gap } from "./answer.ts";
 import { LEAD_MS, SPEEDS } from "./player.ts";
 import type { Player } from "./player.ts";
@@ -196,7 +196,7 @@ function ticks(ctx: Ctx, scale: Scale, y: number, w: number): void {
 }
 
 function gapWords(gap: Gap): string {
-  const why = escape(name(`gap_${gap.reason}`).replace(/^gap_/, ""));
+  const why = escape(wordOf("gap", gap.reason));
   const times = `${clock(gap.fromMs)}–${clock(gap.toMs)}`;
   return `${gap.esn === null ? t("replayGapNone", { r: why }) : t("replayGapOne", { e: escape(gap.esn), r: why })} · ${times}`;
 }

@@ -1,7 +1,7 @@
 /** Words for evidence, warnings to drivers, other systems, Chinese and English. */
 
 export const EVIDENCE_WORDS = {
-  evidenceDo: ["证据包", "Evidence"], warnDo: ["警示驾驶员", "Warn driver"], camera: ["摄像机", "Camera"],
+  camera: ["摄像机", "Camera"],
   evWaiting: ["证据包：排队中", "Evidence: waiting"], evFetching: ["证据包：读取 RSU 录像 {p}", "Evidence: fetching the RSU's recording {p}"],
   evPacking: ["证据包：打包签名", "Evidence: packing and signing"], evReady: ["下载证据包 {s}", "Download evidence {s}"],
   evFailed: ["证据包未生成：{r}", "No evidence file: {r}"], evDeleted: ["证据包已删除：{r}", "Evidence file deleted: {r}"],
