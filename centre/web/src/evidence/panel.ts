@@ -3,6 +3,7 @@
 import "./evidence.css";
 import { get } from "../api.ts";
 import type { Episode } from "../api.ts";
+import { hasEvidence } from "../desk/model.ts";
 import { escape, ms } from "../format.ts";
 import { set } from "../list.ts";
 import { Refused, send } from "../send.ts";
@@ -119,7 +120,8 @@ export class OutwardPanel implements View {
   /** Why neither can be done now; empty where they can. */
   private hindrance(state: State): string {
     if (this.isOff) return t("why_disconnected");
-    return state.chosen === null ? t("noRow") : "";
+    if (state.chosen === null) return t("noRow");
+    return hasEvidence(state.chosen.id) ? "" : t("why_exercise");
   }
 
   private lacks(state: State, right: string): string {
@@ -136,7 +138,8 @@ export class OutwardPanel implements View {
   private choose(id: string): void {
     [this.id, this.files, this.warnings, this.problem] = [id, [], null, ""];
     this.clear();
-    if (id !== "") void this.load(id);
+    clearTimeout(this.timer);
+    if (id !== "" && hasEvidence(id)) void this.load(id);
   }
 
   private clear(): void {
