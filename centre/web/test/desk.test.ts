@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setMe } from "../src/accounts/me.ts";
 import type { Episode } from "../src/api.ts";
 import { caseOf, mostUrgent, rankAll, unseen } from "../src/desk/alarms.ts";
 import { chipHtml, dueHtml, handledBy, noteParts, refusalText, rowButton } from "../src/desk/deskrow.ts";
@@ -24,7 +25,9 @@ function deskOf(...rows: Episode[]): State {
   const state = new State();
   for (const x of rows) state.put(x);
   state.connection = "live";
-  state.desk.me = { name: "li", display: "", role: "operator", rights: ["look", "handle"], desk: "" };
+  setMe({
+    name: "li", display: "", role: "operator", rights: ["look", "handle"], csrf: "", desk: "", accounts: true, demo: false,
+  });
   return state;
 }
 

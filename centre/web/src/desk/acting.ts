@@ -21,11 +21,11 @@ export interface ActingEffects {
 
 export class Acting {
   private readonly state: State;
-  private readonly dialog: Dialog;
-  private readonly notice: Notice;
+  private readonly dialog: Pick<Dialog, "ask">;
+  private readonly notice: Pick<Notice, "say" | "clear">;
   private readonly effects: ActingEffects;
 
-  constructor(state: State, dialog: Dialog, notice: Notice, effects: ActingEffects) {
+  constructor(state: State, dialog: Pick<Dialog, "ask">, notice: Pick<Notice, "say" | "clear">, effects: ActingEffects) {
     this.state = state;
     this.dialog = dialog;
     this.notice = notice;
@@ -39,10 +39,11 @@ export class Acting {
     const why = hindrance(act, circumstances(state, id));
     if (why !== null || id === null) return this.notice.say(t(why ?? "noRow"), true);
     this.effects.stirred();
+    const { version } = state.desk.of(id); // what the person decides on: what others do while a dialog is open is not seen
     const question = this.question(act, id, wholeCase);
-    if (question === null) return this.send(act, id, { whole_case: wholeCase });
+    if (question === null) return this.send(act, id, { version, whole_case: wholeCase });
     const answer = await this.dialog.ask(question);
-    if (answer !== null) await this.send(act, id, bodyOf(answer));
+    if (answer !== null) await this.send(act, id, { version, ...bodyOf(answer) });
   }
 
   /** What an act asks for; null: nothing. */
@@ -72,7 +73,7 @@ export class Acting {
     this.effects.changed();
     try {
       const path = `/api/alarms/${encodeURIComponent(id)}/acts`;
-      const answer = await send<{ items: Handling[] }>("POST", path, { act, version: desk.of(id).version, ...body });
+      const answer = await send<{ items: Handling[] }>("POST", path, { act, ...body });
       for (const x of answer.items) {
         desk.put(x);
         desk.risen.delete(x.id);
@@ -106,7 +107,7 @@ function stateAct(handling: Handling): string {
   return { new: "reopen", acknowledged: "acknowledge", handled: "handle" }[handling.state];
 }
 
-function bodyOf(answer: Answer): ActBody {
+function bodyOf(answer: Answer): Omit<ActBody, "version"> {
   return { reason: answer.reason, text: answer.text, plate: answer.plate, to: answer.to, whole_case: answer.whole };
 }
 

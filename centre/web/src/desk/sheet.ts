@@ -1,5 +1,6 @@
 /** What one shift hands to the next, as tables for the screen and the printer, and as CSV. Pure. */
 
+import { may } from "../accounts/me.ts";
 import { age, clock, date, escape, ms, station } from "../format.ts";
 import { plateShown } from "../row.ts";
 import { ruleName } from "../rules.ts";
@@ -53,14 +54,14 @@ export function dutyTable(now: ShiftNow, nowMs: number): string {
   return `${table([t("duty"), t("dutyDesk"), t("cBegan"), t("cLasted")], rows)}<p class="dim">${words}</p>`;
 }
 
-export function shelvesTable(shelves: readonly Shelf[], state: State, linked: boolean): string {
-  const may = linked && state.desk.me?.rights.includes("shelve") === true;
-  const why = may ? "" : t(linked ? "noShelf" : "noLink");
+export function shelvesTable(shelves: readonly Shelf[], linked: boolean): string {
+  const isFree = linked && may("shelve");
+  const why = isFree ? "" : t(linked ? "noShelf" : "noLink");
   const sorted = [...shelves].sort((a, b) => Number(b.ended_ns === null) - Number(a.ended_ns === null) || b.n - a.n).slice(0, 100);
   const rows = sorted.map((x) => [
     `${x.n}`, shelfWords(x), clock(ms(x.until_ns)), escape(x.reason), escape(x.user), `${x.n_held}`,
     x.ended_ns === null
-      ? `<button type="button" data-shelf="${x.n}" aria-disabled="${!may}" title="${why}">${t("shelfEnd")}</button>`
+      ? `<button type="button" data-shelf="${x.n}" aria-disabled="${!isFree}" title="${why}">${t("shelfEnd")}</button>`
       : t("shelfGone", { t: clock(ms(x.ended_ns)) }),
   ]);
   if (rows.length === 0) return `<p class="dim">${t("shelfNone")}</p>`;

@@ -1,5 +1,6 @@
 /** The screen of the shift: who is on duty, the hand-over with its sheet, which can be printed, and the shelves. */
 
+import { may, whoAmI } from "../accounts/me.ts";
 import { get } from "../api.ts";
 import { Refused, send } from "../send.ts";
 import type { State } from "../state.ts";
@@ -79,17 +80,17 @@ export class ShiftView implements View {
     );
     const at = (name: string): HTMLElement => this.root.querySelector<HTMLElement>(`[data-testid=${name}]`)!;
     set(at("duties"), this.now === null ? `<div class="blank dim">${t("loading")}</div>` : dutyTable(this.now, state.viewMs()));
-    set(at("shelves"), shelvesTable(shelves, state, linked));
+    set(at("shelves"), shelvesTable(shelves, linked));
     set(at("sheet"), this.sheet === null ? `<div class="blank dim">${t("loading")}</div>` : sheetHtml(this.sheet, state));
   }
 
   private get onDuty(): boolean {
-    const name = this.state?.desk.me?.name;
+    const name = whoAmI()?.name;
     return this.now?.on_duty.some((x) => x.user === name) === true;
   }
 
   private buttons(linked: boolean): string {
-    const mayAct = this.state?.desk.me?.rights.includes("handle") === true;
+    const mayAct = may("handle");
     const why = !linked ? t("noLink") : !mayAct ? t("noDeskRight") : "";
     const button = (name: string, word: string, fits: boolean): string => {
       const off = why !== "" ? why : fits ? "" : t("isDone");
@@ -103,7 +104,7 @@ export class ShiftView implements View {
     this.asking = true;
     try {
       this.now = await get<ShiftNow>("/api/shift");
-      const own = this.now.on_duty.find((x) => x.user === state.desk.me?.name)?.since_ns;
+      const own = this.now.on_duty.find((x) => x.user === whoAmI()?.name)?.since_ns;
       const since = own ?? `${Math.round(state.nowMs() - SHIFT_MS)}000000`;
       this.sheet = await get<Sheet>(`/api/shift/sheet?since_ns=${since}`);
       this.failed = false;
@@ -118,7 +119,7 @@ export class ShiftView implements View {
 
   private async handOver(): Promise<void> {
     const { desk } = this.state!;
-    const users = (desk.settings?.users ?? []).map((x) => x.name).filter((name) => name !== desk.me?.name);
+    const users = (desk.settings?.users ?? []).map((x) => x.name).filter((name) => name !== whoAmI()?.name);
     const answer = await this.dialog.ask({
       title: t("handOver"), about: t("sheetOpen"), users, toLabel: t("handTo"), text: { label: t("handText"), required: true },
     });

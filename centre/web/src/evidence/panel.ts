@@ -1,6 +1,7 @@
 /** Ask for the evidence file, warn the driver, open the camera; the card's foot says what became of it. */
 
 import "./evidence.css";
+import { may } from "../accounts/me.ts";
 import { get } from "../api.ts";
 import type { Episode } from "../api.ts";
 import { hasEvidence } from "../desk/model.ts";
@@ -82,8 +83,8 @@ export class OutwardPanel implements View {
     this.isOff = state.connection !== "live" && state.connection !== "stale";
     if ((episode?.id ?? "") !== this.id) this.choose(episode?.id ?? "");
     const never = this.hindrance(state);
-    this.button("evidence", never || this.lacks(state, "evidence"));
-    this.button("warn", never || this.lacks(state, "warn") || whyNot(this.warnings));
+    this.button("evidence", never || this.lacks("evidence"));
+    this.button("warn", never || this.lacks("warn") || whyNot(this.warnings));
     if (episode === null || this.card.querySelector(".plot") === null) return;
     const foot = this.foot();
     set(foot.querySelector(".cam")!, cameraHtml(state, episode));
@@ -124,8 +125,8 @@ export class OutwardPanel implements View {
     return hasEvidence(state.chosen.id) ? "" : t("why_exercise");
   }
 
-  private lacks(state: State, right: string): string {
-    return state.desk.me?.rights.includes(right) === true ? "" : t("noDeskRight");
+  private lacks(right: string): string {
+    return may(right) ? "" : t("noDeskRight");
   }
 
   private button(slot: string, why: string): void {
