@@ -77,8 +77,7 @@ export class Session {
   private async ask(): Promise<void> {
     const found = await loadMe();
     if (found === "nobody") this.end();
-    else if (found !== "unknown" && this.ended.hidden === false) this.signedIn(found); // in another window
-    else if (found !== "unknown") this.before ??= found.name;
+    else if (found !== "unknown" && (!this.ended.hidden || found.name !== this.before)) this.signedIn(found); // in another window
   }
 
   private end(): void {
