@@ -2,16 +2,16 @@
 
 import { escape, kmh, ms, clock, station } from "./format.ts";
 import {
-  beganText, cargoOf, contactText, dwellText, endText, isOverdue, lastedText, loadJourneys, ordered, permitText, plateOf, speedText,
-  violationsText,
+  beganText, cargoOf, contactText, dwellText, endText, gateName, isOverdue, lastedText, loadJourneys, ordered, permitText, plateOf,
+  speedText, violationsText,
 } from "./journeys.ts";
 import type { GateName, Journey } from "./journeys.ts";
-import { set } from "./list.ts";
 import { vehicleLink } from "./search/goods.ts";
 import type { State } from "./state.ts";
 import type { Host, View } from "./views.ts";
-import { pick, t } from "./words.ts";
+import { t } from "./words.ts";
 import type { Word } from "./words.ts";
+import { set } from "./written.ts";
 
 const ASK_MS = 5_000; // RSUs send a version each 10 s, and at once where something happens
 const OPEN_COLUMNS: readonly Word[] = [
@@ -90,14 +90,6 @@ export class Board implements View {
       this.asking = false;
     }
   }
-}
-
-function gateName(state: State): GateName {
-  const places = new Map((state.site?.body.places ?? []).map((x) => [x.id ?? x.name, x] as const));
-  return (gate) => {
-    const place = places.get(gate);
-    return place === undefined ? gate : pick(place.name, place.name_en);
-  };
 }
 
 function tableOf(columns: readonly Word[], body: string): string {

@@ -3,11 +3,11 @@
 import { get, Refused } from "../api.ts";
 import { doneWord } from "../desk/deskrow.ts";
 import { clock, date, escape, ms } from "../format.ts";
-import { set } from "../list.ts";
 import type { Host, View } from "../views.ts";
 import { getLang, name, t } from "../words.ts";
 import type { Word } from "../words.ts";
 import { may, whoAmI } from "./me.ts";
+import { set } from "../written.ts";
 
 interface Act {
   n: number;

@@ -2,7 +2,6 @@
 
 import { get } from "../api.ts";
 import { clock, date, escape, ms } from "../format.ts";
-import { set } from "../list.ts";
 import { Refused, send } from "../send.ts";
 import type { Host, View } from "../views.ts";
 import { getLang, t } from "../words.ts";
@@ -11,6 +10,7 @@ import { member } from "./form.ts";
 import { loadMe, may, ROLES, whoAmI } from "./me.ts";
 import type { Role } from "./me.ts";
 import { passwordField } from "./session.ts";
+import { set } from "../written.ts";
 
 interface User {
   name: string;

@@ -97,7 +97,7 @@ export class Acting {
     const who = typeof problem["by"] === "string" ? problem["by"] : "";
     const done = handling === undefined ? act : stateAct(handling);
     desk.refused.set(id, { act: done, who, atNs: (problem["at_ns"] as string | undefined) ?? null, detail });
-    this.notice.say(plain(refusalText(this.state, id)), true);
+    this.notice.say(refusalText(this.state, id), true);
   }
 }
 
@@ -116,9 +116,4 @@ export function aboutOf(state: State, id: string): string {
   const [episode, loss] = [state.episodes.get(id), state.desk.losses.get(id)];
   if (episode !== undefined) return `${plateShown(state, episode)} · ${ruleName(episode.rule)}`;
   return loss === undefined ? id : `${loss.part} · ${lossName(loss)}`;
-}
-
-/** Text of what `escape` has written. */
-function plain(html: string): string {
-  return html.replace(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code)));
 }

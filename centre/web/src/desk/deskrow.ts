@@ -84,7 +84,7 @@ export function dueHtml(handling: Handling, nowMs: number): string {
 export function noteParts(state: State, id: string, folded: boolean, handling: Handling): string[] {
   const parts: string[] = [];
   const refusal = state.desk.refused.get(id);
-  if (refusal !== undefined) parts.push(`▲ ${refusalText(state, id)}`);
+  if (refusal !== undefined) parts.push(`▲ ${escape(refusalText(state, id))}`);
   if (handling.escalated > 0 && handling.state !== "closed") {
     parts.push(`${t("escalated", { n: handling.escalated })}${getLang() === "zh" ? "：" : ": "}${
       t(handling.escalated > 1 ? "notHandled" : "notAcked")
@@ -99,8 +99,8 @@ export function noteParts(state: State, id: string, folded: boolean, handling: H
 export function refusalText(state: State, id: string): string {
   const refusal = state.desk.refused.get(id);
   if (refusal === undefined) return "";
-  if (refusal.who === "") return escape(refusal.detail);
-  return t("firstWas", { u: escape(refusal.who), t: clock(ms(refusal.atNs)), a: escape(doneWord(refusal.act)) });
+  if (refusal.who === "") return refusal.detail;
+  return t("firstWas", { u: refusal.who, t: clock(ms(refusal.atNs)), a: doneWord(refusal.act) });
 }
 
 function caseHtml(state: State, id: string): string {

@@ -6,13 +6,13 @@ import { get } from "../api.ts";
 import type { Episode } from "../api.ts";
 import { hasEvidence } from "../desk/model.ts";
 import { escape, ms } from "../format.ts";
-import { set } from "../list.ts";
 import { Refused, send } from "../send.ts";
 import type { State } from "../state.ts";
 import type { View } from "../views.ts";
 import { t } from "../words.ts";
 import { cameraUrl, fileHtml, isMoving, warningHtml, whyNot } from "./state.ts";
 import type { EvidenceFile, Warnings } from "./state.ts";
+import { set } from "../written.ts";
 
 const POLL_MS = 1_000;
 

@@ -4,7 +4,6 @@ import type { Episode } from "../api.ts";
 import { begin, colours, gradeColour, hatch, line, mark, pointIn, rect, text } from "../draw.ts";
 import type { Ctx } from "../draw.ts";
 import { clock, date, escape, ms } from "../format.ts";
-import { set } from "../list.ts";
 import { isAlarm } from "../order.ts";
 import { shownGrade } from "../row.ts";
 import type { State } from "../state.ts";
@@ -13,6 +12,7 @@ import { t, wordOf } from "../words.ts";
 import type { Gap } from "./answer.ts";
 import { LEAD_MS, SPEEDS } from "./player.ts";
 import type { Player } from "./player.ts";
+import { set } from "../written.ts";
 
 const HEIGHT = 66;
 const DAY_Y = 4; // the whole kept time

@@ -146,7 +146,7 @@ export class Player {
     let from: bigint | null = nanoseconds(fromMs);
     const to = nanoseconds(toMs);
     await this.once(`m${minute}`, async (film) => {
-      while (from !== null) {
+      while (from !== null && film === this.film) { // a replay that has ended needs no more
         const answer: Answer = await fetchAnswer(`/api/history?from_ns=${from}&to_ns=${to}`);
         film.add(answer, true, this.tMs);
         from = answer.next;
