@@ -1,7 +1,8 @@
 /** Who is signed in, in the header and its panel; and what is shown when the session has ended. */
 
+import { Refused } from "../api.ts";
 import { escape } from "../format.ts";
-import { Refused, send } from "../send.ts";
+import { send } from "../send.ts";
 import { t } from "../words.ts";
 import { failureText, SignInForm } from "./form.ts";
 import { loadMe, may, setMe, whoAmI } from "./me.ts";

@@ -1,6 +1,7 @@
 /** Does what a person asks for an alarm: asks for what belongs to it, sends it, and shows what came of it. */
 
-import { Refused, send } from "../send.ts";
+import { Refused } from "../api.ts";
+import { send } from "../send.ts";
 import type { State } from "../state.ts";
 import { plateShown } from "../row.ts";
 import { ruleName } from "../rules.ts";
@@ -89,8 +90,7 @@ export class Acting {
 
   private refuse(act: Act, id: string, error: unknown): void {
     const { desk } = this.state;
-    const found = error instanceof Refused ? error.problem : {};
-    const problem: Readonly<Record<string, unknown>> = { ...(found["extra"] as object | undefined), ...found };
+    const problem: Refused["problem"] = error instanceof Refused ? error.problem : {};
     const handling = problem["handling"] as Handling | undefined;
     const detail = error instanceof Refused ? t("refusedBy", { d: error.message }) : t("notSent", { d: String((error as Error).message) });
     if (handling !== undefined) desk.put(handling);

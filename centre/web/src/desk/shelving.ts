@@ -1,8 +1,9 @@
 /** Puts alarms on a shelf: of a plate, an RSU, a rule, a stretch of road, until a time and for a reason. */
 
+import { Refused } from "../api.ts";
 import { plateOf } from "../row.ts";
 import { ruleName } from "../rules.ts";
-import { Refused, send } from "../send.ts";
+import { send } from "../send.ts";
 import type { State } from "../state.ts";
 import { t } from "../words.ts";
 import { shelfHindrance } from "./actsbar.ts";

@@ -1,8 +1,8 @@
 /** The screen of the shift: who is on duty, the hand-over with its sheet, which can be printed, and the shelves. */
 
 import { may, whoAmI } from "../accounts/me.ts";
-import { get } from "../api.ts";
-import { Refused, send } from "../send.ts";
+import { get, Refused } from "../api.ts";
+import { send } from "../send.ts";
 import type { State } from "../state.ts";
 import type { View } from "../views.ts";
 import { t } from "../words.ts";

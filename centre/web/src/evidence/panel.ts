@@ -2,11 +2,11 @@
 
 import "./evidence.css";
 import { may } from "../accounts/me.ts";
-import { get } from "../api.ts";
+import { get, Refused } from "../api.ts";
 import type { Episode } from "../api.ts";
 import { hasEvidence } from "../desk/model.ts";
 import { escape, ms } from "../format.ts";
-import { Refused, send } from "../send.ts";
+import { send } from "../send.ts";
 import type { State } from "../state.ts";
 import type { View } from "../views.ts";
 import { t } from "../words.ts";
