@@ -82,7 +82,8 @@ export const DESK_WORDS = {
   keysTitle: ["按键", "Keys"], keyMove: ["下一条 / 上一条", "next / previous"], keyPan: ["平移细部", "pan the detail"], keyLang: ["语言", "language"],
   keyTheme: ["主题", "theme"], keyRetry: ["立即重试连接", "retry the link now"], keyMute: ["消音 60 s", "silence for 60 s"],
   keyCase: ["展开 / 收起同案", "show / fold the case"], keyNote: ["加备注", "add a note"], keyBoard: ["在途", "on the road"],
-  keyHelp: ["本说明", "this help"], keyShift: ["交接班", "shift"], keyShelve: ["搁置", "shelve"], keyAway: ["关闭对话框、退出回放、取消选中", "leave a dialog, end the replay, choose nothing"],
+  keyHelp: ["本说明", "this help"], keyShift: ["交接班", "shift"], keyShelve: ["搁置", "shelve"],
+  keyAway: ["关闭对话框、退出回放、取消选中", "leave a dialog, end the replay, choose nothing"],
   keyZoom: ["缩放选中的图", "zoom the focused picture"], keyReplay: ["回放：播放 / 暂停，前后 1 s", "replay: play / pause, 1 s back / on"],
   cDeskAct: ["操作", "Action"], cDue: ["时限", "due"], done: ["完成", "done"],
 } as const satisfies Record<string, readonly [string, string]>;
