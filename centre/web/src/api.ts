@@ -275,20 +275,29 @@ export interface Summary {
   desk?: DeskSummary;
 }
 
-/** The centre refused the request. */
+/** The centre refused a request: `status`, and its problem (RFC 9457), with its own members beside the standard ones. */
 export class Refused extends Error {
   readonly status: number;
+  readonly problem: Readonly<Record<string, unknown>>;
 
-  constructor(path: string, status: number) {
-    super(`${path}: ${status}`);
+  constructor(status: number, body: unknown) {
+    const found = (typeof body === "object" ? body : null) as Record<string, unknown> | null;
+    const problem = { ...(found?.["extra"] as object | undefined), ...found };
+    super(String(found?.["detail"] ?? status));
     this.status = status;
+    this.problem = problem;
   }
 }
 
+/** The answer to a request; throws `Refused`, or a TypeError where the centre can't be reached. */
+export async function ask(path: string, how: RequestInit = { cache: "no-store" }): Promise<Response> {
+  const answer = await fetch(path, how);
+  if (!answer.ok) throw new Refused(answer.status, await answer.json().catch(() => null));
+  return answer;
+}
+
 export async function get<T>(path: string): Promise<T> {
-  const answer = await fetch(path, { cache: "no-store" });
-  if (!answer.ok) throw new Refused(path, answer.status);
-  return (await answer.json()) as T;
+  return (await (await ask(path)).json()) as T;
 }
 
 export interface Page {

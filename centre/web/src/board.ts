@@ -2,16 +2,17 @@
 
 import { escape, kmh, ms, clock, station } from "./format.ts";
 import {
-  beganText, cargoOf, contactText, dwellText, endText, isOverdue, lastedText, loadJourneys, ordered, permitText, plateOf, speedText,
-  violationsText,
+  beganText, cargoOf, contactText, dwellText, endText, gateName, isOverdue, lastedText, loadJourneys, ordered, permitText, plateOf,
+  speedText, violationsText,
 } from "./journeys.ts";
 import type { GateName, Journey } from "./journeys.ts";
-import { set } from "./list.ts";
+import { Poll } from "./poll.ts";
 import { vehicleLink } from "./search/goods.ts";
 import type { State } from "./state.ts";
 import type { Host, View } from "./views.ts";
-import { pick, t } from "./words.ts";
+import { t } from "./words.ts";
 import type { Word } from "./words.ts";
+import { set } from "./written.ts";
 
 const ASK_MS = 5_000; // RSUs send a version each 10 s, and at once where something happens
 const OPEN_COLUMNS: readonly Word[] = [
@@ -22,23 +23,17 @@ const ENDED_COLUMNS: readonly Word[] = ["cPlate", "cUn", "cEntry", "cLasted", "c
 export class Board implements View {
   readonly rate = "text";
   private readonly root: HTMLElement;
-  private readonly shown: () => boolean;
-  private open: readonly Journey[] | null = null;
-  private ended: readonly Journey[] = [];
-  private askedAt = -Infinity;
-  private asking = false;
-  private failed = false;
+  private readonly journeys = new Poll(ASK_MS, loadJourneys);
 
   constructor(root: HTMLElement) {
     this.root = root;
-    this.shown = () => !root.hidden;
   }
 
   mount(host: Host): void {
     const choose = (event: Event): void => {
       if ((event.target as HTMLElement).closest("a") !== null) return; // to the vehicle's page
       const id = (event.target as HTMLElement).closest<HTMLElement>("tr[data-id]")?.dataset["id"];
-      const journey = this.open?.find((x) => x.id === id);
+      const journey = this.journeys.found?.open.find((x) => x.id === id);
       if (journey === undefined || journey.s_m === null) return;
       location.hash = "";
       host.choose({ kind: "station", sM: journey.s_m });
@@ -50,16 +45,17 @@ export class Board implements View {
   }
 
   draw(state: State, now: number): void {
-    if (now - this.askedAt > ASK_MS && !this.asking && this.shown() && state.connection !== "disconnected") void this.ask();
+    if (!this.root.hidden && state.connection !== "disconnected") this.journeys.look(now);
+    const { found, failed } = this.journeys;
     const parts = this.root.querySelectorAll<HTMLElement>("h2, .plot"); // a title and a table, twice
     const [openTitle, openTable, endedTitle, endedTable] = [parts[0]!, parts[1]!, parts[2]!, parts[3]!];
-    if (this.open === null) {
+    if (found === null) {
       set(openTitle, t("board"));
-      set(openTable, `<div class="blank dim">${t(this.failed ? "boardFailed" : "loading")}</div>`);
+      set(openTable, `<div class="blank dim">${t(failed ? "boardFailed" : "loading")}</div>`);
       return;
     }
     const nowMs = state.viewMs();
-    const rows = ordered(this.open, nowMs);
+    const rows = ordered(found.open, nowMs);
     const overdue = rows.filter((x) => isOverdue(x, nowMs)).length;
     const lost = rows.filter((x) => x.contact === "lost").length;
     const gate = gateName(state);
@@ -67,37 +63,13 @@ export class Board implements View {
     set(
       openTitle,
       `${t("board")} <span>${rows.length}</span><span>${t("overdue")} ${bad(overdue)}</span><span>${t("contactLost")} ${bad(lost)}</span>`
-        + `<span class="end">${this.failed ? `▲ ${t("boardFailed")}` : t("boardNote")}</span>`,
+        + `<span class="end">${failed ? `▲ ${t("boardFailed")}` : t("boardNote")}</span>`,
     );
     const body = rows.map((x) => openRow(x, nowMs, gate)).join("");
     set(openTable, rows.length === 0 ? `<div class="blank">${t("boardEmpty")}</div>` : tableOf(OPEN_COLUMNS, body));
-    set(endedTitle, `${t("leftRoad")} <span>${t("newestN", { n: this.ended.length })}</span>`);
-    set(endedTable, tableOf(ENDED_COLUMNS, this.ended.map((x) => endedRow(x, nowMs, gate)).join("")));
+    set(endedTitle, `${t("leftRoad")} <span>${t("newestN", { n: found.ended.length })}</span>`);
+    set(endedTable, tableOf(ENDED_COLUMNS, found.ended.map((x) => endedRow(x, nowMs, gate)).join("")));
   }
-
-  private async ask(): Promise<void> {
-    this.asking = true;
-    try {
-      const { open, ended } = await loadJourneys();
-      this.open = open;
-      this.ended = ended;
-      this.failed = false;
-    } catch (error) {
-      console.warn(error); // asked again with the next drawing that is due
-      this.failed = true;
-    } finally {
-      this.askedAt = performance.now();
-      this.asking = false;
-    }
-  }
-}
-
-function gateName(state: State): GateName {
-  const places = new Map((state.site?.body.places ?? []).map((x) => [x.id ?? x.name, x] as const));
-  return (gate) => {
-    const place = places.get(gate);
-    return place === undefined ? gate : pick(place.name, place.name_en);
-  };
 }
 
 function tableOf(columns: readonly Word[], body: string): string {

@@ -7,7 +7,6 @@ import { chipHtml, priorityDigit } from "./desk/deskrow.ts";
 import { hasEvidence } from "./desk/model.ts";
 import { clock, escape, kmh, ms, probability, station, withUnit } from "./format.ts";
 import { markSvg } from "./icons.ts";
-import { set } from "./list.ts";
 import { isAlarm, rank } from "./order.ts";
 import {
   asOf, depthOf, isReturning, lastedOf, liveFor, maxOf, plateOf, plateShown,
@@ -19,6 +18,7 @@ import type { State } from "./state.ts";
 import { goodsText, vehicleLink } from "./search/goods.ts";
 import { missingUpdates } from "./supervision.ts";
 import { getLang, name, reason, t } from "./words.ts";
+import { set } from "./written.ts";
 
 const LOG_VERSIONS = 6; // newest lines of the episode's own history
 

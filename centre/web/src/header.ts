@@ -5,13 +5,13 @@ import { dutyHtml, muteHtml, soundHtml, waitingHtml } from "./desk/boxes.ts";
 import type { Ring } from "./desk/ring.ts";
 import { clock, date, escape, span, weekday } from "./format.ts";
 import { markSvg } from "./icons.ts";
-import { set } from "./list.ts";
 import { isAlarm } from "./order.ts";
 import { judgeableM } from "./site.ts";
 import { HAZMAT } from "./snapshot.ts";
 import type { State } from "./state.ts";
 import { lossOf, nobodyWatches, p99Of, sinceWord } from "./supervision.ts";
 import { getLang, pick, reason, t } from "./words.ts";
+import { set } from "./written.ts";
 
 const DAYS = { zh: ["日", "一", "二", "三", "四", "五", "六"], en: ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] };
 

@@ -1,10 +1,12 @@
 /** Keys, buttons and changes of size. */
 
+type Keys = Readonly<Record<string, () => void>>;
+
 export interface InputActions {
   /** By the name in a button's `data-do`. */
-  readonly buttons: Readonly<Record<string, () => void>>;
+  readonly buttons: Keys;
   /** By the key in lower case. */
-  readonly keys: Readonly<Record<string, () => void>>;
+  readonly keys: Keys;
   /** Draw everything again: an action has changed something. */
   acted(): void;
   /** Show the whole road on the map. */
@@ -13,6 +15,19 @@ export interface InputActions {
   layOut(): void;
   /** Follow a changed address. */
   route(): void;
+}
+
+/** Whether a key belongs to somebody else: it is one of the browser's, a part has taken it, or somebody writes. */
+export function isTaken(event: KeyboardEvent): boolean {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return true;
+  return (event.target as Partial<Element> | null)?.closest?.("input, textarea, select, dialog") != null;
+}
+
+/** These keys, but where `is` says no they do nothing. */
+export function onlyWhere(is: () => boolean, keys: Keys): Keys {
+  return Object.fromEntries(Object.entries(keys).map(([key, act]) => [key, () => {
+    if (is()) act();
+  }]));
 }
 
 /** Add the page's listeners; the views have their own. */
@@ -31,8 +46,7 @@ export function listen(actions: InputActions): void {
   addEventListener("resize", () => actions.layOut()); // also fires on another screen, whose pixels have another size
   addEventListener("hashchange", () => actions.route());
   addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return; // a replay has its own Esc
-    if ((event.target as HTMLElement).closest?.("input, textarea, select, dialog")) return; // somebody writes
+    if (isTaken(event)) return;
     const act = actions.keys[event.key.toLowerCase()];
     if (act === undefined) return;
     act();

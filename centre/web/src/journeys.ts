@@ -4,7 +4,8 @@ import { get } from "./api.ts";
 import type { Vehicle } from "./api.ts";
 import { age, clock, escape, kmh, ms, station } from "./format.ts";
 import { ruleName } from "./rules.ts";
-import { reason, t } from "./words.ts";
+import type { State } from "./state.ts";
+import { pick, reason, t } from "./words.ts";
 
 export interface Dwell {
   s_m: number | null;
@@ -136,6 +137,15 @@ export function violationsText(x: Journey): string {
 
 /** A gate under its name on the map, in the page's language where it has one. */
 export type GateName = (gate: string) => string;
+
+/** The names of the site's gates, by id; a gate without one keeps its id. */
+export function gateName(state: State): GateName {
+  const places = new Map((state.site?.body.places ?? []).map((x) => [x.id ?? x.name, x] as const));
+  return (gate) => {
+    const place = places.get(gate);
+    return place === undefined ? gate : pick(place.name, place.name_en);
+  };
+}
 
 export function beganText(x: Journey, gate: GateName): string {
   return `${clock(ms(x.start_ns))} ${x.entry === null ? t("firstSeen") : escape(gate(x.entry))}`;

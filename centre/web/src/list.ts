@@ -20,8 +20,6 @@ import { t } from "./words.ts";
 import type { Word } from "./words.ts";
 import { set } from "./written.ts";
 
-export { set };
-
 const NEWS_NAMED = 2; // of the new ones, named in the notice
 
 /** What the list passes on: a row was chosen; something is to be drawn; older episodes were fetched; a row's button was pressed. */

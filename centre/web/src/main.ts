@@ -29,7 +29,7 @@ import { DetailView } from "./detail/view.ts";
 import { drawnInSoftware, enlarge } from "./draw.ts";
 import { DELAY_MS } from "./fleet.ts";
 import { drawBanner, drawHeader } from "./header.ts";
-import { listen } from "./input.ts";
+import { listen, onlyWhere } from "./input.ts";
 import { List } from "./list.ts";
 import { loadDetail, Loader } from "./load.ts";
 import { OutwardPanel } from "./evidence/panel.ts";
@@ -214,6 +214,12 @@ function layOut(): void {
 
 // --- the address
 
+/** Show another screen than the road; a replay is of the road, and would go on to name itself in the address. */
+function leaveRoad(screen: Screen): void {
+  replay.end();
+  screens.show(screen);
+}
+
 const router = new Router([
   {
     hash: /^$/,
@@ -222,15 +228,15 @@ const router = new Router([
       selection.clear();
     },
   },
-  { hash: /^#shift$/, open: () => screens.show(shift) },
-  { hash: /^#journeys$/, open: () => screens.show(board) },
-  { hash: /^#users$/, open: () => screens.show(users) },
-  { hash: /^#audit$/, open: () => screens.show(audit) },
+  { hash: /^#shift$/, open: () => leaveRoad(shift) },
+  { hash: /^#journeys$/, open: () => leaveRoad(board) },
+  { hash: /^#users$/, open: () => leaveRoad(users) },
+  { hash: /^#audit$/, open: () => leaveRoad(audit) },
   { hash: /^#(t=\d+(?:&v=[\w-]+)?)$/, open: (link) => [screens.show(road), replay.follow(link)] },
   {
     hash: LOOK_HASH,
     open: (address) => {
-      screens.show(looking);
+      leaveRoad(looking);
       look.open(address);
     },
   },
@@ -253,7 +259,6 @@ const BUTTONS = {
   lang: () => applyLang(getLang() === "zh" ? "en" : "zh"),
   replay: () => replay.begin(),
   board: () => {
-    replay.end();
     const back = state.selected === null ? "" : `#v=${state.selected}`;
     location.hash = location.hash === "#journeys" ? back : "#journeys";
   },
@@ -289,30 +294,34 @@ function actOnChosen(act: Act): void {
   void acting.begin(act, id, id !== null && list.standsForCase(id));
 }
 
-const KEYS = {
+/** Keys of the road: on another screen nobody sees what they would act on. */
+const ROAD_KEYS = {
   a: () => actOnChosen("acknowledge"),
   h: () => actOnChosen("handle"),
   c: () => actOnChosen("close"),
   f: () => actOnChosen("false"),
   n: () => actOnChosen("note"),
   s: () => void shelving.add(state.selected),
-  m: BUTTONS.mute,
   x: () => state.selected !== null && list.unfoldCase(state.selected),
-  "?": () => showHelp($<HTMLDialogElement>("#help")),
   p: BUTTONS.replay,
   j: () => stepInList(1),
   k: () => stepInList(-1),
   "[": () => selection.moveWindow(state.windowFrom - 1_000),
   "]": () => selection.moveWindow(state.windowFrom + 1_000),
-  b: BUTTONS.board,
-  "/": BUTTONS.search,
   e: () => outward.evidence(),
   w: () => outward.warn(),
+  escape: () => selection.clear(),
+};
+const KEYS = {
+  ...onlyWhere(() => screens.shows(road), ROAD_KEYS),
+  m: BUTTONS.mute,
+  "?": () => showHelp($<HTMLDialogElement>("#help")),
+  b: BUTTONS.board,
+  "/": BUTTONS.search,
   d: BUTTONS.shift,
   l: BUTTONS.lang,
   t: BUTTONS.theme,
   r: BUTTONS.retry,
-  escape: () => selection.clear(),
 };
 
 /** Draw what a key or button changed; a selection has drawn the text already, and a thousand rows are not drawn twice. */

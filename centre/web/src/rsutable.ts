@@ -4,13 +4,13 @@ import type { Gateway, Rsu } from "./api.ts";
 import { clockFacts, wrongClocks } from "./clocks.ts";
 import { age, clock, escape, ms, signed } from "./format.ts";
 import { stateSvg } from "./icons.ts";
-import { set } from "./list.ts";
 import { Hold } from "./hold.ts";
 import { rsuLink } from "./search/tables.ts";
 import { hasFault, isLost, isSlow, p99Of } from "./supervision.ts";
 import type { State } from "./state.ts";
 import type { View } from "./views.ts";
 import { name, reason, t } from "./words.ts";
+import { set } from "./written.ts";
 
 const CLOCK_MS_MAX = 20;
 

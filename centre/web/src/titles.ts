@@ -2,11 +2,11 @@
 
 import { describeWindow } from "./access/window_keys.ts";
 import { station } from "./format.ts";
-import { set } from "./list.ts";
 import { closeTitle } from "./mapview.ts";
 import { judgeableM } from "./site.ts";
 import type { State } from "./state.ts";
 import { stretches, t } from "./words.ts";
+import { set } from "./written.ts";
 
 const $ = <T extends HTMLElement>(selector: string): T => document.querySelector<T>(selector)!;
 

@@ -85,6 +85,10 @@ export class Screens {
     this.show(this.shown);
   }
 
+  shows(screen: Screen): boolean {
+    return this.shown === screen;
+  }
+
   show(screen: Screen): void {
     this.shown = screen;
     for (const { root } of this.screens) if (root !== null) root.hidden = root !== screen.root;

@@ -31,7 +31,7 @@ export const WORDS = {
   oneStretch: ["1 段", "1 stretch"], nStretches: ["{n} 段", "{n} stretches"], scale: ["横向按真实比例", "lateral at true scale"],
   drawn: ["车身轮廓 ± 1σ · 4 s 速度矢 · 30 s 尾迹", "footprint ± 1σ · 4 s speed vector · 30 s tail"], pan: ["[ ] 平移", "[ ] pan"],
   sameTurn: ["与道路带同向", "same turn as the strip"], closeUp: ["近景", "Close-up"], following: ["跟随", "following"], fit: ["全程", "Whole road"],
-  ellipse: ["横向 1σ", "lateral 1σ"], endedAt: ["{t} 结束", "ended {t}"], lastSeen: ["{t} 前所见", "seen {t} ago"],
+  endedAt: ["{t} 结束", "ended {t}"], lastSeen: ["{t} 前所见", "seen {t} ago"],
   placeOf: ["{t} 结束处", "where it ended, {t}"], lastPlace: ["{t} 前所见处", "last seen here {t} ago"],
   violation: ["违规", "Violation"], warning: ["预警", "Warning"], notice: ["提示", "Notice"], undecidable: ["不可判定", "Undecidable"],
   violationS: ["违规", "VIOL"], warningS: ["预警", "WARN"], noticeS: ["提示", "NOTE"], undecidableS: ["不可判", "UNDEC"],
@@ -53,7 +53,7 @@ export const WORDS = {
   returning: ["返回中", "returning"], rsuOff: ["RSU 离线", "RSU off"], asOf: ["截至 {t}", "as of {t}"], pAsOf: ["概率 {t}", "P at {t}"],
   open: ["未结束", "Open"], ended: ["已结束", "Ended"], lateMark: ["补报", "Late"],
   terminalAlarm: ["终端亦报警", "terminal alarms too"], terminalSilent: ["终端未报警", "terminal silent"],
-  secOpen: ["未结束", "Open"], secEnded: ["已结束", "Ended"], secRecord: ["仅记录 · 不告警", "Record only · no alarm"], newest: ["最新", "newest"],
+  secRecord: ["仅记录 · 不告警", "Record only · no alarm"], newest: ["最新", "newest"],
   showAll: ["全部 {n}", "all {n}"], showFew: ["只看最新", "newest only"],
   older: ["更早 ›", "older ›"], newer: ["‹ 更新", "‹ newer"], pageOf: ["第 {a}–{b} 行，共 {n}", "{a}–{b} of {n}"],
   newOpen: ["{n} 条新的未结束告警", "{n} new open"], showNow: ["点击显示", "click to show"], catchUp: ["正在补报，还有 {n} 条", "catching up, {n} to come"],
@@ -128,7 +128,7 @@ export const WORDS = {
   dataOld: ["数据为 {t} 前", "data {t} old"],
   footDelivery: ["送达", "Delivery"], footStored: ["违规总数", "violations on record"], footMissing: ["缺失", "missing"],
   footQuarantine: ["隔离", "quarantined"], footOutbox: ["RSU 积压", "RSU outboxes"],
-  footHour: ["近 1 小时", "last hour"], foot10: ["近 10 分钟", "last 10 min"], footGateway: ["网关", "Gateway"], footAlarms: ["告警", "Alarms"],
+  footHour: ["近 1 小时", "last hour"],
   footBars: ["近 2 小时每 10 分钟", "last 2 h, per 10 min"],
   board: ["在途", "On the road"], toRoad: ["道路", "Road"], overdue: ["超时未出", "overdue"], overdueBy: ["超时 {t}", "overdue by {t}"],
   waybill: ["运单 {n}", "waybill {n}"],
@@ -213,6 +213,12 @@ export function stretches(n: number): string {
 /** The word for a name from the wire (grade, state); an unknown name is returned unchanged. */
 export function name(key: string): string {
   return Object.hasOwn(WORDS, key) ? t(key as Word) : key;
+}
+
+/** The word `PREFIX_KEY` for a key from the wire; one without a word (of a newer centre) keeps its name. */
+export function wordOf(prefix: string, key: string): string {
+  const word = `${prefix}_${key}`;
+  return Object.hasOwn(WORDS, word) ? t(word as Word) : key.replaceAll("_", " ");
 }
 
 export function reason(key: string): string {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { queryOf } from "../src/accounts/audit.ts";
-import { failureText, member } from "../src/accounts/form.ts";
-import { Refused } from "../src/send.ts";
+import { failureText } from "../src/accounts/form.ts";
+import { Refused } from "../src/api.ts";
 import { setLang } from "../src/words.ts";
 
 test("the log's filters narrow by what is given, times in the road's own zone", () => {
@@ -26,7 +26,7 @@ test("why a sign-in failed is said without the half that was wrong, in both lang
 });
 
 test("a member of a problem is found at its top or among its extras", () => {
-  assert.equal(member(new Refused(409, { rule: "a" }), "rule"), "a");
-  assert.equal(member(new Refused(409, { extra: { rule: "b" } }), "rule"), "b");
-  assert.equal(member(new Refused(409, { extra: null }), "rule"), undefined);
+  assert.equal(new Refused(409, { rule: "a" }).problem["rule"], "a");
+  assert.equal(new Refused(409, { extra: { rule: "b" } }).problem["rule"], "b");
+  assert.equal(new Refused(409, { extra: null }).problem["rule"], undefined);
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setMe } from "../src/accounts/me.ts";
 import type { Episode } from "../src/api.ts";
 import { caseOf, mostUrgent, rankAll, unseen } from "../src/desk/alarms.ts";
 import { chipHtml, dueHtml, handledBy, noteParts, refusalText, rowButton } from "../src/desk/deskrow.ts";
@@ -24,7 +25,9 @@ function deskOf(...rows: Episode[]): State {
   const state = new State();
   for (const x of rows) state.put(x);
   state.connection = "live";
-  state.desk.me = { name: "li", display: "", role: "operator", rights: ["look", "handle"], desk: "" };
+  setMe({
+    name: "li", display: "", role: "operator", rights: ["look", "handle"], csrf: "", desk: "", accounts: true, demo: false,
+  });
   return state;
 }
 
@@ -151,7 +154,8 @@ test("the time left, the escalation and who was first are on the row", () => {
   assert.equal(dueHtml({ ...row, state: "closed" }, 40_000), "");
   assert.equal(handledBy(row), "Acked &#60;wang&#62;");
   state.desk.refused.set("a", { act: "acknowledge", who: "<wang>", atNs: "1000000000", detail: "" });
-  assert.equal(refusalText(state, "a"), "&#60;wang&#62; was first: acknowledged at 08:00:01");
+  assert.match(noteParts(state, "a", true, state.desk.of("a"))[0]!, /&#60;wang&#62;/);
+  assert.equal(refusalText(state, "a"), "<wang> was first: acknowledged at 08:00:01");
   assert.match(noteParts(state, "a", false, row).join(" · "), /was first.*▲ escalated 1: not acknowledged in time/);
 });
 

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { doneWord } from "../src/desk/deskrow.ts";
+import { violationRow } from "../src/search/tables.ts";
 import { getLang, name, reason, setLang, t, WORDS } from "../src/words.ts";
+import { episode } from "./samples.ts";
 
 test("each word is written in Chinese and in English, with the same values in it", () => {
   const oneSided = Object.entries(WORDS).filter(([, both]) => both.some((text) => text === "")).map(([word]) => word);
@@ -28,4 +31,19 @@ test("values are put into a word; one that is not given stays visible", () => {
   assert.equal(t("asOf", { t: "12:00:00" }), "as of 12:00:00");
   assert.equal(t("asOf"), "as of {t}");
   setLang(before);
+});
+
+test("what the centre names has its word in both languages, and keeps its name where the page has none", () => {
+  const acts = [
+    "acknowledge", "handle", "close", "false", "reopen", "note", "assign", "correct", "end", "escalate", "resume", "shelve", "shelf_end",
+    "warn_driver", "warn_outcome", "evidence_ask", "evidence_get", "evidence_deleted", "shift_begin", "shift_end", "hand_over",
+    "exercise_begin", "exercise_end", "desk_begin", "sign_in", "sign_out", "sign_in_refused", "user_add", "user_role", "user_password",
+  ];
+  setLang("zh");
+  for (const act of acts) assert.match(doneWord(act), /^[\u4e00-\u9fff]+$/, act);
+  assert.equal(doneWord("some_newer_act"), "some newer act");
+  const found = { ...episode("a", 1), handling: "acknowledged" as const };
+  assert.match(violationRow(found).at(-1)!, /已确认/);
+  assert.match(violationRow({ ...found, handling: "closed", is_false: true }).at(-1)!, /误报/);
+  setLang("en");
 });

@@ -1,12 +1,13 @@
 /** The screen of the log of acts: newest first, filtered, a page at a time; and whether its chain is whole. */
 
 import { get, Refused } from "../api.ts";
+import { doneWord } from "../desk/deskrow.ts";
 import { clock, date, escape, ms } from "../format.ts";
-import { set } from "../list.ts";
 import type { Host, View } from "../views.ts";
-import { getLang, name as wordOf, t } from "../words.ts";
+import { getLang, name, t } from "../words.ts";
 import type { Word } from "../words.ts";
 import { may, whoAmI } from "./me.ts";
+import { set } from "../written.ts";
 
 interface Act {
   n: number;
@@ -153,13 +154,13 @@ function tableHtml(items: readonly Act[], next: number | null, before: number | 
 }
 
 function rowHtml(x: Act): string {
-  const role = x.role === "" ? "" : wordOf(x.role);
+  const role = x.role === "" ? "" : name(x.role);
   const text = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
   const body = Object.entries(x.body).map(([key, value]) => `${key} ${text(value)}`).join(" · ");
   const cells = [
     String(x.n), `${date(ms(x.at_ns))} ${clock(ms(x.at_ns), 1)}`,
     escape(x.user === "" ? t("itself") : x.user), escape(role),
-    escape(wordOf(x.act)), escape(x.subject), escape(body),
+    escape(doneWord(x.act)), escape(x.subject), escape(body),
   ];
   return `<tr data-testid="act" data-act-name="${escape(x.act)}">${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
 }

@@ -1,6 +1,7 @@
 /** The form by which people sign in: of the first page, and over the road where a session has ended. */
 
-import { Refused, send } from "../send.ts";
+import { Refused } from "../api.ts";
+import { send } from "../send.ts";
 import { t } from "../words.ts";
 import { setMe } from "./me.ts";
 import type { Me } from "./me.ts";
@@ -8,18 +9,12 @@ import type { Me } from "./me.ts";
 const NAME_KEY = "petroroad.name";
 const DESK_KEY = "petroroad.desk";
 
-/** The problem's own members, wherever the answer carries them. */
-export function member(error: Refused, key: string): unknown {
-  const extra = error.problem["extra"];
-  return error.problem[key] ?? (typeof extra === "object" && extra !== null ? (extra as Record<string, unknown>)[key] : undefined);
-}
-
 /** Why a sign-in failed, in the page's language; which half was wrong is never said. */
 export function failureText(error: unknown): string {
   if (!(error instanceof Refused)) return t("unreachable");
   if (error.status === 401) return t("wrongPassword");
-  if (error.status === 429) return t("waitSignIn", { n: String(member(error, "wait_s") ?? 1) });
-  if (error.status === 503 && member(error, "reason") === "busy") return t("busySignIn");
+  if (error.status === 429) return t("waitSignIn", { n: String(error.problem["wait_s"] ?? 1) });
+  if (error.status === 503 && error.problem["reason"] === "busy") return t("busySignIn");
   return error.status === 400 ? t("wrongPassword") : t("faultSignIn", { t: error.message });
 }
 

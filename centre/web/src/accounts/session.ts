@@ -1,7 +1,8 @@
 /** Who is signed in, in the header and its panel; and what is shown when the session has ended. */
 
+import { Refused } from "../api.ts";
 import { escape } from "../format.ts";
-import { Refused, send } from "../send.ts";
+import { send } from "../send.ts";
 import { t } from "../words.ts";
 import { failureText, SignInForm } from "./form.ts";
 import { loadMe, may, setMe, whoAmI } from "./me.ts";
@@ -37,7 +38,9 @@ export class Session {
       void this.changePassword(event.target as HTMLFormElement);
     });
     addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !this.panel.hidden) this.toggle(false);
+      if (event.key !== "Escape" || this.panel.hidden) return;
+      event.preventDefault(); // it closes the panel only: a replay goes on, and the chosen alarm stays chosen
+      this.toggle(false);
     });
     addEventListener("hashchange", () => this.toggle(false));
   }
@@ -75,8 +78,7 @@ export class Session {
   private async ask(): Promise<void> {
     const found = await loadMe();
     if (found === "nobody") this.end();
-    else if (found !== "unknown" && this.ended.hidden === false) this.signedIn(found); // in another window
-    else if (found !== "unknown") this.before ??= found.name;
+    else if (found !== "unknown" && (!this.ended.hidden || found.name !== this.before)) this.signedIn(found); // in another window
   }
 
   private end(): void {

@@ -1,16 +1,15 @@
 /** The screen of all accounts, for administrators. */
 
-import { get } from "../api.ts";
+import { get, Refused } from "../api.ts";
 import { clock, date, escape, ms } from "../format.ts";
-import { set } from "../list.ts";
-import { Refused, send } from "../send.ts";
+import { send } from "../send.ts";
 import type { Host, View } from "../views.ts";
 import { getLang, t } from "../words.ts";
 import type { Word } from "../words.ts";
-import { member } from "./form.ts";
 import { loadMe, may, ROLES, whoAmI } from "./me.ts";
 import type { Role } from "./me.ts";
 import { passwordField } from "./session.ts";
+import { set } from "../written.ts";
 
 interface User {
   name: string;
@@ -147,7 +146,7 @@ function pathOf(name: string): string {
 function refusalText(error: unknown): string {
   if (!(error instanceof Refused)) return t("unreachable");
   if (error.status === 403) return t("noRight", { t: t(whoAmI()?.role ?? "viewer") });
-  return t("refusedAct", { t: String(member(error, "rule") ?? error.message) });
+  return t("refusedAct", { t: String(error.problem["rule"] ?? error.message) });
 }
 
 function tableHtml(users: readonly User[]): string {

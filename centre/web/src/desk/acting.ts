@@ -1,6 +1,7 @@
 /** Does what a person asks for an alarm: asks for what belongs to it, sends it, and shows what came of it. */
 
-import { Refused, send } from "../send.ts";
+import { Refused } from "../api.ts";
+import { send } from "../send.ts";
 import type { State } from "../state.ts";
 import { plateShown } from "../row.ts";
 import { ruleName } from "../rules.ts";
@@ -21,11 +22,11 @@ export interface ActingEffects {
 
 export class Acting {
   private readonly state: State;
-  private readonly dialog: Dialog;
-  private readonly notice: Notice;
+  private readonly dialog: Pick<Dialog, "ask">;
+  private readonly notice: Pick<Notice, "say" | "clear">;
   private readonly effects: ActingEffects;
 
-  constructor(state: State, dialog: Dialog, notice: Notice, effects: ActingEffects) {
+  constructor(state: State, dialog: Pick<Dialog, "ask">, notice: Pick<Notice, "say" | "clear">, effects: ActingEffects) {
     this.state = state;
     this.dialog = dialog;
     this.notice = notice;
@@ -39,10 +40,11 @@ export class Acting {
     const why = hindrance(act, circumstances(state, id));
     if (why !== null || id === null) return this.notice.say(t(why ?? "noRow"), true);
     this.effects.stirred();
+    const { version } = state.desk.of(id); // what the person decides on: what others do while a dialog is open is not seen
     const question = this.question(act, id, wholeCase);
-    if (question === null) return this.send(act, id, { whole_case: wholeCase });
+    if (question === null) return this.send(act, id, { version, whole_case: wholeCase });
     const answer = await this.dialog.ask(question);
-    if (answer !== null) await this.send(act, id, bodyOf(answer));
+    if (answer !== null) await this.send(act, id, { version, ...bodyOf(answer) });
   }
 
   /** What an act asks for; null: nothing. */
@@ -72,7 +74,7 @@ export class Acting {
     this.effects.changed();
     try {
       const path = `/api/alarms/${encodeURIComponent(id)}/acts`;
-      const answer = await send<{ items: Handling[] }>("POST", path, { act, version: desk.of(id).version, ...body });
+      const answer = await send<{ items: Handling[] }>("POST", path, { act, ...body });
       for (const x of answer.items) {
         desk.put(x);
         desk.risen.delete(x.id);
@@ -88,15 +90,14 @@ export class Acting {
 
   private refuse(act: Act, id: string, error: unknown): void {
     const { desk } = this.state;
-    const found = error instanceof Refused ? error.problem : {};
-    const problem: Readonly<Record<string, unknown>> = { ...(found["extra"] as object | undefined), ...found };
+    const problem: Refused["problem"] = error instanceof Refused ? error.problem : {};
     const handling = problem["handling"] as Handling | undefined;
     const detail = error instanceof Refused ? t("refusedBy", { d: error.message }) : t("notSent", { d: String((error as Error).message) });
     if (handling !== undefined) desk.put(handling);
     const who = typeof problem["by"] === "string" ? problem["by"] : "";
     const done = handling === undefined ? act : stateAct(handling);
     desk.refused.set(id, { act: done, who, atNs: (problem["at_ns"] as string | undefined) ?? null, detail });
-    this.notice.say(plain(refusalText(this.state, id)), true);
+    this.notice.say(refusalText(this.state, id), true);
   }
 }
 
@@ -106,7 +107,7 @@ function stateAct(handling: Handling): string {
   return { new: "reopen", acknowledged: "acknowledge", handled: "handle" }[handling.state];
 }
 
-function bodyOf(answer: Answer): ActBody {
+function bodyOf(answer: Answer): Omit<ActBody, "version"> {
   return { reason: answer.reason, text: answer.text, plate: answer.plate, to: answer.to, whole_case: answer.whole };
 }
 
@@ -115,9 +116,4 @@ export function aboutOf(state: State, id: string): string {
   const [episode, loss] = [state.episodes.get(id), state.desk.losses.get(id)];
   if (episode !== undefined) return `${plateShown(state, episode)} · ${ruleName(episode.rule)}`;
   return loss === undefined ? id : `${loss.part} · ${lossName(loss)}`;
-}
-
-/** Text of what `escape` has written. */
-function plain(html: string): string {
-  return html.replace(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code)));
 }

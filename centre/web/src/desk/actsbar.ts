@@ -1,5 +1,6 @@
 /** The buttons of the chosen alarm: they never change place, and what can't be done is disabled and says why. */
 
+import { may } from "../accounts/me.ts";
 import type { State } from "../state.ts";
 import type { View } from "../views.ts";
 import { t } from "../words.ts";
@@ -97,7 +98,7 @@ export class ActsBar implements View {
 /** Why nothing can be shelved; null where it can: a shelf needs no alarm, it can be made from its screen too. */
 export function shelfHindrance(state: State): Word | null {
   if (state.connection !== "live" && state.connection !== "stale") return "noLink";
-  return state.desk.me?.rights.includes("shelve") === true ? null : "noShelf";
+  return may("shelve") ? null : "noShelf";
 }
 
 /** How a button is found: by its act, by the part that owns it, or as one of the page's own buttons. */

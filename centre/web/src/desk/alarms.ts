@@ -1,5 +1,6 @@
 /** The alarms of the page: violations and losses of view, in cases, as the list orders them and as acts see them. */
 
+import { whoAmI } from "../accounts/me.ts";
 import type { Episode, Grade } from "../api.ts";
 import { ms } from "../format.ts";
 import { isAlarm, rank, sectionOf } from "../order.ts";
@@ -82,7 +83,7 @@ export function circumstances(state: State, id: string | null): Circumstances {
     open: id !== null && isOpen(state, id),
     alarm: loss !== undefined || (episode !== undefined && isAlarm(episode)),
     linked: state.connection === "live" || state.connection === "stale",
-    rights: desk.me?.rights ?? [],
+    rights: whoAmI()?.rights ?? [],
     rsuLost: episode !== undefined && lossOf(state, episode)?.kind === "rsu",
     pending: id !== null && desk.pending.has(id),
   };

@@ -1,5 +1,6 @@
 /** The desk's boxes in the header: what waits by grade, the sound, and who is on duty. */
 
+import { whoAmI } from "../accounts/me.ts";
 import { escape } from "../format.ts";
 import { markSvg } from "../icons.ts";
 import type { State } from "../state.ts";
@@ -38,7 +39,7 @@ export function muteHtml(sound: SoundState, mutedMs: number): string {
 /** Who is on duty: the first name, and how many desks. */
 export function dutyHtml(state: State): string {
   const n = state.summary?.desk?.operators ?? 0;
-  const me = state.desk.me;
+  const me = whoAmI();
   if (n === 0) return `▲ ${t("dutyNobody")}`;
   return `${me === null ? "" : `${escape(me.display || me.name)} · `}${n === 1 ? t("dutyDesk") : t("dutyDesks", { n })}`;
 }

@@ -7,7 +7,7 @@ import { isAlarm } from "../order.ts";
 import { ruleName } from "../rules.ts";
 import { isLate } from "../state.ts";
 import type { State } from "../state.ts";
-import { getLang, t } from "../words.ts";
+import { getLang, t, wordOf } from "../words.ts";
 import type { Word } from "../words.ts";
 import { caseOf, circumstances, isOpen, mostUrgent } from "./alarms.ts";
 import type { Act, Handling, LossAlarm } from "./model.ts";
@@ -25,20 +25,12 @@ export function actWord(act: Act): string {
   return t(ACTS[act]);
 }
 
-/** What was done, in the trail and in the words for a refusal: of the centre too, and of a newer centre under its own name. */
+/** What was done, in the trail, in the log of acts and in the words for a refusal. */
 export function doneWord(act: string): string {
-  const key = `act_${act}`;
-  return DONE.has(key) ? t(key as Word) : act.replaceAll("_", " ");
+  return wordOf("act", act);
 }
 
-const DONE: ReadonlySet<string> = new Set(
-  [
-    "acknowledge", "handle", "close", "false", "reopen", "note", "assign", "correct", "end", "escalate", "shelve", "raise", "warn",
-    "evidence", "unshelve",
-  ].map((act) => `act_${act}`)
-);
-
-export function stateWord(handling: Handling): string {
+export function stateWord(handling: Pick<Handling, "state" | "is_false">): string {
   return t(handling.state === "closed" && handling.is_false ? "stFalse" : STATES[handling.state]);
 }
 
@@ -92,7 +84,7 @@ export function dueHtml(handling: Handling, nowMs: number): string {
 export function noteParts(state: State, id: string, folded: boolean, handling: Handling): string[] {
   const parts: string[] = [];
   const refusal = state.desk.refused.get(id);
-  if (refusal !== undefined) parts.push(`▲ ${refusalText(state, id)}`);
+  if (refusal !== undefined) parts.push(`▲ ${escape(refusalText(state, id))}`);
   if (handling.escalated > 0 && handling.state !== "closed") {
     parts.push(`${t("escalated", { n: handling.escalated })}${getLang() === "zh" ? "：" : ": "}${
       t(handling.escalated > 1 ? "notHandled" : "notAcked")
@@ -107,8 +99,8 @@ export function noteParts(state: State, id: string, folded: boolean, handling: H
 export function refusalText(state: State, id: string): string {
   const refusal = state.desk.refused.get(id);
   if (refusal === undefined) return "";
-  if (refusal.who === "") return escape(refusal.detail);
-  return t("firstWas", { u: escape(refusal.who), t: clock(ms(refusal.atNs)), a: escape(doneWord(refusal.act)) });
+  if (refusal.who === "") return refusal.detail;
+  return t("firstWas", { u: refusal.who, t: clock(ms(refusal.atNs)), a: doneWord(refusal.act) });
 }
 
 function caseHtml(state: State, id: string): string {
@@ -127,13 +119,8 @@ function caseHtml(state: State, id: string): string {
 // --- losses of view
 
 export function lossName(loss: LossAlarm): string {
-  const key = `loss_${loss.kind}`;
-  return LOSSES.has(key) ? t(key as Word) : String(loss.kind);
+  return wordOf("loss", loss.kind);
 }
-
-const LOSSES: ReadonlySet<string> = new Set(
-  ["rsu", "gateway", "broker", "database", "clock", "radar", "cover", "disk"].map((kind) => `loss_${kind}`)
-);
 
 /** The cells of a loss's row, as `cellsHtml` of row.ts gives those of an episode; the last is the note. */
 export function lossCells(state: State, loss: LossAlarm, folded: boolean): string[] {

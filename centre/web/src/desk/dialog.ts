@@ -52,10 +52,6 @@ export class Dialog {
     el.addEventListener("keydown", (event) => this.key(event));
   }
 
-  get isOpen(): boolean {
-    return this.el.open;
-  }
-
   /** Ask; null where the person left. */
   ask(question: Question): Promise<Answer | null> {
     this.end(null);

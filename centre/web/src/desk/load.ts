@@ -26,7 +26,6 @@ export async function loadDesk(state: State): Promise<void> {
   for (const x of shelves.items) desk.putShelf(x);
   if (typeof me === "string") throw new Error("the centre does not say who sits here");
   desk.settings = settings;
-  desk.me = me;
   await loadWaiting(state);
   desk.loaded = true;
 }

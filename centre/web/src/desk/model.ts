@@ -95,20 +95,13 @@ export interface DeskSummary {
   operators: number;
 }
 
-/** Who sits at this page. */
-export interface Me {
-  name: string;
-  display: string;
-  role: string;
-  rights: string[];
-  desk: string;
-}
-
 export const ACTS = ["acknowledge", "handle", "close", "false", "reopen", "note", "assign", "correct", "end"] as const;
 export type Act = (typeof ACTS)[number];
 
 /** What belongs to an act besides its name. */
 export interface ActBody {
+  /** Of the row that the person saw. */
+  version: number;
   reason?: string | null;
   text?: string | null;
   to?: string | null;

@@ -1,5 +1,6 @@
 /** Sounds the alarms: in one window of a desk, from the first click or key on, until they are acknowledged or silenced. */
 
+import { whoAmI } from "../accounts/me.ts";
 import type { State } from "../state.ts";
 import { gradeOf, unseen } from "./alarms.ts";
 import { BEEPS, MUTE_MS, Repeater, soundsByDefault, soundState, toneOf } from "./sound.ts";
@@ -42,7 +43,7 @@ export class Ring {
 
   /** Whether this person wants to hear alarms at all; chosen by click, by role until then. */
   get wanted(): boolean {
-    const role = this.state.desk.me?.role ?? "viewer";
+    const role = whoAmI()?.role ?? "viewer";
     const chosen = localStorage.getItem(`sound:${role}`);
     return chosen === null ? soundsByDefault(role) : chosen === "on";
   }
@@ -61,7 +62,7 @@ export class Ring {
   /** A click on the header's box: turn it on or off; where the browser has not allowed it yet, the click allows it. */
   toggle(): void {
     if (this.current === "ask") return; // the click itself has asked
-    const role = this.state.desk.me?.role ?? "viewer";
+    const role = whoAmI()?.role ?? "viewer";
     localStorage.setItem(`sound:${role}`, this.wanted ? "off" : "on");
     void this.unlock();
   }

@@ -1,8 +1,10 @@
 /** What one shift hands to the next, as tables for the screen and the printer, and as CSV. Pure. */
 
+import { may } from "../accounts/me.ts";
 import { age, clock, date, escape, ms, station } from "../format.ts";
 import { plateShown } from "../row.ts";
 import { ruleName } from "../rules.ts";
+import { table as tableHtml } from "../search/tables.ts";
 import type { State } from "../state.ts";
 import { t } from "../words.ts";
 import { reasonWord } from "./carddesk.ts";
@@ -32,11 +34,9 @@ export interface Sheet {
 
 type Cells = readonly string[];
 
-function table(head: Cells, rows: readonly Cells[]): string {
+function table(head: Cells, rows: readonly Cells[], label: string): string {
   if (rows.length === 0) return `<p class="dim">${t("sheetNone")}</p>`;
-  return `<table><thead><tr>${head.map((x) => `<th scope="col">${x}</th>`).join("")}</tr></thead><tbody>${
-    rows.map((row) => `<tr>${row.map((x) => `<td>${x}</td>`).join("")}</tr>`).join("")
-  }</tbody></table>`;
+  return tableHtml(head, rows, label);
 }
 
 export function dutyTable(now: ShiftNow, nowMs: number): string {
@@ -50,21 +50,21 @@ export function dutyTable(now: ShiftNow, nowMs: number): string {
     : `${t("lastHand", { u: escape(last.user), v: escape(last.to), t: `${date(ms(last.at_ns))} ${clock(ms(last.at_ns))}` })}<br>${
       escape(last.text)
     }`;
-  return `${table([t("duty"), t("dutyDesk"), t("cBegan"), t("cLasted")], rows)}<p class="dim">${words}</p>`;
+  return `${table([t("duty"), t("dutyDesk"), t("cBegan"), t("cLasted")], rows, t("duty"))}<p class="dim">${words}</p>`;
 }
 
-export function shelvesTable(shelves: readonly Shelf[], state: State, linked: boolean): string {
-  const may = linked && state.desk.me?.rights.includes("shelve") === true;
-  const why = may ? "" : t(linked ? "noShelf" : "noLink");
+export function shelvesTable(shelves: readonly Shelf[], linked: boolean): string {
+  const isFree = linked && may("shelve");
+  const why = isFree ? "" : t(linked ? "noShelf" : "noLink");
   const sorted = [...shelves].sort((a, b) => Number(b.ended_ns === null) - Number(a.ended_ns === null) || b.n - a.n).slice(0, 100);
   const rows = sorted.map((x) => [
-    `${x.n}`, shelfWords(x), clock(ms(x.until_ns)), escape(x.reason), escape(x.user), `${x.n_held}`,
+    `${x.n}`, escape(shelfWords(x)), clock(ms(x.until_ns)), escape(x.reason), escape(x.user), `${x.n_held}`,
     x.ended_ns === null
-      ? `<button type="button" data-shelf="${x.n}" aria-disabled="${!may}" title="${why}">${t("shelfEnd")}</button>`
+      ? `<button type="button" data-shelf="${x.n}" aria-disabled="${!isFree}" title="${why}">${t("shelfEnd")}</button>`
       : t("shelfGone", { t: clock(ms(x.ended_ns)) }),
   ]);
   if (rows.length === 0) return `<p class="dim">${t("shelfNone")}</p>`;
-  return table(["#", t("shelfWhat"), t("shelfUntil"), t("shelfWhy"), t("shelfBy"), t("shelfHeld"), ""], rows);
+  return table(["#", t("shelfWhat"), t("shelfUntil"), t("shelfWhy"), t("shelfBy"), t("shelfHeld"), ""], rows, t("shelves"));
 }
 
 /** Plate or part, rule or kind, place: what an alarm is, from what the page has of it. */
@@ -95,7 +95,7 @@ function parts(sheet: Sheet, state: State): { title: string; head: string[]; row
     },
     {
       title: t("sheetShelves"), head: [t("shelfWhat"), t("shelfUntil"), t("shelfWhy"), t("shelfBy")],
-      rows: sheet.shelves.map((x) => [unescaped(shelfWords(x)), clock(ms(x.until_ns)), x.reason, x.user]),
+      rows: sheet.shelves.map((x) => [shelfWords(x), clock(ms(x.until_ns)), x.reason, x.user]),
     },
     {
       title: t("sheetNotes"), head: [t("cBegan"), t("cPlate"), t("shelfBy"), t("actNote")],
@@ -116,7 +116,7 @@ export function sheetHtml(sheet: Sheet, state: State): string {
   const span = `${date(ms(sheet.since_ns))} ${clock(ms(sheet.since_ns))} – ${date(ms(sheet.now_ns))} ${clock(ms(sheet.now_ns))}`;
   return `<p><b>${span}</b></p><p>${facts.map(([key, x]) => `${key} <b>${x}</b>`).join(" · ")}</p>`
     + parts(sheet, state).map((x) =>
-      `<h3>${x.title} <span class="dim">${x.rows.length}</span></h3>${table(x.head, x.rows.map((row) => row.map(escape)))}`
+      `<h3>${x.title} <span class="dim">${x.rows.length}</span></h3>${table(x.head, x.rows.map((row) => row.map(escape)), x.title)}`
     ).join("");
 }
 
@@ -128,8 +128,4 @@ export function sheetCsv(sheet: Sheet, state: State): string {
   };
   const lines = parts(sheet, state).flatMap((x) => [[x.title], x.head, ...x.rows, []]);
   return lines.map((line) => line.map(cell).join(",")).join("\r\n");
-}
-
-function unescaped(html: string): string {
-  return html.replace(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code)));
 }

@@ -1,9 +1,9 @@
 /** Puts alarms on a shelf: of a plate, an RSU, a rule, a stretch of road, until a time and for a reason. */
 
-import { escape } from "../format.ts";
+import { Refused } from "../api.ts";
 import { plateOf } from "../row.ts";
 import { ruleName } from "../rules.ts";
-import { Refused, send } from "../send.ts";
+import { send } from "../send.ts";
 import type { State } from "../state.ts";
 import { t } from "../words.ts";
 import { shelfHindrance } from "./actsbar.ts";
@@ -99,5 +99,5 @@ export function shelfWords(x: Shelf): string {
     x.plate === null ? "" : x.plate, x.terminal ?? "", x.rule === null ? "" : ruleName(x.rule), x.esn ?? "",
     x.from_m === null || x.to_m === null ? "" : t("shelfStretch", { a: Math.round(x.from_m), b: Math.round(x.to_m) }),
   ];
-  return escape(parts.filter((part) => part !== "").join(" · "));
+  return parts.filter((part) => part !== "").join(" · ");
 }

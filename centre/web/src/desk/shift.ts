@@ -1,7 +1,9 @@
 /** The screen of the shift: who is on duty, the hand-over with its sheet, which can be printed, and the shelves. */
 
-import { get } from "../api.ts";
-import { Refused, send } from "../send.ts";
+import { may, whoAmI } from "../accounts/me.ts";
+import { get, Refused } from "../api.ts";
+import { send } from "../send.ts";
+import { Poll } from "../poll.ts";
 import type { State } from "../state.ts";
 import type { View } from "../views.ts";
 import { t } from "../words.ts";
@@ -22,11 +24,7 @@ export class ShiftView implements View {
   private readonly notice: Notice;
   private readonly shelving: Shelving;
   private state: State | null = null;
-  private now: ShiftNow | null = null;
-  private sheet: Sheet | null = null;
-  private failed = false;
-  private asking = false;
-  private askedAt = -Infinity;
+  private readonly shift = new Poll(ASK_MS, () => this.load(this.state!));
 
   constructor(root: HTMLElement, dialog: Dialog, notice: Notice, shelving: Shelving) {
     this.root = root;
@@ -56,16 +54,16 @@ export class ShiftView implements View {
 
   /** Ask again with the next drawing: somebody else's shift or shelf changed. */
   renew(): void {
-    this.askedAt = -Infinity;
+    this.shift.renew();
   }
 
   draw(state: State, now: number): void {
     this.state = state;
     const linked = state.connection === "live" || state.connection === "stale";
-    if (!this.root.hidden && linked && !this.asking && now - this.askedAt > ASK_MS) void this.ask(state);
+    if (!this.root.hidden && linked) this.shift.look(now);
     const titles = this.root.querySelectorAll<HTMLElement>("h2");
     const [title, shelvesTitle, sheetTitle] = [titles[0]!, titles[1]!, titles[2]!];
-    const failed = this.failed ? `<span class="end">▲ ${t("sheetFailed")}</span>` : "";
+    const failed = this.shift.failed ? `<span class="end">▲ ${t("sheetFailed")}</span>` : "";
     set(title, `${t("shift")} <span>${this.now === null ? "—" : this.now.on_duty.length}</span>${failed}`);
     const shelves = [...state.desk.shelves.values()];
     set(shelvesTitle, `${t("shelves")} <span>${shelves.filter((x) => x.ended_ns === null).length}</span>`);
@@ -79,17 +77,25 @@ export class ShiftView implements View {
     );
     const at = (name: string): HTMLElement => this.root.querySelector<HTMLElement>(`[data-testid=${name}]`)!;
     set(at("duties"), this.now === null ? `<div class="blank dim">${t("loading")}</div>` : dutyTable(this.now, state.viewMs()));
-    set(at("shelves"), shelvesTable(shelves, state, linked));
+    set(at("shelves"), shelvesTable(shelves, linked));
     set(at("sheet"), this.sheet === null ? `<div class="blank dim">${t("loading")}</div>` : sheetHtml(this.sheet, state));
   }
 
+  private get now(): ShiftNow | null {
+    return this.shift.found?.now ?? null;
+  }
+
+  private get sheet(): Sheet | null {
+    return this.shift.found?.sheet ?? null;
+  }
+
   private get onDuty(): boolean {
-    const name = this.state?.desk.me?.name;
+    const name = whoAmI()?.name;
     return this.now?.on_duty.some((x) => x.user === name) === true;
   }
 
   private buttons(linked: boolean): string {
-    const mayAct = this.state?.desk.me?.rights.includes("handle") === true;
+    const mayAct = may("handle");
     const why = !linked ? t("noLink") : !mayAct ? t("noDeskRight") : "";
     const button = (name: string, word: string, fits: boolean): string => {
       const off = why !== "" ? why : fits ? "" : t("isDone");
@@ -99,26 +105,16 @@ export class ShiftView implements View {
       + button("end", t("endShift"), this.onDuty);
   }
 
-  private async ask(state: State): Promise<void> {
-    this.asking = true;
-    try {
-      this.now = await get<ShiftNow>("/api/shift");
-      const own = this.now.on_duty.find((x) => x.user === state.desk.me?.name)?.since_ns;
-      const since = own ?? `${Math.round(state.nowMs() - SHIFT_MS)}000000`;
-      this.sheet = await get<Sheet>(`/api/shift/sheet?since_ns=${since}`);
-      this.failed = false;
-    } catch (error) {
-      console.warn(error); // asked again with the next drawing that is due
-      this.failed = true;
-    } finally {
-      this.askedAt = performance.now();
-      this.asking = false;
-    }
+  private async load(state: State): Promise<{ now: ShiftNow; sheet: Sheet }> {
+    const now = await get<ShiftNow>("/api/shift");
+    const own = now.on_duty.find((x) => x.user === whoAmI()?.name)?.since_ns;
+    const since = own ?? `${Math.round(state.nowMs() - SHIFT_MS)}000000`;
+    return { now, sheet: await get<Sheet>(`/api/shift/sheet?since_ns=${since}`) };
   }
 
   private async handOver(): Promise<void> {
     const { desk } = this.state!;
-    const users = (desk.settings?.users ?? []).map((x) => x.name).filter((name) => name !== desk.me?.name);
+    const users = (desk.settings?.users ?? []).map((x) => x.name).filter((name) => name !== whoAmI()?.name);
     const answer = await this.dialog.ask({
       title: t("handOver"), about: t("sheetOpen"), users, toLabel: t("handTo"), text: { label: t("handText"), required: true },
     });

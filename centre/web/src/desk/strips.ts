@@ -1,5 +1,6 @@
 /** Two lines above the list: an alarm flood with its groups, and what came while nobody looked. */
 
+import { whoAmI } from "../accounts/me.ts";
 import { get } from "../api.ts";
 import { age, escape } from "../format.ts";
 import { ruleName } from "../rules.ts";
@@ -105,7 +106,7 @@ export class Strips implements View {
 
   /** Note when the page could be seen; after a minute without, ask what happened meanwhile. */
   private watch(state: State): void {
-    const name = state.desk.me?.name;
+    const name = whoAmI()?.name;
     if (document.hidden || name === undefined || (state.connection !== "live" && state.connection !== "stale")) return;
     const key = `seen:${name}`;
     const now = state.nowMs();

@@ -1,16 +1,18 @@
 /** Ask for the evidence file, warn the driver, open the camera; the card's foot says what became of it. */
 
 import "./evidence.css";
-import { get } from "../api.ts";
+import { may } from "../accounts/me.ts";
+import { get, Refused } from "../api.ts";
 import type { Episode } from "../api.ts";
+import { hasEvidence } from "../desk/model.ts";
 import { escape, ms } from "../format.ts";
-import { set } from "../list.ts";
-import { Refused, send } from "../send.ts";
+import { send } from "../send.ts";
 import type { State } from "../state.ts";
 import type { View } from "../views.ts";
 import { t } from "../words.ts";
 import { cameraUrl, fileHtml, isMoving, warningHtml, whyNot } from "./state.ts";
 import type { EvidenceFile, Warnings } from "./state.ts";
+import { set } from "../written.ts";
 
 const POLL_MS = 1_000;
 
@@ -81,8 +83,8 @@ export class OutwardPanel implements View {
     this.isOff = state.connection !== "live" && state.connection !== "stale";
     if ((episode?.id ?? "") !== this.id) this.choose(episode?.id ?? "");
     const never = this.hindrance(state);
-    this.button("evidence", never || this.lacks(state, "evidence"));
-    this.button("warn", never || this.lacks(state, "warn") || whyNot(this.warnings));
+    this.button("evidence", never || this.lacks("evidence"));
+    this.button("warn", never || this.lacks("warn") || whyNot(this.warnings));
     if (episode === null || this.card.querySelector(".plot") === null) return;
     const foot = this.foot();
     set(foot.querySelector(".cam")!, cameraHtml(state, episode));
@@ -119,11 +121,12 @@ export class OutwardPanel implements View {
   /** Why neither can be done now; empty where they can. */
   private hindrance(state: State): string {
     if (this.isOff) return t("why_disconnected");
-    return state.chosen === null ? t("noRow") : "";
+    if (state.chosen === null) return t("noRow");
+    return hasEvidence(state.chosen.id) ? "" : t("why_exercise");
   }
 
-  private lacks(state: State, right: string): string {
-    return state.desk.me?.rights.includes(right) === true ? "" : t("noDeskRight");
+  private lacks(right: string): string {
+    return may(right) ? "" : t("noDeskRight");
   }
 
   private button(slot: string, why: string): void {
@@ -136,7 +139,8 @@ export class OutwardPanel implements View {
   private choose(id: string): void {
     [this.id, this.files, this.warnings, this.problem] = [id, [], null, ""];
     this.clear();
-    if (id !== "") void this.load(id);
+    clearTimeout(this.timer);
+    if (id !== "" && hasEvidence(id)) void this.load(id);
   }
 
   private clear(): void {

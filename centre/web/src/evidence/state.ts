@@ -1,8 +1,7 @@
 /** What the centre knows of an episode's evidence files and warnings, and the words for it. Pure. */
 
 import { clock, escape, ms } from "../format.ts";
-import { name, t } from "../words.ts";
-import type { Word } from "../words.ts";
+import { t, wordOf } from "../words.ts";
 
 export interface EvidenceFile {
   id: string;
@@ -61,7 +60,7 @@ export function fileHtml(file: EvidenceFile | undefined): string {
 export function warningHtml(warnings: Warnings | null): string {
   const newest = warnings?.items[0];
   if (newest === undefined) return "";
-  const words = name(`warn_${newest.outcome}`);
+  const words = wordOf("warn", newest.outcome);
   const when = `<span class="dim">${clock(ms(newest.sent_ns))} ${escape(newest.user)}</span>`;
   return `<span title="${escape(newest.text)}">${escape(words)}</span> ${when}`;
 }
@@ -69,7 +68,7 @@ export function warningHtml(warnings: Warnings | null): string {
 /** Why a driver can't be warned; empty: he can. */
 export function whyNot(warnings: Warnings | null): string {
   if (warnings === null) return t("why_loading");
-  return warnings.why_not === null ? "" : t(`why_${warnings.why_not}` as Word);
+  return warnings.why_not === null ? "" : wordOf("why", warnings.why_not);
 }
 
 /** A camera's address with the episode's values; null where the RSU has none. */

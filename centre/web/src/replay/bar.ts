@@ -4,15 +4,15 @@ import type { Episode } from "../api.ts";
 import { begin, colours, gradeColour, hatch, line, mark, pointIn, rect, text } from "../draw.ts";
 import type { Ctx } from "../draw.ts";
 import { clock, date, escape, ms } from "../format.ts";
-import { set } from "../list.ts";
 import { isAlarm } from "../order.ts";
 import { shownGrade } from "../row.ts";
 import type { State } from "../state.ts";
 import type { View } from "../views.ts";
-import { name, t } from "../words.ts";
+import { t, wordOf } from "../words.ts";
 import type { Gap } from "./answer.ts";
 import { LEAD_MS, SPEEDS } from "./player.ts";
 import type { Player } from "./player.ts";
+import { set } from "../written.ts";
 
 const HEIGHT = 66;
 const DAY_Y = 4; // the whole kept time
@@ -196,7 +196,7 @@ function ticks(ctx: Ctx, scale: Scale, y: number, w: number): void {
 }
 
 function gapWords(gap: Gap): string {
-  const why = escape(name(`gap_${gap.reason}`).replace(/^gap_/, ""));
+  const why = escape(wordOf("gap", gap.reason));
   const times = `${clock(gap.fromMs)}–${clock(gap.toMs)}`;
   return `${gap.esn === null ? t("replayGapNone", { r: why }) : t("replayGapOne", { e: escape(gap.esn), r: why })} · ${times}`;
 }

@@ -21,7 +21,11 @@ export class Film {
   /** Add an answer. `whole`: it has all RSUs; a clip has the ones around it only. */
   add(answer: Answer, whole: boolean, aboutMs = answer.fromMs): void {
     const byRsu = new Map<string, Snapshot[]>();
-    for (const frame of answer.frames) byRsu.set(frame.esn, [...(byRsu.get(frame.esn) ?? []), frame]);
+    for (const frame of answer.frames) {
+      const held = byRsu.get(frame.esn);
+      if (held === undefined) byRsu.set(frame.esn, [frame]);
+      else held.push(frame);
+    }
     for (const [esn, frames] of byRsu) this.reels.set(esn, merged(this.reels.get(esn) ?? [], frames));
     this.rsus = mergedStates(this.rsus, answer.rsus);
     if (!whole) return;

@@ -1,5 +1,6 @@
 /** Plays the history: which moment is shown, how fast it goes on, and what is fetched for it. */
 
+import { ask, get, Refused } from "../api.ts";
 import { ms } from "../format.ts";
 import type { Fleet } from "../fleet.ts";
 import type { State } from "../state.ts";
@@ -146,7 +147,7 @@ export class Player {
     let from: bigint | null = nanoseconds(fromMs);
     const to = nanoseconds(toMs);
     await this.once(`m${minute}`, async (film) => {
-      while (from !== null) {
+      while (from !== null && film === this.film) { // a replay that has ended needs no more
         const answer: Answer = await fetchAnswer(`/api/history?from_ns=${from}&to_ns=${to}`);
         film.add(answer, true, this.tMs);
         from = answer.next;
@@ -161,16 +162,14 @@ export class Player {
         film.add(await fetchAnswer(`/api/violations/${encodeURIComponent(violation)}/clip`), false);
         this.projector?.rewind();
       } catch (error) {
-        if (!(error instanceof Failed && error.status === 404)) throw error; // at 1 Hz then
+        if (!(error instanceof Refused && error.status === 404)) throw error; // at 1 Hz then
       }
     });
   }
 
   async fetchBounds(): Promise<void> {
     await this.once("bounds", async () => {
-      const answer = await fetch("/api/history/bounds", { cache: "no-store" });
-      if (!answer.ok) throw await failed(answer);
-      const body = (await answer.json()) as BoundsBody;
+      const body = await get<BoundsBody>("/api/history/bounds");
       const gaps = body.gaps.map((x) => ({ fromMs: ms(x.from_ns), toMs: ms(x.to_ns), reason: x.reason, esn: x.esn }));
       this.bounds = { fromMs: ms(body.from_ns), gaps };
       if (this.active && this.tMs < this.bounds.fromMs) this.seek(this.bounds.fromMs);
@@ -187,7 +186,7 @@ export class Player {
       this.fault = "";
     } catch (error) {
       if (film !== this.film) return; // of a replay that has ended
-      const isOff = error instanceof Failed && error.reason === "history_off";
+      const isOff = error instanceof Refused && error.problem["reason"] === "history_off";
       this.fault = isOff ? "off" : String(error instanceof Error ? error.message : error);
       this.retryAt = performance.now() + RETRY_MS;
     } finally {
@@ -201,27 +200,8 @@ function playsNear(tMs: number, heldMs: number): boolean {
   return heldMs - tMs < 5_000;
 }
 
-class Failed extends Error {
-  readonly status: number;
-  readonly reason: string;
-
-  constructor(status: number, detail: string, reason: string) {
-    super(detail);
-    this.status = status;
-    this.reason = reason;
-  }
-}
-
-async function failed(answer: Response): Promise<Failed> {
-  const body = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
-  const extra = (body["extra"] ?? body) as Record<string, unknown>;
-  return new Failed(answer.status, String(body["detail"] ?? answer.status), String(extra["reason"] ?? ""));
-}
-
 async function fetchAnswer(path: string): Promise<Answer> {
-  const answer = await fetch(path);
-  if (!answer.ok) throw await failed(answer);
-  return readAnswer(new Uint8Array(await answer.arrayBuffer()));
+  return readAnswer(new Uint8Array(await (await ask(path, {})).arrayBuffer()));
 }
 
 function nanoseconds(timeMs: number): bigint {

@@ -2,6 +2,7 @@
 
 import "./replay.css";
 import { ms } from "../format.ts";
+import { isTaken } from "../input.ts";
 import type { Selection } from "../selection.ts";
 import type { State } from "../state.ts";
 import type { Picked, View } from "../views.ts";
@@ -60,12 +61,13 @@ export class Replay {
     this.mark();
   }
 
-  /** Return to the present. */
+  /** Return to the present; an address that names another screen stays. */
   end(): void {
     if (!this.player.active) return;
     this.player.close();
     this.mark();
     const { selected } = this.live;
+    if (!location.hash.startsWith("#t=")) return;
     window.history.replaceState(null, "", selected === null ? location.pathname + location.search : `#v=${selected}`);
   }
 
@@ -126,8 +128,7 @@ export class Replay {
     };
     addEventListener("keydown", (event) => {
       const target = event.target as HTMLElement;
-      if (!this.player.active || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-      if (/^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName) || (target.tagName === "BUTTON" && event.key === " ")) return;
+      if (!this.player.active || isTaken(event) || (target.tagName === "BUTTON" && event.key === " ")) return;
       const act = keys[event.key];
       if (act === undefined) return;
       event.preventDefault();
@@ -158,7 +159,7 @@ export class Replay {
   private address(now: number): void {
     const { player, live } = this;
     this.addressAt = now;
-    if (!player.active) return;
+    if (!player.active || !/^(?:#[tv]=|$)/.test(location.hash)) return; // another screen is about to be shown
     const hash = `#t=${Math.round(player.tMs)}${live.selected === null ? "" : `&v=${live.selected}`}`;
     if (location.hash !== hash) window.history.replaceState(null, "", hash);
   }

@@ -75,7 +75,7 @@ export function pickerHtml(words: URLSearchParams, nowMs: number): string {
 /** The links to the files of the same figures. */
 export function filesHtml(path: string, lang: string): string {
   const link = (kind: string): string =>
-    `<a href="/api/${path}&format=${kind}&lang=${lang}" download data-testid="${kind}">${kind.toUpperCase()}</a>`;
+    `<a href="/api/${escape(path)}&format=${kind}&lang=${lang}" download data-testid="${kind}">${kind.toUpperCase()}</a>`;
   return `${link("csv")} ${link("xlsx")}`;
 }
 

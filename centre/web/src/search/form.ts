@@ -22,8 +22,11 @@ const AS_ASKED: Partial<Readonly<Record<Field, string>>> = {
   state: "state", false: "false",
 };
 
+const TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d)?$/; // `Date.parse` alone takes any words in brackets too
+
 /** The time that `2026-11-28T10:00` or `2026-11-28` names; null where it names none. */
 export function stampOf(text: string): string | null {
+  if (!TIME.test(text)) return null;
   const at = Date.parse(`${text.length === 10 ? `${text}T00:00` : text}:00+08:00`);
   return Number.isFinite(at) && at >= 0 ? `${at}000000` : null;
 }

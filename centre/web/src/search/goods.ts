@@ -23,11 +23,6 @@ export async function loadGoods(): Promise<void> {
   }
 }
 
-/** For tests, and where the answer is there already. */
-export function setGoods(items: readonly Goods[]): void {
-  table = new Map(items.map((x) => [x.un, x]));
-}
-
 /** The entry of a number as messages write it: `1203`, `UN1203`, `UN 1203`. */
 export function goodsOf(un: string | null | undefined): Goods | undefined {
   const digits = /^(?:UN)?\s*(\d{1,4})$/i.exec(un ?? "")?.[1];

@@ -3,7 +3,6 @@
 import "./look.css";
 import { get } from "../api.ts";
 import { escape } from "../format.ts";
-import { set } from "../list.ts";
 import type { State } from "../state.ts";
 import type { Host, View } from "../views.ts";
 import { getLang, t } from "../words.ts";
@@ -15,6 +14,7 @@ import { loadGoods } from "./goods.ts";
 import { carrierHtml, loadCarrier, loadRsu, loadVehicle, rsuHtml, vehicleHtml } from "./pages.ts";
 import { violationTable } from "./tables.ts";
 import type { Found } from "./tables.ts";
+import { set } from "../written.ts";
 
 /** Addresses of this screen, without the `#`. */
 export const LOOK_HASH = /^#((?:search|statistics|report)(?:\?.*)?|(?:vehicle|carrier|rsu)=.+)$/;
@@ -149,7 +149,7 @@ export class Look implements View {
   /** The path of the figures, also of their files. */
   private file(nowMs: number): string {
     const { from, query } = periodOf(this.words, nowMs);
-    return this.kind === "report" ? `reports/daily?day=${this.words.get("day") ?? from}` : `statistics?${query}`;
+    return this.kind === "report" ? `reports/daily?day=${encodeURIComponent(this.words.get("day") ?? from)}` : `statistics?${query}`;
   }
 
   draw(state: State, now: number): void {

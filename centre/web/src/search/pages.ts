@@ -2,11 +2,11 @@
 
 import { get } from "../api.ts";
 import { age, clock, escape, ms, station } from "../format.ts";
-import { beganText, endText, lastedText, permitText, speedText, violationsText } from "../journeys.ts";
-import type { GateName, Journey } from "../journeys.ts";
+import { beganText, endText, gateName, lastedText, permitText, speedText, violationsText } from "../journeys.ts";
+import type { Journey } from "../journeys.ts";
 import { ruleName } from "../rules.ts";
 import type { State } from "../state.ts";
-import { name, pick, reason, t } from "../words.ts";
+import { name, reason, t } from "../words.ts";
 import { goodsOf, goodsText, vehicleLink } from "./goods.ts";
 import { carrierLink, percent, stamp, table, violationTable } from "./tables.ts";
 import type { Found } from "./tables.ts";
@@ -123,14 +123,6 @@ function goodsHtml(un: string | null, kind: string | null): string {
   return `<b>UN${escape(un)}</b> ${escape(goodsText(un))}${cls === null ? "" : ` · ${t("qClass")} ${escape(cls)}`}`;
 }
 
-export function gateName(state: State): GateName {
-  const places = new Map((state.site?.body.places ?? []).map((x) => [x.id ?? x.name, x] as const));
-  return (gate) => {
-    const place = places.get(gate);
-    return place === undefined ? gate : pick(place.name, place.name_en);
-  };
-}
-
 function journeysHtml(state: State, journeys: readonly Journey[]): string {
   if (journeys.length === 0) return `<p class="dim">${t("qNoJourneys")}</p>`;
   const [gate, nowMs] = [gateName(state), state.nowMs()];
@@ -195,7 +187,7 @@ export function rsuHtml(state: State, x: RsuPage): string {
   const now = state.rsus.get(x.esn);
   const stretch = now?.stretch_m ?? null;
   const own = now === undefined ? `<p class="dim">${t("qUnknownRsu")}</p>` : facts([
-    [t("qState"), name(now.stale ? "staleBeat" : now.state)],
+    [t("qState"), escape(name(now.stale ? "staleBeat" : now.state))],
     [t("qStretch"), stretch === null ? "—" : `${station(stretch[0])} – ${station(stretch[1])}`],
     [t("qSensors"), sensors(now.sensors)], [t("qFaults"), faults(now.degraded)], [t("qClock"), number(now.clock_offset_ms)],
     [t("qP99"), `${number(now.latency.p99_ms)} (n ${now.latency.n})`], [t("qVersion"), escape(now.version ?? "—")],
@@ -203,8 +195,8 @@ export function rsuHtml(state: State, x: RsuPage): string {
   const changes = x.states.length === 0 ? `<p class="dim">${t("qNoHistory")}</p>` : table(
     [t("qSince"), t("qState"), t("qSensors"), t("qFaults"), t("qClock"), t("qP99"), t("qVersion")],
     x.states.map((s) => [
-      stamp(s.at_ns), name(s.state), sensors(s.sensors ?? {}), faults(s.degraded ?? []), number(s.clock_offset_ms),
-      `${number(s.p99_ms)}${s.n === undefined ? "" : ` (n ${s.n})`}`, escape(s.version ?? "—"),
+      stamp(s.at_ns), escape(name(s.state)), sensors(s.sensors ?? {}), faults(s.degraded ?? []),
+      number(s.clock_offset_ms), `${number(s.p99_ms)}${s.n === undefined ? "" : ` (n ${s.n})`}`, escape(s.version ?? "—"),
     ]),
     t("qHistory"),
   );

@@ -1,6 +1,8 @@
 /** Tables and bars of the pages for search and statistics. Pure: they return HTML. */
 
 import type { Episode } from "../api.ts";
+import { stateWord } from "../desk/deskrow.ts";
+import type { DeskState } from "../desk/model.ts";
 import { clock, date, escape, kmh, ms, station } from "../format.ts";
 import { markSvg } from "../icons.ts";
 import { ruleName } from "../rules.ts";
@@ -9,7 +11,7 @@ import { goodsText, vehicleLink } from "./goods.ts";
 
 export interface Found extends Episode {
   is_false?: boolean;
-  handling?: string | null;
+  handling?: DeskState | null;
   corrected?: string | null;
 }
 
@@ -32,7 +34,9 @@ export function violationRow(x: Found): string[] {
   const most = x.excess_m_max === null
     ? (x.limit_mps === null ? "—" : `${kmh(at.speed_mps)} / ${kmh(x.limit_mps)} km/h`)
     : `${Math.max(0, x.excess_m_max).toFixed(2)} m`;
-  const state = [t(x.open ? "open" : "ended"), x.is_false === true ? t("qFalse") : "", x.handling ? name(x.handling) : ""];
+  const isFalse = x.is_false === true;
+  const done = x.handling ? stateWord({ state: x.handling, is_false: isFalse }) : isFalse ? t("qFalse") : "";
+  const state = [t(x.open ? "open" : "ended"), done];
   return [
     `<a href="#v=${escape(x.id)}" data-testid="found">${stamp(x.start_ns)}</a>`,
     `<span class="g-${x.grade_max}">${markSvg(x.grade_max, 6, x.open)}</span>${name(x.grade_max)}`, escape(ruleName(x.rule)),

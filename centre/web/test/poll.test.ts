@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Poll } from "../src/poll.ts";
+
+const settled = (): Promise<void> => new Promise((done) => setTimeout(done));
+
+test("one request at a time; a failure keeps the last answer; a renewal during a request asks once more", async () => {
+  const waiting: { give: (x: number) => void; fail: () => void }[] = [];
+  const poll = new Poll(5_000, () => new Promise<number>((give, no) => waiting.push({ give, fail: () => no(new Error("away")) })));
+  const warn = console.warn;
+  console.warn = () => undefined;
+  const now = performance.now();
+  poll.look(now);
+  poll.look(now + 60_000);
+  assert.equal(waiting.length, 1);
+  waiting[0]!.give(1);
+  await settled();
+  assert.deepEqual([poll.found, poll.failed], [1, false]);
+  poll.look(now + 1_000);
+  assert.equal(waiting.length, 1, "it is not due");
+  poll.look(now + 60_000);
+  poll.renew();
+  waiting[1]!.fail();
+  await settled();
+  assert.deepEqual([poll.found, poll.failed], [1, true]);
+  poll.look(performance.now());
+  assert.equal(waiting.length, 3, "what was under way may have been old");
+  console.warn = warn;
+});
