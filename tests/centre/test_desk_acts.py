@@ -5,6 +5,7 @@ import sqlalchemy as sa
 
 from centre.audit.log import check
 from centre.audit.tables import AUDIT
+from centre.desk import intake
 from centre.desk.faults import RefusedError
 from centre.desk.rows import acts_of
 from centre.store import FEED
@@ -206,6 +207,28 @@ def test_what_the_feed_had_lost_before_it_was_read_is_taken_in_at_the_next_start
 def test_a_plate_longer_than_its_column_costs_no_alarm(desk):
     alarm = desk.send(1, vehicle=ViolationVehicle(plate="辽" * 150, terminal="9" * 150))
     assert desk.listed()[alarm]["state"] == "new"
+
+
+def test_an_alarm_that_can_not_be_taken_in_ends_no_catching_up(desk, monkeypatch):
+    rank = desk.policy.rank
+
+    def failing(self, facts):
+        if facts.id in (episode_id(1), episode_id(2)):
+            raise ZeroDivisionError("a rule's own fault")
+        return rank(facts)
+
+    monkeypatch.setattr(intake, "BATCH_ROWS", 2)
+    monkeypatch.setattr(type(desk.policy), "rank", failing)
+    for n in range(1, 8):
+        desk.arrive(n, vehicle=ViolationVehicle(plate=f"P{n}"))
+    with desk.at.engine.begin() as db:
+        db.execute(sa.delete(FEED))
+    desk.begin()
+    assert set(desk.listed()) == {episode_id(n) for n in range(3, 8)}
+    assert desk.intake.counts["desk.refused"] == 2
+    monkeypatch.undo()
+    desk.begin()
+    assert len(desk.listed()) == 7
 
 
 def test_an_alarm_that_can_not_be_taken_in_holds_up_no_other(desk, monkeypatch):
