@@ -6,6 +6,7 @@ changes something must say.
 """
 
 import hmac
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from litestar import Litestar
@@ -41,12 +42,24 @@ def check_routes(app: Litestar) -> None:
             assert named or not methods, f"{route.path}: {sorted(methods)} must name a right in `opt`"
 
 
+def visit_of(scope: Mapping[str, Any]) -> Visit | None:
+    """Return who sent a request, as the guard found out; None: nobody who may come in."""
+    found: Visit | None = scope.get(VISIT_KEY)
+    return found
+
+
+def token_in(scope: Mapping[str, Any]) -> str | None:
+    """Return the token that came with a request, be it of a session or not."""
+    found: str | None = scope.get(TOKEN_KEY)
+    return found
+
+
 def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let a request pass that may: 401 without a session, 403 without the right or the page's token."""
     needs = needs_of(handler)
     if needs == "public":
         return
-    visit: Visit | None = connection.scope.get(VISIT_KEY)  # type: ignore[assignment]
+    visit = visit_of(connection.scope)
     if visit is None:
         raise NotAuthorizedException("sign in first", extra={"accounts": True})
     method = connection.scope.get("method", "GET")
