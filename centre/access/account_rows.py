@@ -73,7 +73,7 @@ def add(db: sa.Connection, by: By, *, name: str, display: str, role: str, digest
     lock(db)
     _check("name", name_fault(name))
     _check("display", display_fault(display))
-    _check("role", None if role in ROLES else f"must be one of {', '.join(ROLES)}")
+    checked = _role(role)
     n = db.scalar(sa.select(sa.func.count()).select_from(ACCOUNT)) or 0
     if n >= ACCOUNTS_MAX:
         raise AccountError("name", f"there are {n} accounts, which is the limit")
@@ -81,7 +81,7 @@ def add(db: sa.Connection, by: By, *, name: str, display: str, role: str, digest
         raise AccountError("role", FIRST_ADMINISTRATOR)
     if account(db, name) is not None:
         raise AccountError("name", "there is an account of this name")
-    made = Account(name, display or name, role, False, 1, by.now_ns, by.now_ns, None, 0)  # type: ignore[arg-type]  # checked above
+    made = Account(name, display or name, checked, False, 1, by.now_ns, by.now_ns, None, 0)
     db.execute(sa.insert(ACCOUNT).values(**made._asdict(), hash=digest))
     _note(db, by, "user_add", name, {"role": role, "display": made.display})
     return made
@@ -100,11 +100,11 @@ def change(
     """Change what is given of an account; what its sessions stand on ends them all. AccountError."""
     lock(db)
     _check("display", None if display is None else display_fault(display))
-    _check("role", None if role is None or role in ROLES else f"must be one of {', '.join(ROLES)}")
+    wanted_role = None if role is None else _role(role)
     found = account(db, name)
     if found is None:
         raise AccountError("name", UNKNOWN, 404)
-    new_role, new_disabled = role or found.role, found.disabled if disabled is None else disabled
+    new_role, new_disabled = wanted_role or found.role, found.disabled if disabled is None else disabled
     if (new_role != ADMINISTRATOR or new_disabled) and _is_last_administrator(db, found):
         raise AccountError("role" if new_role != ADMINISTRATOR else "disabled", LAST_ADMINISTRATOR)
     values: dict[str, Any] = {}
@@ -156,6 +156,13 @@ def _is_last_administrator(db: sa.Connection, found: Account) -> bool:
 def _check(key: str, fault: str | None) -> None:
     if fault is not None:
         raise AccountError(key, fault, 400)
+
+
+def _role(text: str) -> Role:
+    found = next((role for role in ROLES if role == text), None)
+    if found is None:
+        raise AccountError("role", f"must be one of {', '.join(ROLES)}", 400)
+    return found
 
 
 def _note(db: sa.Connection, by: By, act: str, name: str, body: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from centre.access.account_rows import Account
 from centre.access.errors import AccountError, BusyError, WaitError, WrongPasswordError
-from centre.access.rules import TOKEN_KEY, VISIT_KEY
+from centre.access.rules import token_in, visit_of
 from centre.access.service import DEMO, Access, SignedIn, Visit
 from centre.access.sessions import csrf_of
 from centre.accounts.actor import Actor, actor_of
@@ -92,10 +92,10 @@ def _own(access: Access, cookies: Cookies) -> list[ControllerRouterHandler]:
     async def sign_in(data: JSONBody[SignIn], request: AnyRequest) -> Response[dict[str, Any]]:
         if not access.has_accounts:
             raise HTTPException("there are no accounts: nobody has to sign in", status_code=409)
-        before = request.scope.get(TOKEN_KEY)
+        before = token_in(request.scope)
         name = data.name.strip().lower()
         try:
-            done = await access.sign_in(name, data.password, _address(request), data.desk.strip(), before)  # type: ignore[arg-type]
+            done = await access.sign_in(name, data.password, _address(request), data.desk.strip(), before)
         except (WaitError, BusyError, WrongPasswordError) as error:
             raise _refusal(error) from error
         return signed_in(done)
@@ -181,7 +181,8 @@ def _row(account: Account) -> dict[str, Any]:
 
 
 def _visit(request: AnyRequest) -> Visit:
-    visit: Visit = request.scope[VISIT_KEY]  # type: ignore[literal-required]
+    visit = visit_of(request.scope)
+    assert visit is not None, "the rules let nobody else pass"
     return visit
 
 

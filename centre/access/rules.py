@@ -6,7 +6,8 @@ changes something must say.
 """
 
 import hmac
-from typing import Any, get_args
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
 
 from litestar import Litestar
 from litestar.connection import ASGIConnection
@@ -21,24 +22,38 @@ VISIT_KEY = "petroroad.visit"  # of the ASGI scope: who sent the request
 TOKEN_KEY = "petroroad.token"  # noqa: S105  the token that came with it, be it of a session or not
 READING = frozenset(("GET", "HEAD", "OPTIONS"))
 CSRF = "x-csrf"
+Needs = Right | Literal["own", "public"]
+RIGHT_NAMES: dict[str, Right] = {right: right for right in get_args(Right)}
 
 
-def needs_of(handler: BaseRouteHandler) -> str:
-    """Return what a route needs: a right, "own" or "public"."""
+def needs_of(handler: BaseRouteHandler) -> Needs:
+    """Return what a route needs; KeyError where that is no right."""
     if handler.opt.get("public"):
         return "public"
-    return "own" if handler.opt.get("own") else str(handler.opt.get("right", "look"))
+    return "own" if handler.opt.get("own") else RIGHT_NAMES[handler.opt.get("right", "look")]
 
 
 def check_routes(app: Litestar) -> None:
     """Refuse, at the start, a route that changes something and names no right, or one that isn't."""
     for route in app.routes:
         for handler in _handlers(route):
-            needs = needs_of(handler)
-            assert needs in (*get_args(Right), "own", "public"), f"{route.path}: no such right: {needs}"
+            right = handler.opt.get("right", "look")
+            assert right in RIGHT_NAMES, f"{route.path}: no such right: {right}"
             methods = set(getattr(handler, "http_methods", ())) - READING
             named = handler.opt.keys() & {"right", "own", "public"}
             assert named or not methods, f"{route.path}: {sorted(methods)} must name a right in `opt`"
+
+
+def visit_of(scope: Mapping[str, Any]) -> Visit | None:
+    """Return who sent a request, as the guard found out; None: nobody who may come in."""
+    found: Visit | None = scope.get(VISIT_KEY)
+    return found
+
+
+def token_in(scope: Mapping[str, Any]) -> str | None:
+    """Return the token that came with a request, be it of a session or not."""
+    found: str | None = scope.get(TOKEN_KEY)
+    return found
 
 
 def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -46,7 +61,7 @@ def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRoute
     needs = needs_of(handler)
     if needs == "public":
         return
-    visit: Visit | None = connection.scope.get(VISIT_KEY)  # type: ignore[assignment]
+    visit = visit_of(connection.scope)
     if visit is None:
         raise NotAuthorizedException("sign in first", extra={"accounts": True})
     method = connection.scope.get("method", "GET")
@@ -54,7 +69,7 @@ def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRoute
         given = connection.headers.get(CSRF, "")
         if not hmac.compare_digest(given.encode(), visit.csrf.encode()):
             raise PermissionDeniedException("x-csrf is not the token of /api/me", extra={"reason": "csrf"})
-    if needs != "own" and not may(visit.actor.role, needs):  # type: ignore[arg-type]  # checked at the start
+    if needs != "own" and not may(visit.actor.role, needs):
         raise PermissionDeniedException(
             f"the role {visit.actor.role} has no right to this ({needs})",
             extra={"reason": "right", "right": needs, "role": visit.actor.role},

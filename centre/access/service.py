@@ -20,7 +20,7 @@ from centre.access.hasher import Hasher
 from centre.access.session_rows import StoredSession, Try
 from centre.access.sessions import Sessions, Tie, csrf_of, new_token, sha256_of
 from centre.accounts.actor import Actor
-from centre.accounts.passwords import password_fault
+from centre.accounts.passwords import name_fault, password_fault
 from centre.changes import Change
 from centre.faults import NotWrittenError, UnreadableError
 
@@ -30,6 +30,9 @@ LOOK_AGAIN_S = 0.1  # between two looks because of unknown tokens
 WRITE_S = 60.0  # between two writings of when sessions were used
 MARGIN_S = 300.0  # sessions that are over are deleted so much later: another process may know of their use
 HERE = Actor("local", "administrator")  # without accounts: whoever sits at this machine
+NO_NAME = (
+    ""  # for what can be no account's name: it may be too long for a column, or no text for the database
+)
 DEMO = Actor("demo", "administrator")
 Read = Callable[..., Awaitable[Any]]
 Run = Callable[..., Awaitable[Any]]
@@ -114,19 +117,27 @@ class Access:
         before : the token that the browser had; its session ends
         """
         tried = await self._checked(name, password, address)
-        now_ns, token = self.facts.now_ns(), new_token()
         replaced = None if before is None else sha256_of(before)
+        begun = await self._begin(tried, desk, replaced, lambda db, now_ns: tried)
+        if replaced is not None:
+            self.sessions.drop(replaced)
+        return begun
+
+    async def _begin(
+        self, tried: Try, desk: str, replaced: bytes | None, change: Callable[[sa.Connection, int], Try]
+    ) -> SignedIn:
+        """Begin the session of a right sign-in; `change` comes before it, in the same transaction."""
+        now_ns, token = self.facts.now_ns(), new_token()
 
         def work(db: sa.Connection, found: list[Change]) -> tuple[StoredSession, Actor]:
-            return session_rows.begin_session(db, tried, sha256_of(token), desk, now_ns, replaced)
+            ready = change(db, now_ns)
+            return session_rows.begin_session(db, ready, sha256_of(token), desk, now_ns, replaced)
 
         try:
             stored, actor = await self._run(work, account_rows.LOCK)
         except WrongPasswordError:
             await self._note_refused(tried)
             raise
-        if replaced is not None:
-            self.sessions.drop(replaced)
         await self._look(force=True)
         self.sessions.put(stored)
         self.counts["sign_in.done"] += 1
@@ -134,6 +145,8 @@ class Access:
 
     async def _checked(self, name: str, password: str, address: str) -> Try:
         """Return the sign-in whose password is right; raises as `sign_in`."""
+        if name_fault(name) is not None:
+            name = NO_NAME
         now_ns = self.facts.now_ns()
         try:
             with self._hasher.place():
@@ -168,9 +181,13 @@ class Access:
     async def change_own(self, visit: Visit, old: str, new: str, address: str) -> SignedIn:
         """Change one's own password: all sessions end, one begins. Raises as `sign_in`, and AccountError."""
         check_password(new)
-        await self._checked(visit.actor.name, old, address)
-        await self.change(visit.actor, visit.actor.name, password=new)
-        return await self.sign_in(visit.actor.name, new, address, visit.actor.desk, None)
+        tried = await self._checked(visit.actor.name, old, address)
+        digest = await self._hasher.digest(new)
+
+        def change(db: sa.Connection, now_ns: int) -> Try:
+            return session_rows.change_own(db, By(visit.actor, now_ns), tried, digest)
+
+        return await self._begin(tried, visit.actor.desk, None, change)
 
     # --- accounts
 

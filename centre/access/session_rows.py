@@ -112,6 +112,19 @@ def begin_session(
     return made, actor
 
 
+def change_own(db: sa.Connection, by: By, tried: Try, digest: str) -> Try:
+    """Change one's own password after the old one was found right; return the sign-in with the new one.
+
+    Raises WrongPasswordError where the account was changed meanwhile, and AccountError.
+    """
+    account_rows.lock(db)
+    found = account_rows.hash_of(db, tried.name)
+    if found != (tried.hash, tried.generation):
+        raise WrongPasswordError
+    changed = account_rows.change(db, by, tried.name, digest=digest)
+    return tried._replace(hash=digest, generation=changed.generation)
+
+
 def insert_session(db: sa.Connection, made: StoredSession) -> None:
     """Add a session's row, and end the oldest ones of an account that has too many."""
     own = sa.select(SESSION.c.sha256).where(SESSION.c.name == made.name)

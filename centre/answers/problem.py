@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from litestar import Request, Response
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, ValidationException
-from litestar.types import ExceptionHandlersMap, Scope, Send
+from litestar.types import ExceptionHandlersMap, Message, Scope, Send
 
 from centre.answers.query import written_names
 from centre.faults import NotWrittenError, UnreadableError
@@ -48,8 +48,9 @@ async def refuse(
     else:
         kind = "http.response"
     sent = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(body)), *headers]
-    await send({"type": f"{kind}.start", "status": status, "headers": sent})  # type: ignore[misc, arg-type]
-    await send({"type": f"{kind}.body", "body": body, "more_body": False})  # type: ignore[misc, arg-type]
+    start = {"type": f"{kind}.start", "status": status, "headers": sent}
+    await send(cast(Message, start))
+    await send(cast(Message, {"type": f"{kind}.body", "body": body, "more_body": False}))
 
 
 def _answer(

@@ -19,7 +19,7 @@ class Names(NamedTuple):
     written: Mapping[str, str]  # the handler's own names -> as a client writes them
     query: frozenset[str]  # as a client writes them
     repeated: frozenset[str]  # of these, those that may come several times
-    no_text: frozenset[str]  # of these, those whose values are no free text: "null" would pass as none
+    no_text: frozenset[str]  # of `query`, those that take no free text: "null" would count as left out
 
 
 def names_of(app: Litestar) -> Mapping[tuple[str, str], Names]:

@@ -65,7 +65,7 @@ def check(db: sa.Connection) -> Fault | None:
     """
     before: bytes = b""
     expected = 1
-    for row in _rows(db):
+    for row in rows(db):
         if row["n"] != expected:
             return Fault(expected, f"is missing: row {row['n']} follows")
         if row["sha256"] != _digest(before, row):
@@ -80,7 +80,8 @@ def head(db: sa.Connection) -> tuple[int, bytes]:
     return (0, b"") if last is None else (last.n, last.sha256)
 
 
-def _rows(db: sa.Connection) -> Iterator[Mapping[str, Any]]:
+def rows(db: sa.Connection) -> Iterator[Mapping[str, Any]]:
+    """Yield the whole log, oldest first, without holding more than a part of it."""
     after = 0
     while True:
         query = sa.select(AUDIT).where(AUDIT.c.n > after).order_by(AUDIT.c.n).limit(ROWS_AT_ONCE)

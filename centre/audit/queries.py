@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
+from centre.audit import log
 from centre.audit.tables import AUDIT
-
-ROWS_AT_ONCE = 1_000
 
 
 class Wanted(NamedTuple):
@@ -45,15 +44,18 @@ def page(db: sa.Connection, wanted: Wanted) -> dict[str, Any]:
 
 
 def all_rows(db: sa.Connection) -> Iterator[dict[str, Any]]:
-    """Yield the whole log, oldest first."""
-    after = 0
-    while True:
-        query = sa.select(AUDIT).where(AUDIT.c.n > after).order_by(AUDIT.c.n).limit(ROWS_AT_ONCE)
-        found = [_row(row) for row in db.execute(query).mappings()]
-        yield from found
-        if not found:
-            return
-        after = found[-1]["n"]
+    """Return the whole log as an export has it, oldest first."""
+    return map(_row, log.rows(db))
+
+
+def state(db: sa.Connection) -> dict[str, Any]:
+    """Return whether the chain is whole, up to which row, and the digest of that row."""
+    fault = log.check(db)
+    n, digest = log.head(db)
+    return {
+        "whole": fault is None, "n": n, "sha256": digest.hex(),
+        "fault": None if fault is None else {"n": fault.n, "reason": fault.reason},
+    }  # fmt: skip
 
 
 def _row(row: Any) -> dict[str, Any]:

@@ -8,8 +8,7 @@ from litestar import get
 from litestar.params import QueryParameter
 from litestar.types import ControllerRouterHandler
 
-from centre.audit import log
-from centre.audit.queries import Wanted, page
+from centre.audit.queries import Wanted, page, state
 
 Read = Callable[..., Awaitable[Any]]
 Name = Annotated[str | None, QueryParameter(max_length=64)]
@@ -46,13 +45,3 @@ def handlers(engine: sa.Engine, read: Read) -> list[ControllerRouterHandler]:
         return await look(state)
 
     return [audit, check]
-
-
-def state(db: sa.Connection) -> dict[str, Any]:
-    """Return whether the chain is whole, up to which row, and the digest of that row."""
-    fault = log.check(db)
-    n, digest = log.head(db)
-    return {
-        "whole": fault is None, "n": n, "sha256": digest.hex(),
-        "fault": None if fault is None else {"n": fault.n, "reason": fault.reason},
-    }  # fmt: skip

@@ -14,7 +14,7 @@ AUDIT = sa.Table(
     sa.Column("role", sa.String(16), nullable=False),
     sa.Column("act", sa.String(32), nullable=False),  # acknowledge, sign_in, user_add, …
     sa.Column("subject", sa.String(64), nullable=False),  # an alarm's id, an account, a shelf, …
-    sa.Column("body", sa.LargeBinary, nullable=False),  # JSON of what else belongs to the act
+    sa.Column("body", sa.LargeBinary, nullable=False),  # JSON: the act's details, such as its reason
     sa.Column("sha256", sa.LargeBinary(32), nullable=False),
     sqlite_autoincrement=True,
 )  # fmt: skip

@@ -19,7 +19,9 @@ from centre.desk.board import Board, Row
 from centre.desk.faults import RefusedError
 from centre.desk.intake import Intake
 from centre.desk.machine import BESIDE, ActName, Step, may_act, step
+from centre.desk.people import check_can_handle
 from centre.desk.policy import Policy
+from centre.desk.reading import PLATE_MAX
 from centre.desk.reasons import Code, reasons
 from centre.desk.rows import handling
 from centre.desk_tables import HANDLING
@@ -27,6 +29,7 @@ from centre.store import EPISODE
 from geofence.plausible import plain
 
 TEXT_MAX = 500
+TO_MAX = 64
 NOTES_MAX = 400  # of one alarm: what is beyond belongs into a report
 CASE_MAX = 500  # alarms that one act changes
 AGAIN_NS = 60 * 10**9  # an act without a version that comes again within this time is the same act
@@ -47,15 +50,19 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     version: Annotated[int, Meta(ge=0, le=2**53)] | None = None  # of the Handling that the desk saw
     reason: Code | None = None
     text: Annotated[str, Meta(max_length=TEXT_MAX)] | None = None
-    to: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
-    plate: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
+    to: Annotated[str, Meta(min_length=1, max_length=TO_MAX)] | None = None
+    plate: Annotated[str, Meta(min_length=1, max_length=PLATE_MAX)] | None = None
     whole_case: bool = False
 
     @property
     def body(self) -> dict[str, Any]:
         """What of it the log keeps."""
-        found = {"reason": self.reason, "text": self.text and plain(self.text, TEXT_MAX)}
-        found |= {"to": self.to and plain(self.to), "plate": self.plate and plain(self.plate)}
+        found: dict[str, Any] = {"reason": self.reason, "text": self.text and plain(self.text, TEXT_MAX)}
+        found |= {
+            "to": self.to and plain(self.to, TO_MAX),
+            "plate": self.plate and plain(self.plate, PLATE_MAX),
+        }
+        found |= {"whole_case": self.whole_case or None}
         return {name: value for name, value in found.items() if value is not None}
 
 
@@ -75,8 +82,11 @@ class Acts:
         board = self._board_of(db, found, alarm_id, now_ns)
         row = board.rows[alarm_id]
         self._check_form(wanted, actor)
-        if self._is_repeated(db, row, wanted, actor, now_ns):
-            return [alarm_id]
+        repeated = self._repeated(db, row, wanted, actor, now_ns)
+        if repeated:
+            return repeated
+        if wanted.act == "assign":
+            check_can_handle(db, wanted.body["to"])
         self._check_first(db, row, wanted, actor)
         fitting = step(row["state"], wanted.act)
         if fitting is None:
@@ -119,19 +129,24 @@ class Acts:
         if wanted.act == "false" and not reasons()[wanted.reason or FALSE_CODE].is_false:
             raise RefusedError(400, f"reason: {wanted.reason!r} is not one of a false alarm")
 
-    def _is_repeated(self, db: sa.Connection, row: Row, wanted: Wanted, actor: Actor, now_ns: int) -> bool:
-        """Say whether this is what the same person did just before."""
+    def _repeated(self, db: sa.Connection, row: Row, wanted: Wanted, actor: Actor, now_ns: int) -> list[str]:
+        """Return what the same person changed by this act just before; empty: the act is a new one."""
         if wanted.version is not None and wanted.version >= row["version"]:
-            return False
-        later = sa.select(AUDIT).where(AUDIT.c.subject == row["id"], AUDIT.c.user == actor.name)
+            return []
+        own = AUDIT.c.user == actor.name
+        later = sa.select(AUDIT).where(AUDIT.c.subject == row["id"], own)
         if wanted.version is not None:
             later = later.where(AUDIT.c.n > wanted.version)
         else:
             later = later.where(AUDIT.c.at_ns >= now_ns - AGAIN_NS, AUDIT.c.n == row["version"])
-        return any(
-            each.act == wanted.act and msgspec.json.decode(each.body) == wanted.body
-            for each in db.execute(later.order_by(AUDIT.c.n.desc()).limit(20))
-        )
+        for each in db.execute(later.order_by(AUDIT.c.n.desc()).limit(20)).all():
+            if each.act != wanted.act or msgspec.json.decode(each.body) != wanted.body:
+                continue
+            if not wanted.whole_case:
+                return [row["id"]]
+            same = sa.select(AUDIT.c.subject).where(AUDIT.c.at_ns == each.at_ns, own, AUDIT.c.act == each.act)
+            return list(db.scalars(same.order_by(AUDIT.c.n)).all())
+        return []
 
     def _check_first(self, db: sa.Connection, row: Row, wanted: Wanted, actor: Actor) -> None:
         """Refuse an act where another person did something since the version that the desk saw.

@@ -140,6 +140,7 @@ class Desk:
                 work = self._intake.read_feed
             except (NotWrittenError, UnreadableError):
                 self.counts["desk.intake_failed"] += 1
+                self._intake.begin_anew()
                 self._awake.set()
                 await asyncio.sleep(1.0)
 

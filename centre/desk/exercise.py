@@ -167,7 +167,7 @@ def end(db: sa.Connection, found: list[Change], actor: Actor | None, now_ns: int
 
 
 def next_due_ns(db: sa.Connection) -> int | None:
-    """Return when the exercise goes on next; None: none runs."""
+    """Return when the next step of the exercise is due; None: none runs."""
     dues = [
         db.scalar(sa.select(sa.func.min(column)).where(EXERCISE.c.stage == stage))
         for stage, column in ((WAITING, EXERCISE.c.begin_ns), (OPEN, EXERCISE.c.end_ns))

@@ -51,11 +51,6 @@ def flood_share(stamps: Sequence[int], from_ns: int, to_ns: int) -> float | None
     return flooded / n_windows
 
 
-def mean_s(spans_ns: Sequence[int]) -> float | None:
-    """Return the mean of some spans; None where there are none."""
-    return None if not spans_ns else round(sum(spans_ns) / len(spans_ns) / S, 1)
-
-
 def share(part: int, whole: int) -> float | None:
     return None if whole == 0 else round(part / whole, 3)
 

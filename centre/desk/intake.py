@@ -61,6 +61,11 @@ class Intake:
 
     def __init__(self, policy: Policy, counts: Counter[str]) -> None:
         self._policy, self.counts = policy, counts
+        self._caught_up_n = 0  # up to which episode `catch_up` has looked
+
+    def begin_anew(self) -> None:
+        """Let `catch_up` look at all episodes again: what it took in last may not be committed."""
+        self._caught_up_n = 0
 
     def read_feed(self, db: sa.Connection, found: list[Change], now_ns: int) -> bool:
         """Take in the next changes of the feed; return whether there may be more."""
@@ -80,21 +85,20 @@ class Intake:
         before the first start is closed: nobody would find today's among them.
         """
         is_first = cursor_of(db) is None
-        missing = sa.select(EPISODE.c.id).select_from(
+        missing = sa.select(EPISODE.c.n, EPISODE.c.id).select_from(
             EPISODE.outerjoin(HANDLING, HANDLING.c.id == EPISODE.c.id)
             .join(VERSION, _newest.onclause)
         ).where(EPISODE.c.grade_max >= WARNING, HANDLING.c.id.is_(None))  # fmt: skip
-        ids = db.scalars(missing.order_by(EPISODE.c.n).limit(BATCH_ROWS)).all()
-        n_before = self._n_left_out()
+        missing = missing.where(EPISODE.c.n > self._caught_up_n)
+        rows = db.execute(missing.order_by(EPISODE.c.n).limit(BATCH_ROWS)).all()
+        ids = [row.id for row in rows]
         self._take_what_can_be(db, found, ids, now_ns, now_ns - BEFORE_NS if is_first else 0)
-        is_more = len(ids) == BATCH_ROWS and self._n_left_out() == n_before
+        is_more = len(rows) == BATCH_ROWS
+        self._caught_up_n = rows[-1].n if is_more else 0  # what could not be taken in stops nothing
         if is_first and not is_more:
             append(db, Act(now_ns, None, "desk_begin", "desk"))
             set_cursor(db, 0)
         return is_more
-
-    def _n_left_out(self) -> int:
-        return self.counts["desk.unreadable"] + self.counts["desk.refused"]
 
     def _take_what_can_be(
         self, db: sa.Connection, found: list[Change], ids: Sequence[str], now_ns: int, closes_before_ns: int

@@ -25,8 +25,12 @@ def trim(db: sa.Connection, counts: Counter[str], days: float, now_ns: int) -> b
         .where(HANDLING.c.kind == "violation", EPISODE.c.id.is_(None), ~HANDLING.c.exercise)
     )
     n_max = _delete(db, counts, HANDLING.c.id, alone)
-    # an open loss, or one that nobody has closed, is kept
-    closed = sa.select(HANDLING.c.id).where(HANDLING.c.kind == "loss", HANDLING.c.state == "closed")
+    # Losses are deleted only after a person has closed them. The newest one stays: the next number follows
+    # it, and under a number that was given before, the log would show acts on another loss.
+    newest = f"{PREFIX}{db.scalar(sa.select(sa.func.max(LOSS.c.n)))}"
+    closed = sa.select(HANDLING.c.id).where(
+        HANDLING.c.kind == "loss", HANDLING.c.state == "closed", HANDLING.c.id != newest
+    )
     ids = db.scalars(closed.where(HANDLING.c.over_ns < before_ns).limit(AT_ONCE)).all()
     if ids:
         numbers = [int(each.removeprefix(PREFIX)) for each in ids]

@@ -36,11 +36,17 @@ def open_losses(db: sa.Connection) -> tuple[dict[Key, Loss], int]:
 def write_turns(
     db: sa.Connection, found: list[Change], turns: Sequence[Turn], policy: Policy, now_ns: int
 ) -> None:
-    """Write what some looks changed, in their order."""
+    """Write what some looks changed, in their order.
+
+    What is written already stays: a commit can succeed whose answer is lost, and then it comes again.
+    """
     board = Board(db, found)
     shelves = active_shelves(db)
+    known = _known(db, [loss.n for turn in turns for loss in turn.opened])
     for turn in turns:
         for loss in turn.opened:
+            if known.get(loss.n) == (loss.kind, loss.part, loss.start_ns):
+                continue
             _open(board, loss, now_ns)
             shelve_or_time(board, id_of(loss.n), shelves, policy, now_ns)
             found.append(Change(KIND, id_of(loss.n)))
@@ -52,6 +58,15 @@ def write_turns(
                 board.change(id_of(loss.n), is_open=False, over_ns=now_ns, last_ns=end_ns)
             found.append(Change(KIND, id_of(loss.n)))
         board.flush()
+
+
+def _known(db: sa.Connection, numbers: Sequence[int]) -> dict[int, tuple[str, str, int]]:
+    """Return what the database has under these numbers, which follow each other."""
+    if not numbers:
+        return {}
+    query = sa.select(LOSS.c.n, LOSS.c.kind, LOSS.c.part, LOSS.c.start_ns)
+    between = LOSS.c.n.between(min(numbers), max(numbers))
+    return {row.n: (row.kind, row.part, row.start_ns) for row in db.execute(query.where(between))}
 
 
 def _open(board: Board, loss: Loss, now_ns: int) -> None:

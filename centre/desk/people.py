@@ -5,25 +5,32 @@ from typing import Any
 import sqlalchemy as sa
 
 from centre.accounts.rights import RIGHTS, may
+from centre.accounts.tables import ACCOUNT
+from centre.desk.faults import RefusedError
 from centre.desk_tables import SHIFT
-from centre.meta import META
 
 LISTED_MAX = 1_000
-ACCOUNTS = "account"  # the table of those who can sign in; without accounts, whoever is on duty
+HANDLING_ROLES = tuple(role for role in RIGHTS if may(role, "handle"))
+_may_handle = ~ACCOUNT.c.disabled & ACCOUNT.c.role.in_(HANDLING_ROLES)
 
 
 def users(db: sa.Connection) -> list[dict[str, Any]]:
-    """Return `users` of `/api/desk`: who may handle alarms, by name."""
-    account = META.tables.get(ACCOUNTS)
-    if account is not None:
-        query = sa.select(account.c.name, account.c.role).where(~account.c.disabled)
-        rows = db.execute(query.order_by(account.c.name).limit(LISTED_MAX)).all()
-        if rows:
-            return [{"name": name, "role": role} for name, role in rows if _may_handle(role)]
+    """Return `users` of `/api/desk`: who may handle alarms, by name; without accounts, whoever is on duty."""
+    if _has_accounts(db):
+        query = sa.select(ACCOUNT.c.name, ACCOUNT.c.role).where(_may_handle)
+        rows = db.execute(query.order_by(ACCOUNT.c.name).limit(LISTED_MAX)).all()
+        return [{"name": row.name, "role": row.role} for row in rows]
     on_duty = sa.select(SHIFT.c.by_user).where(SHIFT.c.ended_ns.is_(None)).distinct()
     names = db.scalars(on_duty.order_by(SHIFT.c.by_user).limit(LISTED_MAX)).all()
     return [{"name": name, "role": None} for name in names]
 
 
-def _may_handle(role: str) -> bool:
-    return any(role == each and may(each, "handle") for each in RIGHTS)
+def check_can_handle(db: sa.Connection, name: str) -> None:
+    """Refuse to give something to somebody who can't handle it; without accounts nobody knows who can."""
+    known = db.scalar(sa.select(ACCOUNT.c.name).where(ACCOUNT.c.name == name, _may_handle))
+    if known is None and _has_accounts(db):
+        raise RefusedError(400, f"to: no active account {name!r} has the right to handle alarms")
+
+
+def _has_accounts(db: sa.Connection) -> bool:
+    return db.scalar(sa.select(ACCOUNT.c.name).limit(1)) is not None

@@ -24,6 +24,7 @@ Handlers = list[ControllerRouterHandler]
 AnyRequest = Request[Any, Any, Any]
 FLOOD = {"n": health.FLOOD_N, "minutes": health.WINDOW_NS // health.MINUTE_NS}
 SHIFT_NS = 8 * 3_600 * 10**9
+STAMP_MAX = 2**63 - 1  # of a column
 Since = Annotated[str | None, QueryParameter(pattern=r"^\d{1,19}$")]
 Result = TypeVar("Result")
 
@@ -78,6 +79,8 @@ def _view(desk: Desk) -> Handlers:
     ) -> dict[str, Any]:
         unwritten = desk.watching.unwritten()
         found = await desk.ask(loss_rows.losses, shown, limit)
+        written = {each["id"] for each in found}  # a write can end between the two
+        unwritten = [each for each in unwritten if each["id"] not in written]
         if shown == "open":
             unwritten = [each for each in unwritten if each["end_ns"] is None]
         return {"items": [*unwritten, *found][:limit]}
@@ -104,6 +107,8 @@ def _shelves(desk: Desk) -> Handlers:
     @delete("/api/shelves/{n:int}", opt={"right": "shelve"}, status_code=200)
     async def remove(request: AnyRequest, n: FromPath[int]) -> dict[str, Any]:
         actor = actor_of(request.scope)
+        if n > STAMP_MAX:
+            raise HTTPException(f"no shelf {n}", status_code=404)
 
         def work(db: sa.Connection, found: list[Change]) -> dict[str, Any]:
             return shelving.remove_shelf(db, found, n, actor, desk.policy, desk.now_ns())
@@ -185,7 +190,7 @@ def _exercise(desk: Desk, axis: exercise.Axis) -> Handlers:
 
 def since_of(since_ns: str | None, now_ns: int) -> int:
     """Return the time of a query, the last eight hours where it names none."""
-    return now_ns - SHIFT_NS if since_ns is None else int(since_ns)
+    return now_ns - SHIFT_NS if since_ns is None else min(int(since_ns), STAMP_MAX)
 
 
 async def answered(work: Awaitable[Result]) -> Result:

@@ -16,6 +16,7 @@ from centre.desk.board import Board
 from centre.desk.faults import RefusedError
 from centre.desk.intake import shelve_or_time
 from centre.desk.policy import Policy
+from centre.desk.reading import PLATE_MAX
 from centre.desk.timing import SHELF_KIND, end_shelf
 from centre.desk_tables import HANDLING, SHELF
 from edge.wire import Esn, Plate
@@ -24,8 +25,9 @@ from geofence.plausible import plain
 LONGEST_NS = 24 * 3_600 * 10**9
 ACTIVE_MAX = 200
 LISTED_MAX = 500
+TEXT_MAX = 64
 WHAT = ("plate", "terminal", "esn", "rule", "from_m", "to_m")
-Text = Annotated[str, Meta(min_length=1, max_length=64)]
+Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
 Station = Annotated[float, Meta(ge=-1e7, le=1e7)]
 
 
@@ -71,7 +73,10 @@ def add_shelf(
     active = db.scalar(sa.select(sa.func.count()).select_from(SHELF).where(SHELF.c.ended_ns.is_(None)))
     if (active or 0) >= ACTIVE_MAX:
         raise RefusedError(409, f"there are {ACTIVE_MAX} shelves, as many as there can be: end one first")
-    texts = {name: plain(value) if isinstance(value, str) else value for name, value in what.items()}
+    texts = {
+        name: plain(value, PLATE_MAX if name == "plate" else TEXT_MAX) if isinstance(value, str) else value
+        for name, value in what.items()
+    }
     values = texts | {
         "until_ns": until_ns, "reason": plain(wanted.reason), "by_user": actor.name, "begun_ns": now_ns,
         "n_held": 0,

@@ -1,5 +1,6 @@
 """Who is on duty, and what one shift hands to the next. Blocking."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -10,10 +11,12 @@ from centre.accounts.actor import Actor
 from centre.audit.log import Act, append
 from centre.audit.tables import AUDIT
 from centre.changes import Change
+from centre.desk.acts import AGAIN_NS
 from centre.desk.board import Board
 from centre.desk.faults import RefusedError
 from centre.desk.figures import DeskFigures
 from centre.desk.loss_rows import losses
+from centre.desk.people import check_can_handle
 from centre.desk.rows import acts_row, handlings
 from centre.desk.shelving import shelves
 from centre.desk_tables import HANDLING, SHIFT
@@ -21,6 +24,7 @@ from geofence.plausible import plain
 
 KIND = "shift"  # of the feed's events
 NOTE_MAX = 2_000
+NAME_MAX = 64  # of a person, or a desk
 ON_DUTY_MAX = 200
 SHEET_ROWS_MAX = 500
 
@@ -29,9 +33,9 @@ class WantedShift(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The body of `POST /api/shift`."""
 
     act: Literal["begin", "end", "hand_over"]
-    to: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    to: Annotated[str, Meta(min_length=1, max_length=NAME_MAX)] | None = None
     text: Annotated[str, Meta(max_length=NOTE_MAX)] | None = None
-    desk: Annotated[str, Meta(max_length=64)] | None = None
+    desk: Annotated[str, Meta(max_length=NAME_MAX)] | None = None
 
 
 def change_shift(
@@ -46,11 +50,14 @@ def change_shift(
         return shift(db)
     values: dict[str, Any] = {"ended_ns": now_ns}
     if wanted.act == "hand_over":
-        if not own:
-            raise RefusedError(409, f"{actor.name} is not on duty: there is no shift to hand over")
         if wanted.to is None or not (wanted.text or "").strip():
             raise RefusedError(400, "hand_over needs to and text")
-        values |= {"given_to": plain(wanted.to), "note": plain(wanted.text or "", NOTE_MAX)}
+        values |= {"given_to": plain(wanted.to, NAME_MAX), "note": plain(wanted.text or "", NOTE_MAX)}
+        if not own:
+            if _is_handed(db, actor, values):
+                return shift(db)
+            raise RefusedError(409, f"{actor.name} is not on duty: there is no shift to hand over")
+        check_can_handle(db, values["given_to"])
     if own:
         db.execute(sa.update(SHIFT).where(SHIFT.c.n.in_(own)).values(values))
         body = {"to": values.get("given_to"), "text": values.get("note")}
@@ -58,15 +65,25 @@ def change_shift(
         append(db, Act(now_ns, actor, act, actor.name, body))
         found.append(Change(KIND, "shift"))
     if wanted.to is not None and wanted.act == "hand_over":
-        _hand_alarms(db, found, actor, plain(wanted.to), now_ns)
+        _hand_alarms(db, found, actor, values["given_to"], now_ns)
     return shift(db)
+
+
+def _is_handed(db: sa.Connection, actor: Actor, values: Mapping[str, Any]) -> bool:
+    """Say whether a person's last shift was handed over in these words: the answer was lost."""
+    own = sa.select(SHIFT.c.ended_ns, SHIFT.c.given_to, SHIFT.c.note).where(SHIFT.c.by_user == actor.name)
+    last = db.execute(own.order_by(SHIFT.c.n.desc()).limit(1)).first()
+    if last is None or last.ended_ns < values["ended_ns"] - AGAIN_NS:
+        return False
+    return (last.given_to, last.note) == (values["given_to"], values["note"])
 
 
 def _begin(db: sa.Connection, found: list[Change], actor: Actor, desk: str, now_ns: int) -> None:
     if (db.scalar(_count_on_duty) or 0) >= ON_DUTY_MAX:
         raise RefusedError(409, f"{ON_DUTY_MAX} people are on duty, as many as there can be")
-    db.execute(sa.insert(SHIFT).values(by_user=actor.name, desk=plain(desk), begun_ns=now_ns))
-    append(db, Act(now_ns, actor, "shift_begin", actor.name, {"desk": plain(desk)}))
+    shown = plain(desk, NAME_MAX)
+    db.execute(sa.insert(SHIFT).values(by_user=actor.name, desk=shown, begun_ns=now_ns))
+    append(db, Act(now_ns, actor, "shift_begin", actor.name, {"desk": shown}))
     found.append(Change(KIND, "shift"))
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from centre.desk.losses import Fault, Key, Loss, Seen
+from centre.desk.losses import Fault, Key, Kind, Loss, Seen
 from centre.unit_registry import STALE_NS, Unit, UnitRegistry
 from edge import wire
 
 GREW_M = 50.0  # more road without judgement than before: a loss of cover
 SHRANK_M = 25.0  # no more than this above the least: it is over
-SETTLE_NS = STALE_NS + 4 * 10**9  # after the broker's return, until units must have been heard again
+SETTLE_NS = STALE_NS + 4 * 10**9  # a unit has so long to be heard again after the broker's return
 OF_RSUS = ("rsu", "radar", "clock", "cover")
 DISK_WORDS = ("disk", "full", "space", "readonly", "read-only", "i/o")
 PART_MAX = 129  # characters of RSU/RADAR
@@ -53,16 +53,17 @@ class View:
         unknown: set[Key] = set()
         silent: set[str] = set()
         back_ns: dict[Key, int] = {}
-        for kind, registry in (("rsu", self._rsus), ("gateway", self._gateways)):
+        registries: tuple[tuple[Kind, UnitRegistry], ...] = (("rsu", self._rsus), ("gateway", self._gateways))
+        for kind, registry in registries:
             for name, row in registry.rows().items():
                 fault = self._unit_fault(registry, name, row, now_ns)
                 if fault is not None:
-                    faults[kind, name] = fault  # type: ignore[index]
+                    faults[kind, name] = fault
                 if fault is not None or row.beat_ns is None:
                     silent.add(name)
-                    unknown.add((kind, name))  # type: ignore[arg-type]
+                    unknown.add((kind, name))
                 elif row.status is not None:
-                    back_ns[kind, name] = row.status.epoch * NS  # type: ignore[index]
+                    back_ns[kind, name] = row.status.epoch * NS
         for name, row in self._rsus.rows().items():
             if name not in silent and isinstance(row.status, wire.Status):
                 self._add_parts(faults, name, row.status, open_losses, now_ns)

@@ -20,8 +20,7 @@ from centre.access.account_rows import Account, By
 from centre.access.errors import AccountError
 from centre.accounts import passwords
 from centre.accounts.actor import Actor, Role
-from centre.audit import log as audit_log
-from centre.audit.queries import all_rows
+from centre.audit.queries import all_rows, state
 from centre.faults import SchemaError
 from centre.store import exclusive, open_database
 from core.errors import CommandError, ConfigError, UsageError
@@ -168,15 +167,14 @@ def check(*, config: Path, as_json: AsJson = False) -> int:
         One JSON object on stdout.
     """
     with _opened(load_site(config)) as engine, engine.begin() as db:
-        fault = audit_log.check(db)
-        n, digest = audit_log.head(db)
+        found = state(db)
+    fault = found["fault"]
     if as_json:
-        shown = None if fault is None else {"n": fault.n, "reason": fault.reason}
-        print(json.dumps({"whole": fault is None, "n": n, "sha256": digest.hex(), "fault": shown}))
+        print(json.dumps(found))
     elif fault is None:
-        print(f"whole up to row {n}, digest {digest.hex()}")
+        print(f"whole up to row {found['n']}, digest {found['sha256']}")
     if fault is not None:
-        raise CommandError(f"the log of acts: row {fault.n} {fault.reason}")
+        raise CommandError(f"the log of acts: row {fault['n']} {fault['reason']}")
     return 0
 
 

@@ -3,9 +3,13 @@
 import pytest
 import sqlalchemy as sa
 
+from centre.access import account_rows
+from centre.access.account_rows import By
 from centre.audit.log import check
 from centre.audit.tables import AUDIT
+from centre.desk import intake
 from centre.desk.faults import RefusedError
+from centre.desk.people import users
 from centre.desk.rows import acts_of
 from centre.store import FEED
 from geofence.violation import ViolationVehicle
@@ -97,6 +101,43 @@ def test_an_act_whose_answer_was_lost_is_sent_again_and_done_once(desk, version)
     assert done[0]["n_notes"] == 1
     with desk.at.engine.begin() as db:
         assert [act["act"] for act in acts_of(db, alarm)] == ["note", "close"]
+
+
+def test_an_act_on_a_whole_case_is_no_repetition_of_one_on_an_alarm(desk):
+    first, second = desk.send(1), desk.send(2)
+    assert desk.one(first)["case_n"] == 2
+    desk.act(first, "note", version=0, text="x")
+    done = desk.act(first, "note", version=0, text="x", whole_case=True)
+    assert [item["id"] for item in done] == [first, second]
+    assert desk.act(first, "note", version=0, text="x", whole_case=True) == done
+    assert [item["n_notes"] for item in done] == [2, 1]
+
+
+def test_an_alarm_is_given_only_to_somebody_who_can_handle_it(desk):
+    alarm = desk.send(1)
+    desk.act(alarm, "assign", to="anybody")  # without accounts
+    with desk.at.engine.begin() as db:
+        by = By(ZHAO, T0_NS)
+        for name, role in (
+            ("root", "administrator"),
+            ("li", "operator"),
+            ("vera", "viewer"),
+            ("mo", "operator"),
+        ):
+            account_rows.add(db, by, name=name, display="", role=role, digest="x")
+        account_rows.change(db, by, "mo", disabled=True)
+        assert [each["name"] for each in users(db)] == ["li", "root"]
+    for name in ("vera", "mo", "nobody"):
+        assert refused(desk, alarm, "assign", to=name).status == 400
+    assert desk.act(alarm, "assign", to="li")[0]["assigned"] == "li"
+
+
+def test_a_text_with_control_characters_is_no_longer_than_its_column(desk):
+    alarm = desk.send(1)
+    (found,) = desk.act(alarm, "correct", plate="\x01" * 32)
+    assert len(found["plate"]) == 32
+    (found,) = desk.act(alarm, "assign", to="\x01" * 64)
+    assert len(found["assigned"]) == 64
 
 
 def test_notes_and_escalations_of_others_stop_nobody(desk):
@@ -206,6 +247,28 @@ def test_what_the_feed_had_lost_before_it_was_read_is_taken_in_at_the_next_start
 def test_a_plate_longer_than_its_column_costs_no_alarm(desk):
     alarm = desk.send(1, vehicle=ViolationVehicle(plate="辽" * 150, terminal="9" * 150))
     assert desk.listed()[alarm]["state"] == "new"
+
+
+def test_an_alarm_that_can_not_be_taken_in_ends_no_catching_up(desk, monkeypatch):
+    rank = desk.policy.rank
+
+    def failing(self, facts):
+        if facts.id in (episode_id(1), episode_id(2)):
+            raise ZeroDivisionError("a rule's own fault")
+        return rank(facts)
+
+    monkeypatch.setattr(intake, "BATCH_ROWS", 2)
+    monkeypatch.setattr(type(desk.policy), "rank", failing)
+    for n in range(1, 8):
+        desk.arrive(n, vehicle=ViolationVehicle(plate=f"P{n}"))
+    with desk.at.engine.begin() as db:
+        db.execute(sa.delete(FEED))
+    desk.begin()
+    assert set(desk.listed()) == {episode_id(n) for n in range(3, 8)}
+    assert desk.intake.counts["desk.refused"] == 2
+    monkeypatch.undo()
+    desk.begin()
+    assert len(desk.listed()) == 7
 
 
 def test_an_alarm_that_can_not_be_taken_in_holds_up_no_other(desk, monkeypatch):

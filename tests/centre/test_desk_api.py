@@ -129,7 +129,11 @@ def test_shelves_shifts_and_reports_over_http(tmp_path):
             assert [each["name"] for each in (await centre.get("/api/desk"))["users"]] == ["local"]
             given = {"act": "hand_over", "to": "li", "text": "quiet"}
             assert (await centre.http.post("/api/shift", json=given)).json()["last"]["to"] == "li"
-            assert (await centre.http.post("/api/shift", json=given)).status_code == 409
+            assert (await centre.http.post("/api/shift", json=given)).status_code == 200, "sent again"
+            other = given | {"text": "loud"}
+            assert (await centre.http.post("/api/shift", json=other)).status_code == 409
+            assert (await centre.http.delete(f"/api/shelves/{10**20}")).status_code == 404
+            assert (await centre.get(f"/api/away?since_ns={10**19 - 1}"))["raised"] == 0
             sheet = await centre.get("/api/shift/sheet?since_ns=0")
             assert [each["id"] for each in sheet["new"]] == [episode_id(1)]
             assert (await centre.get("/api/away?since_ns=0"))["unacknowledged"] == [episode_id(1)]

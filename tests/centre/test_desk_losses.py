@@ -185,6 +185,30 @@ def test_a_loss_that_ended_while_the_centre_was_down_ends_at_the_units_own_start
     assert (found, next_n) == ({}, 2)
 
 
+def test_what_is_written_though_its_answer_was_lost_is_written_once(engine):
+    desk, watch = DeskStage(engine), LossWatch({}, 1)
+    watch.look(seen(RSU), T0_NS)
+    opened = watch.look(seen(RSU), T0_NS + 2 * S)
+    write(desk, opened)
+    (taken,) = desk.act("loss-1", "handle", version=0)
+    write(desk, opened)
+    assert desk.one("loss-1") == taken
+    other = opened.opened[0]._replace(part="RSU002")
+    with pytest.raises(sa.exc.IntegrityError):  # the number of another loss
+        write(desk, Turn((other,), ()))
+
+
+def test_a_number_is_never_given_again(engine):
+    desk, loss = DeskStage(engine), Loss(1, *RSU, T0_NS, "off")
+    write(desk, Turn((loss,), ()))
+    write(desk, Turn((), ((loss, T0_NS + S),)))
+    desk.act("loss-1", "close", reason="repaired")
+    later_ns = desk.at.now_ns + 181 * 86_400 * S
+    desk.run(lambda db, _: trim(db, Counter(), 180.0, later_ns))
+    with engine.begin() as db:
+        assert open_losses(db) == ({}, 2)
+
+
 def test_what_is_kept_no_longer_is_deleted_and_what_is_open_stays(engine):
     desk = DeskStage(engine)
     alarm = desk.send(1)

@@ -150,6 +150,9 @@ def test_a_shift_is_handed_over_with_what_is_not_finished(desk):
         change(desk, WANG, "hand_over", to="li")
     found = change(desk, WANG, "hand_over", to="li", text="K12 is wet")
     assert found["on_duty"] == []
+    assert change(desk, WANG, "hand_over", to="li", text="K12 is wet") == found  # its answer was lost
+    with pytest.raises(RefusedError):
+        change(desk, WANG, "hand_over", to="li", text="K12 is dry")
     assert (found["last"]["user"], found["last"]["to"], found["last"]["text"]) == ("wang", "li", "K12 is wet")
     assert desk.one(work)["assigned"] == "li"
     put(desk, rule="overspeed")

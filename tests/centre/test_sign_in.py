@@ -220,6 +220,25 @@ async def test_one_changes_the_own_password_and_other_sessions_end(tmp_path: Pat
             await each.http.aclose()
 
 
+async def test_a_password_changed_after_typing_errors_begins_its_session(tmp_path: Path) -> None:
+    async with with_accounts(tmp_path) as centre:
+        ola, new = await sign_in(centre.port, "ola"), "another long password"
+        for _ in range(4):
+            assert (await tried(centre, "ola", WRONG)).status_code == 401
+        answer = await ola.act("POST", "/api/me/password", {"old": PASSWORD, "new": new})
+        assert answer.status_code == 200, answer.text
+        assert (await ola.http.get("/api/me")).status_code == 200
+        await ola.http.aclose()
+
+
+async def test_what_can_be_no_name_is_counted_under_none(tmp_path: Path) -> None:
+    async with with_accounts(tmp_path) as centre:
+        for name in ("\x00", "İ" * 64):
+            assert (await tried(centre, name, WRONG)).status_code == 401
+        with centre.app.database.engine.begin() as db:
+            assert set(db.scalars(sa.select(ATTEMPT.c.key)).all()) == {"n:", "a:127.0.0.1"}
+
+
 async def test_a_session_ends_without_use_and_after_its_longest_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
