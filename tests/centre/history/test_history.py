@@ -193,6 +193,31 @@ def test_a_torn_page_costs_what_it_held(tmp_path: Path) -> None:
     assert counts["history.torn"] == 1
 
 
+def test_a_torn_table_costs_no_other_answer(tmp_path: Path) -> None:
+    recorder, reader, counts = _recorder(tmp_path)
+    _drive(recorder, 0, 40)
+    recorder.wish(Wish("a", T0_NS + 30 * NS, None, frozenset({"RSU1"})))
+    recorder.close(T0_NS + 70 * NS)
+    folder = Folder(tmp_path)
+    clip = folder.clip_of("a")
+    assert clip is not None
+    for path, tables in ((folder.hour(T0_NS), ("beat", "name")), (clip, ("about",))):
+        with sqlite3.connect(path) as db:
+            db.execute("PRAGMA journal_mode=DELETE")
+            (page_bytes,) = db.execute("PRAGMA page_size").fetchone()
+            marks = ", ".join("?" * len(tables))
+            query = f"SELECT rootpage FROM sqlite_master WHERE name IN ({marks})"
+            pages = [page for (page,) in db.execute(query, tables)]
+        with path.open("r+b") as file:
+            for page in pages:
+                file.seek((page - 1) * page_bytes)
+                file.write(b"\xff" * page_bytes)
+    assert reader.bounds(T0_NS + 80 * NS)["bytes"] > 0
+    assert reader.vehicle("13900000001", T0_NS, T0_NS + 60 * NS)["next"] is None
+    assert reader.clip("a") is None
+    assert counts["history.torn"] == 3
+
+
 @pytest.mark.parametrize("how", ["other version", "no database"])
 def test_a_file_that_is_no_history_is_set_aside(tmp_path: Path, how: str) -> None:
     folder = Folder(tmp_path)
