@@ -56,7 +56,7 @@ def handlers(centre: Centre) -> list[ControllerRouterHandler]:
         if kind == "json":
             return Response(json_safe(found), media_type="application/json")
         write = csv_bytes if kind == "csv" else xlsx_bytes
-        body = await read(write, sheets(found, lang))
+        body = await read(lambda: write(sheets(found, lang)))
         headers = {"content-disposition": f'attachment; filename="{name}.{kind}"'}
         return Response(body, media_type=TYPES[kind], headers=headers)
 

@@ -13,13 +13,8 @@ from geofence.config import VehicleConfig
 __all__ = ["SHORTENED", "registry_rows", "registry_text"]
 
 NUMBERS = ("length_m", "width_m", "clock_offset_s")
-DIGITS = (
-    "terminal",
-    "un",
-    "hazmat_class",
-    "phone",
-    "driver_phone",
-)  # columns that a spreadsheet turns into 13900000001.0
+# columns that a spreadsheet turns into 13900000001.0
+DIGITS = ("terminal", "un", "hazmat_class", "phone", "driver_phone")
 LEVERS = re.compile(r"[\s;]+|,\s+")  # between two numbers of one cell
 COLUMNS = (
     "terminal",
@@ -37,7 +32,7 @@ COLUMNS = (
     "driver",
     "driver_phone",
 )
-SELDOM = COLUMNS[-4:]  # written only where a vehicle has them  # fmt: skip
+SELDOM = COLUMNS[-4:]  # written only where a vehicle has them
 
 
 def registry_rows(text: str) -> tuple[VehicleConfig, ...]:

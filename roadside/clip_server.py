@@ -139,12 +139,16 @@ class ClipServer:
             return RsuAnswer(id=command.id, outcome=error.outcome, reason=error.reason[:REASON_LENGTH_MAX])
         if isinstance(error, OSError):
             return RsuAnswer(id=command.id, outcome="no_room", reason=f"the disk: {error.strerror}")
-        raise error
+        self._count("clip.failed")  # a bug costs the clip alone: whoever judges must not end for it
+        reason = f"it can't be cut: {type(error).__name__}: {error}"[:REASON_LENGTH_MAX]
+        return RsuAnswer(id=command.id, outcome="failed", reason=reason)
 
     async def _piece(self, command: RsuCommand) -> RsuAnswer:
         if self._wanted is None or self._wanted[0] != command.violation or not self._is_cut:
             return RsuAnswer(id=command.id, outcome="none", reason="no such clip here: ask for it again")
         assert self._cutting is not None
+        if self._cutting.exception() is not None:  # `clip` says why
+            return RsuAnswer(id=command.id, outcome="none", reason="no clip was cut: ask for it again")
         self._asked_s = time.monotonic()
         files = self._cutting.result().files
         if command.file >= len(files):

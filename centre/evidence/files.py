@@ -1,7 +1,7 @@
 """The directory of evidence files: a size limit, an age limit, and names that nobody can choose. Blocking."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,20 @@ class Shelf:
     def clear(self, key: str) -> None:
         """Delete what a job has left besides its file."""
         shutil.rmtree(self.folder / f"{key}.work", ignore_errors=True)
+
+    def keys(self) -> set[str]:
+        """Return the jobs of which something lies here."""
+        if not self.folder.is_dir():
+            return set()
+        return {path.stem for path in self.folder.iterdir() if path.suffix in (".zip", ".work")}
+
+    def sweep(self, keys: Collection[str], making: Collection[str], ready: Collection[str]) -> None:
+        """Delete what no job needs: it holds plates, and no limit counts it."""
+        for key in keys:
+            if key not in making:
+                self.clear(key)
+                if key not in ready:
+                    self.path(key).unlink(missing_ok=True)
 
     def is_full(self) -> bool:
         """Say whether the disk has too little room to begin a file."""

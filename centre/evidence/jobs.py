@@ -147,6 +147,8 @@ class Evidence:
         try:
             await self._make_file(row)
             self.counts["evidence.made"] += 1
+        except TimeoutError:  # an OSError too, but not of the disk
+            await self._failed(key, f"the database took longer than {SEAL_S:.0f} s to log it")
         except (OSError, zipfile.LargeZipFile) as error:
             await self._failed(key, f"the centre's disk: {getattr(error, 'strerror', None) or error}")
         except (UnreadableError, NotWrittenError):  # it stays waiting
@@ -275,10 +277,14 @@ class Evidence:
         await self.writer.run(work, store.LOCK)
 
     async def _tend(self) -> None:
-        """Delete files that are too old or too many."""
+        """Delete files that are too old or too many, and what failed or interrupted jobs have left."""
         while True:
             try:
-                rows = await self.database.read(partial(self._read, store.held))
+                lie = await asyncio.to_thread(self.shelf.keys)  # before the rows: each has its row then
+                waiting = await self.database.read(partial(self._read, store.waiting))
+                rows = await self.database.read(partial(self._read, store.held))  # last: one may be made now
+                making, ready = ({row["id"] for row in each} for each in (waiting, rows))
+                await asyncio.to_thread(self.shelf.sweep, lie, making, ready)
                 for row, why in self.shelf.excess(rows, self.now_ns()):
                     await asyncio.to_thread(self.shelf.path(row["id"]).unlink, missing_ok=True)
                     change = partial(

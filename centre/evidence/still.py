@@ -1,10 +1,11 @@
 """A still picture of an RSU's camera, where the site names an address for it. Blocking, but for 3 s."""
 
 import http.client
-import threading
 import time
 from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
+
+from centre.http_cut import cut_after
 
 BYTES_MAX = 2_000_000
 TIME_S = 3.0
@@ -33,27 +34,24 @@ def fetch(url: str) -> tuple[str, bytes]:
         connection = make(parts.hostname, parts.port, timeout=TIME_S)
     except (ValueError, http.client.HTTPException) as error:
         raise NoStillError(f"its address can't be: {error}"[:200]) from error
-    ending = threading.Timer(TIME_S, lambda: connection.sock and connection.sock.close())
-    ending.daemon = True
-    ending.start()
     until_s = time.monotonic() + TIME_S
     try:
-        query = f"?{parts.query}" if parts.query else ""
-        connection.request("GET", (parts.path or "/") + query, headers={"Connection": "close"})
-        answer = connection.getresponse()
-        kind = (answer.getheader("Content-Type") or "").partition(";")[0].strip().lower()
-        if answer.status != 200 or kind not in KINDS:
-            raise NoStillError(f"it answers {answer.status} {kind or 'without a type'}"[:200])
-        body = b""
-        while piece := answer.read(PIECE_BYTES):
-            body += piece
-            if len(body) > BYTES_MAX or time.monotonic() > until_s:
-                raise NoStillError(f"it is longer than {BYTES_MAX} bytes, or slower than {TIME_S:g} s")
+        with cut_after(connection, TIME_S):
+            query = f"?{parts.query}" if parts.query else ""
+            connection.request("GET", (parts.path or "/") + query, headers={"Connection": "close"})
+            answer = connection.getresponse()
+            kind = (answer.getheader("Content-Type") or "").partition(";")[0].strip().lower()
+            if answer.status != 200 or kind not in KINDS:
+                raise NoStillError(f"it answers {answer.status} {kind or 'without a type'}"[:200])
+            body = b""
+            while piece := answer.read(PIECE_BYTES):
+                body += piece
+                if len(body) > BYTES_MAX:
+                    raise NoStillError(f"it is longer than {BYTES_MAX} bytes")
+            if time.monotonic() >= until_s:  # what was cut looks like an end
+                raise NoStillError(f"it is slower than {TIME_S:g} s")
     except (OSError, http.client.HTTPException, AttributeError, ValueError) as error:
         raise NoStillError(f"{type(error).__name__}: {error}"[:200]) from error
-    finally:
-        ending.cancel()
-        connection.close()
     suffix, head = KINDS[kind]
     if not body.startswith(head):
         raise NoStillError(f"what it sends is no {kind}")

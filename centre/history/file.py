@@ -251,5 +251,6 @@ def _checked(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
 
 def delete(path: Path) -> None:
     """Delete a file with its logs; raises OSError where it can't be deleted."""
-    for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+    # the file last: a deletion that was interrupted is found again by its name, a log alone never
+    for each in (path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm"), path):
         each.unlink(missing_ok=True)

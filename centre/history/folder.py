@@ -14,6 +14,7 @@ from edge.recording.retention import Held, Limits, Space, excess, is_short
 
 DAY_S = 86_400.0
 HOUR_NS = 3_600 * NS
+DRAFT = ".new"
 _HOUR = re.compile(r"^(\d{9,10})(?:\.damaged)?\.sqlite$")  # the hour's first second
 _CLIP = re.compile(r"^(\d{9,10})-([A-Za-z0-9_-]{1,64})\.sqlite$")  # the violation's first second, and its id
 ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
@@ -57,6 +58,15 @@ class Folder:
 
     def clip(self, violation: str, start_ns: int) -> Path:
         return self.clips / f"{start_ns // NS}-{violation}{SUFFIX}"
+
+    def draft(self, path: Path) -> Path:
+        """Return where a clip is written before it is whole."""
+        return path.with_name(f".{path.name}{DRAFT}")
+
+    def delete_drafts(self) -> None:
+        """Delete drafts that a killed centre left: they hold plates, and no limit counts them."""
+        for path in self.clips.glob(f".*{DRAFT}"):
+            delete(path)
 
     def clip_of(self, violation: str) -> Path | None:
         """Return the file of a violation's clip; None: there is none."""

@@ -30,6 +30,7 @@ from edge.sections import RetentionConfig
 from geofence import violation as codec
 
 QUEUE_BYTES_MAX = 32_000_000
+QUEUE_MAX = 100_000  # items: empty snapshots and states have no bytes that count
 TURN_S = 0.5
 FOLLOW_S = 2.0  # between two looks for new violations
 FOLLOWED_MAX = 200  # of one look
@@ -75,7 +76,7 @@ class History:
 
     def offer(self, snapshot: wire.TrackSnapshot, now_ns: int) -> None:
         """Keep a screened snapshot; where the history is behind, count it only."""
-        if self._bytes_in - self._bytes_out > QUEUE_BYTES_MAX:
+        if self._is_full:
             self.counts["history.overload"] += 1
             since_ns = now_ns if self._dropped is None else self._dropped[0]
             self._dropped = (since_ns, now_ns)
@@ -85,7 +86,14 @@ class History:
 
     def units(self, rows: Sequence[dict[str, Any]]) -> None:
         """Keep the RSUs' states: rows of `/api/rsus`."""
+        if self._is_full:
+            self.counts["history.overload"] += 1
+            return
         self._queue.append((self.now_ns(), list(rows)))
+
+    @property
+    def _is_full(self) -> bool:
+        return self._bytes_in - self._bytes_out > QUEUE_BYTES_MAX or len(self._queue) >= QUEUE_MAX
 
     def notices(self) -> list[str]:
         """Return why the history is not kept now; empty while it is."""

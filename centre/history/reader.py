@@ -80,13 +80,14 @@ class HistoryReader:
             return self._unwritten(wish)
         if path is None:
             return None
-        found = _Found()
+        about: dict[str, str] = {}
         with self._opened(path) as file:
-            if file is None:
-                return None
-            start_ns = int(file.about()["start_ns"])
-            wanted = Wanted(from_ns=start_ns - AROUND_NS, to_ns=start_ns + AROUND_NS)
-            self._read(file, found, wanted, wanted.to_ns)
+            about |= {} if file is None else file.about()
+        if "start_ns" not in about:  # torn where it says of what it is
+            return None
+        start_ns = int(about["start_ns"])
+        wanted = Wanted(from_ns=start_ns - AROUND_NS, to_ns=start_ns + AROUND_NS)
+        found = self._found([path], wanted, wanted.to_ns)
         return self._answer(
             self._pieces(found.blocks.values(), wanted), found, wanted, wanted.to_ns, whole=True
         )
@@ -167,23 +168,12 @@ class HistoryReader:
         for path in paths:
             with self._opened(path) as file:
                 if file is not None:
-                    self._read(file, found, wanted, to_ns)
+                    _read(file, found, wanted, to_ns)
         return found
-
-    def _read(self, file: HistoryFile, found: _Found, wanted: Wanted, to_ns: int) -> None:
-        try:
-            blocks = file.blocks(wanted.from_ns, to_ns, BLOCK_NS, wanted.esn)
-            found.blocks |= {(each.esn, each.from_ns): each for each in blocks}
-            found.names += file.names(to_ns)
-            found.units += file.units(wanted.from_ns, to_ns)
-            found.kept += file.kept()
-            found.lost += file.lost()
-        except sqlite3.DatabaseError:  # a torn page costs what it held
-            self._counts["history.torn"] += 1
 
     @contextlib.contextmanager
     def _opened(self, path: Path) -> Iterator[HistoryFile | None]:
-        """Open a file; None where it can't be read, or was deleted meanwhile."""
+        """Open a file; None where it can't be read, or was deleted meanwhile. A torn page ends the block."""
         try:
             file = HistoryFile.read(path)
         except (FileError, sqlite3.Error):
@@ -192,6 +182,8 @@ class HistoryReader:
             return
         try:
             yield file
+        except sqlite3.DatabaseError:  # a torn page costs what it held
+            self._counts["history.torn"] += 1
         finally:
             file.close()
 
@@ -236,6 +228,15 @@ class HistoryReader:
             "frames": frames.messages, "gaps": [_gap(each) for each in gaps],
             "rsus": [{"stamp_ns": stamp_ns, "rows": body.decode()} for stamp_ns, body in states],
         })  # fmt: skip
+
+
+def _read(file: HistoryFile, found: _Found, wanted: Wanted, to_ns: int) -> None:
+    blocks = file.blocks(wanted.from_ns, to_ns, BLOCK_NS, wanted.esn)
+    found.blocks |= {(each.esn, each.from_ns): each for each in blocks}
+    found.names += file.names(to_ns)
+    found.units += file.units(wanted.from_ns, to_ns)
+    found.kept += file.kept()
+    found.lost += file.lost()
 
 
 def _add_memory(found: _Found, memory: Memory) -> None:

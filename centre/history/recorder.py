@@ -29,6 +29,7 @@ from edge.stations import stations_m
 RING_BYTES_MAX = 16 * 2**20
 PENDING_BYTES_MAX = 8 * 2**20  # that wait for a disk that refuses
 FAR_NS = 600 * NS  # a stamp further from our clock is of a wrong clock: its file would outlive the others
+UNITS_WAITING_MAX = 1_000  # states that wait for such a disk; the oldest go
 PURGE_NS, UNITS_NS = 60 * NS, 60 * NS
 RETRY_NS = 2 * NS
 OPEN_FILES = 2  # an hour's last blocks come when the next one has begun
@@ -64,7 +65,7 @@ class Recorder:
         self._pending: deque[Pending] = deque()
         self._pending_bytes = 0
         self._units: deque[Units] = deque()  # of the last minutes
-        self._units_unwritten: list[Units] = []
+        self._units_unwritten: deque[Units] = deque(maxlen=UNITS_WAITING_MAX)
         self._units_key: Any = None
         self._wishes = Wishes()
         self._lost: dict[str, Spell] = {}  # by reason, not written yet
@@ -257,7 +258,7 @@ class Recorder:
             self.counts["history.clip_empty"] += 1
             return
         path = self.folder.clip(wish.violation, wish.start_ns)
-        draft = path.with_name(f".{path.name}.new")
+        draft = self.folder.draft(path)
         delete(draft)
         file = HistoryFile.create(draft, journal="MEMORY")
         try:
@@ -285,6 +286,7 @@ class Recorder:
     def _purge(self, now_ns: int) -> None:
         try:
             self.folder.make()
+            self.folder.delete_drafts()  # one is written by this thread only, and not now
             deleted, self._is_short = self.folder.purge(self._policy, now_ns)
         except OSError:  # the disk is gone: the next write reports it
             return

@@ -3,9 +3,9 @@
 import hashlib
 import hmac
 import http.client
-import threading
 from urllib.parse import urlsplit
 
+from centre.http_cut import cut_after
 from edge.sections import WebhookConfig
 
 ANSWER_BYTES_MAX = 65_536
@@ -40,25 +40,14 @@ def send(config: WebhookConfig, event_id: str, body: bytes, stamp_s: int) -> Non
         connection = make(parts.hostname or "", parts.port, timeout=config.timeout_s)
     except (ValueError, http.client.HTTPException) as error:
         raise NotDeliveredError(f"its address can't be: {error}"[:200]) from error
-    # a time-out of the socket alone is spent anew with each byte that trickles in
-    ending = threading.Timer(2.0 * config.timeout_s, lambda: _cut(connection))
-    ending.daemon = True
-    ending.start()
     try:
-        connection.request("POST", path, body, headers)
-        answer = connection.getresponse()
-        answer.read(ANSWER_BYTES_MAX)
+        with cut_after(connection, 2.0 * config.timeout_s):
+            connection.request("POST", path, body, headers)
+            answer = connection.getresponse()
+            answer.read(ANSWER_BYTES_MAX)
     except (OSError, http.client.HTTPException, AttributeError, ValueError) as error:  # the last: when cut
         raise NotDeliveredError(f"{type(error).__name__}: {error}"[:200]) from error
-    finally:
-        ending.cancel()
-        connection.close()
     if 300 <= answer.status < 400:
         raise NotDeliveredError(f"answers {answer.status}: it is not followed elsewhere")
     if not 200 <= answer.status < 300:
         raise NotDeliveredError(f"answers {answer.status} {answer.reason}"[:200])
-
-
-def _cut(connection: http.client.HTTPConnection) -> None:
-    if connection.sock is not None:
-        connection.sock.close()

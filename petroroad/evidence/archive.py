@@ -3,6 +3,7 @@
 import hashlib
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -32,7 +33,9 @@ BROKEN = (
     ValueError,
     NotImplementedError,
     RuntimeError,
+    zlib.error,
 )
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # as a centre packs members
 
 
 class FalseError(CommandError):
@@ -62,6 +65,8 @@ class Archive:
             is_odd = path.is_absolute() or ".." in path.parts or "\\" in info.filename or ":" in info.filename
             if is_odd or not info.filename.isprintable() or info.is_dir() or stat.S_ISLNK(mode):
                 raise FalseError(f"{info.filename!r}: is no name of a member")
+            if info.compress_type not in PACKED:
+                raise FalseError(f"{info.filename}: is packed as no centre packs")
             total += info.file_size
             if total > ALL_BYTES_MAX:
                 raise FalseError(

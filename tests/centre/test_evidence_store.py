@@ -80,6 +80,17 @@ def test_old_files_and_too_many_go_the_oldest_first(tmp_path):
     assert [why[:10] for _, why in shelf.excess(rows, T0_NS + 3 * 86_400 * NS)] == ["older than"] * 3
 
 
+def test_what_no_job_needs_is_swept_from_the_disk(tmp_path):
+    shelf = Shelf(tmp_path, EvidenceConfig())
+    for key in ("making", "ready", "failed"):
+        (shelf.work(key) / "clip.part").write_bytes(b"plates")
+        shelf.path(key).write_bytes(b"zip")
+    (tmp_path / "another.txt").write_text("not ours")
+    shelf.sweep(shelf.keys(), {"making"}, {"ready"})
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["another.txt", "making.work", "making.zip", "ready.zip"]
+
+
 def drained(db, way="webhook"):
     """Return the events in the order in which they may be sent; each is delivered at once."""
     found = []

@@ -121,3 +121,27 @@ async def test_a_flood_of_questions_is_bounded_and_so_is_the_rate(tmp_path, monk
         for n in range(50):
             rsu.send(wire.encode(RsuCommand(id=str(n), kind="drop", violation="v")))
         assert rsu.counts.count("clip.full") == 50 - clip_server.WAITING_MAX
+
+
+async def test_a_piece_of_a_clip_that_could_not_be_cut_is_answered(tmp_path):
+    async with serving(tmp_path) as rsu:
+        gone = {"from_ns": T0 + 900 * NS, "to_ns": T0 + 999 * NS}
+        assert (await rsu.ask("clip", **gone)).outcome == "preparing"
+        async with asyncio.timeout(10.0):
+            while (piece := await rsu.ask("piece")).reason.startswith("no such clip"):
+                await asyncio.sleep(0.01)
+        assert (piece.outcome, piece.reason) == ("none", "no clip was cut: ask for it again")
+        assert (await rsu.ask("clip", **gone)).outcome == "none"
+
+
+async def test_a_bug_of_the_cut_costs_the_clip_alone(tmp_path, monkeypatch):
+    def broken(*_args, **_named):
+        raise KeyError("a bug")
+
+    async with serving(tmp_path) as rsu:
+        with monkeypatch.context() as patched:
+            patched.setattr(clip_server, "cut", broken)
+            failed = await rsu.clip(from_ns=FROM, to_ns=TO)
+        assert (failed.outcome, "KeyError: 'a bug'" in failed.reason) == ("failed", True)
+        assert rsu.counts.count("clip.failed") == 1
+        assert (await rsu.clip(from_ns=FROM, to_ns=TO)).outcome == "ready"

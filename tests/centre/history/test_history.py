@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from centre.history import keeper
 from centre.history import recorder as recording
 from centre.history.clips import Wish
 from centre.history.file import HistoryFile
@@ -192,6 +193,31 @@ def test_a_torn_page_costs_what_it_held(tmp_path: Path) -> None:
     assert counts["history.torn"] == 1
 
 
+def test_a_torn_table_costs_no_other_answer(tmp_path: Path) -> None:
+    recorder, reader, counts = _recorder(tmp_path)
+    _drive(recorder, 0, 40)
+    recorder.wish(Wish("a", T0_NS + 30 * NS, None, frozenset({"RSU1"})))
+    recorder.close(T0_NS + 70 * NS)
+    folder = Folder(tmp_path)
+    clip = folder.clip_of("a")
+    assert clip is not None
+    for path, tables in ((folder.hour(T0_NS), ("beat", "name")), (clip, ("about",))):
+        with sqlite3.connect(path) as db:
+            db.execute("PRAGMA journal_mode=DELETE")
+            (page_bytes,) = db.execute("PRAGMA page_size").fetchone()
+            marks = ", ".join("?" * len(tables))
+            query = f"SELECT rootpage FROM sqlite_master WHERE name IN ({marks})"
+            pages = [page for (page,) in db.execute(query, tables)]
+        with path.open("r+b") as file:
+            for page in pages:
+                file.seek((page - 1) * page_bytes)
+                file.write(b"\xff" * page_bytes)
+    assert reader.bounds(T0_NS + 80 * NS)["bytes"] > 0
+    assert reader.vehicle("13900000001", T0_NS, T0_NS + 60 * NS)["next"] is None
+    assert reader.clip("a") is None
+    assert counts["history.torn"] == 3
+
+
 @pytest.mark.parametrize("how", ["other version", "no database"])
 def test_a_file_that_is_no_history_is_set_aside(tmp_path: Path, how: str) -> None:
     folder = Folder(tmp_path)
@@ -291,6 +317,44 @@ def test_clips_leave_by_their_own_limit(tmp_path: Path) -> None:
     later.close(T0_NS + 25 * HOUR_NS)
     assert reader.clip("a") is None
     assert list((tmp_path / "clips").iterdir()) == []
+
+
+def test_the_draft_of_a_killed_centre_is_deleted(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.make()
+    draft = folder.draft(folder.clip("a", T0_NS))
+    draft.write_bytes(b"plates")
+    recorder, _, _ = _recorder(tmp_path)
+    recorder.work(T0_NS)
+    assert not draft.exists()
+    recorder.close(T0_NS)
+
+
+def test_states_that_wait_for_a_disk_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "UNITS_WAITING_MAX", 3)
+    recorder, _, _ = _recorder(tmp_path / "history")
+    (tmp_path / "history").write_text("a file is in the way")
+    for minute in range(10):
+        recorder.units(ROWS, T0_NS + minute * 60 * NS)
+        recorder.work(T0_NS + minute * 60 * NS)
+    (tmp_path / "history").unlink()
+    recorder.close(T0_NS + 600 * NS)
+    with sqlite3.connect(Folder(tmp_path / "history").hour(T0_NS + 600 * NS)) as db:
+        stamps = [ns for (ns,) in db.execute("SELECT stamp_ns FROM unit ORDER BY stamp_ns")]
+    assert stamps == [T0_NS + minute * 60 * NS for minute in (7, 8, 9)]
+
+
+def test_snapshots_without_vehicles_fill_the_queue_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "QUEUE_MAX", 5)
+    history = keeper.History(tmp_path, RetentionConfig(), {}, lambda: T0_NS, log.setup(part="test"))
+    empty = msgspec.structs.replace(snapshot(0), n=0, data=b"")
+    for _ in range(8):  # its thread has not begun: as where a disk hangs
+        history.offer(empty, T0_NS)
+    history.units(ROWS)
+    assert history.counts["history.overload"] == 4
+    history.close()
 
 
 def test_a_vehicle_is_followed_over_rsus_and_hours(tmp_path: Path) -> None:
