@@ -24,6 +24,7 @@ TYPES = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
+FILES = {"media_types": ("application/json", "text/csv", TYPES["xlsx"])}
 HISTORY_NS = 30 * 86_400_000_000_000  # of an RSU's hours
 Limit = Annotated[int, QueryParameter(ge=1, le=500)]
 
@@ -32,7 +33,7 @@ def handlers(centre: Centre) -> list[ControllerRouterHandler]:
     """Return the handlers of the statistics."""
     read, reader = centre.database.read, centre.database.reader
 
-    @get("/api/statistics")
+    @get("/api/statistics", opt=FILES)
     async def figures(
         since_ns: Stamp, until_ns: Stamp, kind: Format = "json", lang: Language = "zh"
     ) -> Response[Any]:
@@ -43,7 +44,7 @@ def handlers(centre: Centre) -> list[ControllerRouterHandler]:
         found = await read(reader.read, statistics, Period(since_ns, until_ns))
         return await _answer(found, kind, lang, f"statistics-{day_of(since_ns)}")
 
-    @get("/api/reports/daily")
+    @get("/api/reports/daily", opt=FILES)
     async def daily(day: Day, kind: Format = "json", lang: Language = "zh") -> Response[Any]:
         try:
             period = period_of(day)

@@ -35,7 +35,7 @@ def handlers(evidence: Evidence) -> list[ControllerRouterHandler]:
     async def state(job: FromPath[str]) -> dict[str, Any]:
         return await _row(job)
 
-    @get("/api/evidence/{job:str}/file", opt={"right": "evidence"})
+    @get("/api/evidence/{job:str}/file", opt={"right": "evidence", "media_types": ("application/zip",)})
     async def file(job: FromPath[str], request: Request[Any, Any, Any]) -> File | Response[Any]:
         row = await _row(job)
         path = evidence.shelf.path(row["id"])

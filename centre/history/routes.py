@@ -36,7 +36,7 @@ class _Packed(NamedTuple):
 def handlers(history: History | None) -> Handlers:
     """Return the handlers of the history; None: this centre keeps none, and says so."""
 
-    @get("/api/history")
+    @get("/api/history", opt={"media_types": (PACKED,), "cached": True})
     async def page(
         request: Request[Any, Any, Any],
         from_ns: Stamp,
@@ -68,7 +68,7 @@ def handlers(history: History | None) -> Handlers:
     ) -> dict[str, Any]:
         return await _read(history, lambda it: it.reader.vehicle(terminal, from_ns, to_ns))
 
-    @get("/api/violations/{violation_id:str}/clip")
+    @get("/api/violations/{violation_id:str}/clip", opt={"media_types": (PACKED,)})
     async def clip(request: Request[Any, Any, Any], violation_id: FromPath[str]) -> Response[bytes]:
         def read(it: History) -> _Packed | None:
             body = it.reader.clip(violation_id)
