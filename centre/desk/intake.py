@@ -19,8 +19,8 @@ from centre.desk.policy import Policy
 from centre.desk.reading import Facts, columns_of, facts_of
 from centre.desk.rows import parts_of
 from centre.desk_tables import DESK_CURSOR, HANDLING, SHELF
+from centre.episode_views import deciding_bodies
 from centre.faults import cause_of
-from centre.reader import deciding_bodies
 from centre.statements import WARNING
 from centre.store import EPISODE, FEED, VERSION
 
