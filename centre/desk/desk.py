@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,6 +23,7 @@ from centre.desk.rows import handlings
 from centre.desk.view import View
 from centre.desk.watching import Watching
 from centre.faults import NotWrittenError, UnreadableError
+from centre.feed_events import Present, one_by_one
 from centre.writer import Writer
 
 LOOK_S = 1.0  # between two looks at units, broker and database
@@ -103,18 +104,18 @@ class Desk:
             return query(db, *args)
 
     @property
-    def presents(self) -> dict[str, Callable[[str], Awaitable[dict[str, Any] | None]]]:
-        """Return what the feed's events of each of the desk's kinds carry, by their key."""
+    def presents(self) -> Present:
+        """Return what the feed's events of each of the desk's kinds carry, by their keys."""
 
         async def of_shift(_key: str) -> dict[str, Any]:
             return await self.ask(shifts.shift)
 
         return {
-            board.KIND: lambda key: self.ask(rows.handling, key),
-            loss_rows.KIND: lambda key: self.ask(loss_rows.loss, key),
-            timing.SHELF_KIND: lambda key: self.ask(shelving.shelf, key),
-            shifts.KIND: of_shift,
-            exercise.KIND: lambda key: self.ask(exercise.present, key),
+            board.KIND: lambda keys: self.ask(rows.by_id, keys),
+            loss_rows.KIND: one_by_one(lambda key: self.ask(loss_rows.loss, key)),
+            timing.SHELF_KIND: one_by_one(lambda key: self.ask(shelving.shelf, key)),
+            shifts.KIND: one_by_one(of_shift),
+            exercise.KIND: one_by_one(lambda key: self.ask(exercise.present, key)),
         }
 
     async def summary(self) -> dict[str, Any]:
