@@ -17,7 +17,7 @@ from centre.database import Database
 from centre.desk import board, exercise, keeping, loss_rows, rows, shelving, shifts, timing
 from centre.desk.acts import Acts, Wanted
 from centre.desk.figures import DeskFigures
-from centre.desk.intake import Intake, feed_waits
+from centre.desk.intake import Intake
 from centre.desk.policy import Policy
 from centre.desk.rows import handlings
 from centre.desk.view import View
@@ -30,6 +30,7 @@ LOOK_S = 1.0  # between two looks at units, broker and database
 REST = 4.0  # times as long as a transaction took, where the ledger has work
 REST_S_MAX = 1.0
 TRIM_S = 3_600.0
+TURN_S = 0.05  # after what was taken in: what is committed meanwhile is taken in together
 TICK_S = 0.5  # between two looks at what time has done
 LOCK = "desk"  # of whatever reads and changes rows of the desk, where several processes write
 Result = TypeVar("Result")
@@ -136,9 +137,10 @@ class Desk:
                 await self._awake.wait()
                 self._awake.clear()
             try:
-                if work == self._intake.catch_up or await self.ask(feed_waits):
+                if work == self._intake.catch_up or await self.ask(self._intake.waits):
                     await self._until_done(work)
                 work = self._intake.read_feed
+                await asyncio.sleep(TURN_S)
             except (NotWrittenError, UnreadableError):
                 self.counts["desk.intake_failed"] += 1
                 self._intake.begin_anew()
