@@ -21,8 +21,9 @@ from centre.desk.desk import Desk
 from centre.desk.policy import policy_of
 from centre.desk.priority import road_of
 from centre.desk.view import View
-from centre.event_stream import Event, EventFeed, lines_of
+from centre.event_stream import EventFeed
 from centre.faults import DamagedError, UnreadableError
+from centre.feed_events import FeedEvents, Present, one_by_one
 from centre.feed_listener import FeedListener
 from centre.history.keeper import History, open_history
 from centre.ingest import Ingest
@@ -30,7 +31,7 @@ from centre.metrics import EXPECTED, Metrics
 from centre.outward import Outward, build_outward
 from centre.overview import Overview
 from centre.presence import CentrePresence, begin_presence
-from centre.reader import Change, Reader
+from centre.reader import Reader
 from centre.search.directory import Directory
 from centre.search.filler import Filler
 from centre.settings import ask_since_ns
@@ -53,8 +54,6 @@ from geofence.plausible import bounds_of
 
 SUMMARY_S = 1.0
 TEND_S = 1.0  # between two looks at the database's file
-Present = dict[str, Callable[[str], Awaitable[dict[str, Any] | None]]]  # by kind: the data of a key
-
 SUMMARIES_PER_TABLE = 2  # the table of all RSUs is sent with each second summary
 
 
@@ -197,9 +196,7 @@ def build_centre(
     )
     access = Access(engine, database.read, writer.run, _access_facts(site, clock))
     present: Present = {}
-    feed = EventFeed(
-        lambda after, limit: _events(database, overview, shown, present, after, limit), database.bounds
-    )
+    feed = EventFeed(FeedEvents(database, lambda: overview, shown, present).read, database.bounds)
     history = open_history(site, storage.path, clock.now_ns, log)
     recorders = _recorders(site, tracks, lambda: overview, database, writer, clock.now_ns)
     presence = begin_presence(
@@ -213,7 +210,9 @@ def build_centre(
     )  # fmt: skip
     listener = FeedListener(engine, feed.wake, log) if postgresql.is_postgresql(engine) else None
     outward = build_outward(site, database, writer, ingest, broker, clock.now_ns, log)
-    present |= {"evidence": outward.evidence.row, "warning": outward.drivers.row}
+    present |= {
+        "evidence": one_by_one(outward.evidence.row), "warning": one_by_one(outward.drivers.row),
+    }  # fmt: skip
     asker = Asker(
         centre=presence.database, since_ns=ask_since_ns(engine, oldest_kept_ns(site, started_ns)),
         database=database, writer=writer, rsus=rsus, gaps=lambda: overview.gaps(),
@@ -355,30 +354,3 @@ def oldest_kept_ns(site: Site, now_ns: int) -> int:
     """Return the time from which on the RSUs keep their recordings."""
     retention = site.config.retention or RetentionConfig()
     return max(10**18, now_ns - int(retention.recordings_days * 86_400e9))
-
-
-async def _events(
-    database: Database, overview: Overview, shown: Shown, present: Present, after: int, limit: int
-) -> list[Event]:
-    """Return the committed changes after a cursor as server-sent events; a unit's row is the present one."""
-    found = await database.read(database.reader.changes, after, limit)
-    return [await _event(change, database, overview, shown, present) for change in found]
-
-
-async def _event(
-    change: Change, database: Database, overview: Overview, shown: Shown, present: Present
-) -> Event:
-    data: dict[str, Any] | None
-    if change.kind in present:
-        data = await present[change.kind](change.key)
-    elif change.kind == "violation":
-        data = change.data
-        if data is not None:
-            shown.announce(change.n, data)
-    else:
-        if postgresql.is_postgresql(database.engine):
-            await overview.read_unit(change.kind, change.key)
-        data = overview.unit(change.kind, change.key)
-    if data is None:
-        return Event(change.n, b"id: %d\n\n" % change.n)  # moves the cursor, shows nothing
-    return Event(change.n, lines_of(change.kind, msgspec.json.encode(data), change.n))

@@ -5,6 +5,7 @@ where it is further behind, so a slow client costs no memory.
 """
 
 import asyncio
+import itertools
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from centre.faults import UnreadableError
 
 TAIL_EVENTS_MAX = 1_000
 READ_EVENTS_MAX = 200
+TURN_S = 0.02  # after a read: what is committed meanwhile is read at once, and leaves for each page at once
 RETRY_S = 1.0  # after a failed read of the database
 
 
@@ -83,6 +85,7 @@ class EventFeed:
                     self._tail.clear()
                     self._newest, _ = await self._bounds()
                     self._notify()  # a client may have connected meanwhile
+                await asyncio.sleep(TURN_S)
             except UnreadableError:
                 self._wake.set()
                 await asyncio.sleep(RETRY_S)
@@ -93,34 +96,41 @@ class EventFeed:
         self._states[name] = (turn + 1, lines_of(name, data))
         self._notify()
 
-    async def follow(self, after: int | None) -> AsyncIterator[bytes]:
-        """Yield the events that a client with cursor `after` has not received; None: from now on."""
+    async def follow(self, after: int | None) -> AsyncIterator[list[bytes]]:
+        """Yield the events that a client with cursor `after` has not received, those of one moment together.
+
+        after : None: from now on
+        """
         self._n_clients += 1
         try:
-            async for lines in self._follow(after):
-                yield lines
+            async for events in self._follow(after):
+                yield events
         finally:
             self._n_clients -= 1
 
-    async def _follow(self, after: int | None) -> AsyncIterator[bytes]:
+    async def _follow(self, after: int | None) -> AsyncIterator[list[bytes]]:
         cursor: int | None = None
         seen: dict[str, int] = {}
         while True:
             changed, unread = self._changed, False
+            found: list[bytes] = []
             try:
                 if cursor is None:
                     cursor, is_reset = await self._begin(after)
                     if is_reset:
-                        yield lines_of("reset", b'{"cursor":%d}' % cursor, cursor)
-                for event in await self._next(cursor):
-                    yield event.lines
-                    cursor = event.n
+                        found.append(lines_of("reset", b'{"cursor":%d}' % cursor, cursor))
+                events = await self._next(cursor)
+                if events:
+                    found += [event.lines for event in events]
+                    cursor = events[-1].n
             except UnreadableError:
                 unread = True
-            for name, (turn, lines) in list(self._states.items()):
+            for name, (turn, lines) in self._states.items():
                 if seen.get(name) != turn:
                     seen[name] = turn
-                    yield lines
+                    found.append(lines)
+            if found:
+                yield found
             if unread or cursor is None or cursor >= self._newest:
                 await changed.wait()  # the present state changes each second, so a failed read is tried again
 
@@ -137,7 +147,8 @@ class EventFeed:
         if cursor >= self._newest:
             return ()
         if self._tail and self._tail[0].n <= cursor + 1:
-            return [event for event in self._tail if event.n > cursor][:READ_EVENTS_MAX]
+            newer = list(itertools.takewhile(lambda event: event.n > cursor, reversed(self._tail)))
+            return newer[: -READ_EVENTS_MAX - 1 : -1]
         self.counts["feed.read_back"] += 1
         return await self._read(cursor, READ_EVENTS_MAX)
 

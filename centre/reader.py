@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from centre import postgresql
+from centre.episode_views import SHOWN, EpisodeViews
 from centre.search import backfill
 from centre.search.query import Search, search
 from centre.search.tables import EPISODE_KEY
@@ -17,16 +18,12 @@ from centre.views import figures as count
 from centre.views import journeys, violations
 from centre.views.figures import Sample
 from centre.views.safe_json import json_safe
-from centre.views.violations import History
 from edge.ask import LOST
 from edge.centre_status import EPOCH_GIVEN_MAX
 from geofence.violation import GRADES
 
 PAGE_ROWS_MAX = 500
 
-_SHOWN = (
-    VERSION.c.body, VERSION.c.detected_ns, VERSION.c.sent_ns, VERSION.c.received_ns, VERSION.c.committed_ns,
-)  # fmt: skip
 _NEWEST = EPISODE.join(
     VERSION,
     (EPISODE.c.id == VERSION.c.id)
@@ -79,11 +76,12 @@ class Reader:
         self._engine = postgresql.snapshots(engine)
         self._alarms = count.AlarmBins()
         self.counts: Counter[str] = Counter()
+        self._views = EpisodeViews(self.counts)
         self._complete: dict[tuple[str, int], int] = {}  # last_seq up to which nothing is missing
 
     def episodes(self, wanted: EpisodeFilter) -> dict[str, Any]:
         """Return the page of `/api/violations`."""
-        query = sa.select(EPISODE, *_SHOWN).select_from(_NEWEST)
+        query = sa.select(*SHOWN).select_from(_NEWEST)
         if wanted.state != "all":
             query = query.where(EPISODE.c.open == (wanted.state == "open"))
         if wanted.grades:
@@ -101,8 +99,7 @@ class Reader:
         with self._engine.begin() as db:
             cursor, rows = _cursor(db), db.execute(query).all()
             shown = rows[: wanted.limit]
-            histories = _histories(db, [row.id for row in shown])
-        items = [self._shown(violations.episode, row, row.body, histories[row.id]) for row in shown]
+            items = self._views.of(db, shown)
         return {
             "cursor": cursor,
             "next": shown[-1].n if len(rows) > len(shown) and shown else None,
@@ -112,17 +109,17 @@ class Reader:
     def search(self, wanted: Search) -> dict[str, Any]:
         """Return the page of `/api/search`: episodes by their starts, the newest first."""
         notes = (EPISODE_KEY.c.is_false, EPISODE_KEY.c.handling, EPISODE_KEY.c.corrected)
-        query = sa.select(EPISODE, *_SHOWN, *notes).select_from(
+        query = sa.select(*SHOWN, *notes).select_from(
             _NEWEST.join(EPISODE_KEY, EPISODE_KEY.c.id == EPISODE.c.id)
         )
         with self._engine.begin() as db:
             found = search(db, wanted)
-            rows = {row.id: row for row in db.execute(query.where(EPISODE.c.id.in_(found.ids))).all()}
-            histories = _histories(db, found.ids)
+            by_id = {row.at_id: row for row in db.execute(query.where(EPISODE.c.id.in_(found.ids))).all()}
+            rows = [by_id[each] for each in found.ids]
+            shown = self._views.of(db, rows)
             complete = backfill.is_complete(db) if not found.ids else True
         items = []
-        for row in (rows[each] for each in found.ids):
-            item = self._shown(violations.episode, row, row.body, histories[row.id])
+        for row, item in zip(rows, shown, strict=True):
             if item is not None:
                 said = {"is_false": bool(row.is_false), "handling": row.handling, "corrected": row.corrected}
                 items.append(item | json_safe(said))
@@ -139,15 +136,14 @@ class Reader:
 
     def violation(self, violation_id: str) -> dict[str, Any] | None:
         """Return an episode and all its versions, None if there is no such id."""
-        query = sa.select(EPISODE, *_SHOWN).select_from(_NEWEST).where(EPISODE.c.id == violation_id)
+        query = sa.select(*SHOWN).select_from(_NEWEST).where(EPISODE.c.id == violation_id)
         all_versions = sa.select(VERSION).where(VERSION.c.id == violation_id)
         with self._engine.begin() as db:
             row = db.execute(query).first()
             if row is None:
                 return None
             versions = db.execute(all_versions.order_by(VERSION.c.hop, VERSION.c.version)).all()
-            histories = _histories(db, [violation_id])
-        episode = self._shown(violations.episode, row, row.body, histories[violation_id])
+            (episode,) = self._views.of(db, [row])
         if episode is None:
             return None
         shown = [self._shown(violations.version, each) for each in versions]
@@ -193,37 +189,23 @@ class Reader:
             & (VERSION.c.esn == FEED.c.esn)
         )
         source = FEED.outerjoin(VERSION, at_change).outerjoin(EPISODE, EPISODE.c.id == FEED.c.key)
-        columns = (
-            EPISODE.c.n,
-            EPISODE.c.grade_max,
-            EPISODE.c.excess_m_max,
-            EPISODE.c.p_violation_max,
-            EPISODE.c.versions,
-            EPISODE.c.latency_ns,
-            EPISODE.c.first_committed_ns,
-        )
         query = (
-            sa.select(
-                FEED.c.n.label("cursor"), FEED.c.kind, FEED.c.key, *columns, *_SHOWN
-            )
+            sa.select(FEED.c.n.label("cursor"), FEED.c.kind, FEED.c.key, *SHOWN)
             .select_from(source)
             .where(FEED.c.n > after)
             .order_by(FEED.c.n)
             .limit(limit)
-        )  # fmt: skip
+        )
         with self._engine.begin() as db:
             rows = db.execute(query).all()
-            histories = _histories(db, [row.key for row in rows if row.kind == "violation"])
+            episodes = [row for row in rows if row.kind == "violation"]
+            shown = iter(self._views.of(db, episodes))
         return [
             Change(
                 n=row.cursor,
                 kind=row.kind,
                 key=row.key,
-                data=(
-                    self._shown(violations.episode, row, row.body, histories[row.key])
-                    if row.kind == "violation"
-                    else None
-                ),
+                data=next(shown) if row.kind == "violation" else None,
             )
             for row in rows
         ]
@@ -361,39 +343,3 @@ class Reader:
 
 def _cursor(db: sa.Connection) -> int:
     return db.scalar(sa.select(sa.func.max(FEED.c.n))) or 0
-
-
-def _histories(db: sa.Connection, ids: Sequence[str]) -> dict[str, History]:
-    """Return the history of each id over all its versions."""
-    lowest = [sa.func.min(VERSION.c[name]).label(name) for name in ("hop", "detected_ns", "sent_ns")]
-    query = sa.select(VERSION.c.id, VERSION.c.esn, *lowest)
-    query = query.where(VERSION.c.id.in_(dict.fromkeys(ids))).group_by(VERSION.c.id, VERSION.c.esn)
-    rows: dict[str, list[Any]] = {violation_id: [] for violation_id in ids}
-    for row in db.execute(query.order_by("hop", VERSION.c.esn)).all():
-        rows[row.id].append(row)
-    deciding = deciding_bodies(db, ids)
-    return {
-        violation_id: History(
-            tuple(row.esn for row in found),
-            min((row.detected_ns for row in found), default=None),
-            min((row.sent_ns for row in found), default=None),
-            deciding.get(violation_id),
-        )
-        for violation_id, found in rows.items()
-    }
-
-
-def deciding_bodies(db: sa.Connection, ids: Sequence[str]) -> dict[str, bytes]:
-    """Return by id the body of the first version at the episode's highest grade."""
-    order = (VERSION.c.hop, VERSION.c.version, VERSION.c.esn)
-    turn = sa.func.row_number().over(partition_by=VERSION.c.id, order_by=order).label("turn")
-    at_top = (EPISODE.c.id == VERSION.c.id) & (EPISODE.c.grade_max == VERSION.c.grade)
-    keys = sa.select(VERSION.c.id, VERSION.c.version, VERSION.c.esn, turn).select_from(
-        VERSION.join(EPISODE, at_top)
-    )
-    first = keys.where(VERSION.c.id.in_(dict.fromkeys(ids))).subquery()
-    same = (
-        (VERSION.c.id == first.c.id) & (VERSION.c.version == first.c.version) & (VERSION.c.esn == first.c.esn)
-    )
-    query = sa.select(VERSION.c.id, VERSION.c.body).join(first, same).where(first.c.turn == 1)
-    return {row.id: row.body for row in db.execute(query).all()}

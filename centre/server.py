@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import uvicorn
 from litestar.types import ASGIApp
 
+from centre.sockets import Socket
+
 UNSENT_BYTES = 65_536  # of one client in the kernel; 4 MB by default, 14 s of snapshots for a slow page
 END_S = 1  # a client that does not disconnect by itself is cut after this time
 
@@ -45,7 +47,7 @@ async def serve(
         ssl_context_factory=None if tls is None else lambda _config, _usual: tls,
         lifespan="off",
         server_header=False,
-        ws="websockets-sansio",
+        ws=Socket,
         ws_per_message_deflate=False,  # snapshots are packed, and leave ten times a second
         timeout_graceful_shutdown=END_S,
         limit_concurrency=512,

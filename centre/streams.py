@@ -14,6 +14,7 @@ from centre.answers.delivery import HEAD_KEY
 from centre.answers.problem import refuse
 from centre.answers.query import refuse_names
 from centre.app import Centre
+from centre.sockets import BINARY, PART_BYTES, TEXT, many, parts_of
 from centre.track_viewer import stretches_of
 
 SEND_TIMEOUT_S = 10.0  # a client that reads nothing for so long is cut; it connects again and resumes
@@ -62,7 +63,7 @@ class Streams:
         if not allowed:
             return
         await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
-        writing = self._write_events(after, send, _text)
+        writing = self._write_events(after, send, _texts)
         with _counted(self._event_clients, client):
             page = self._centre.shown.page()
             if await self._until_gone(writing, receive, "websocket.disconnect", page.receive):
@@ -86,9 +87,9 @@ class Streams:
 
         async def write() -> None:
             while True:
-                frame = await viewer.next_frame()
+                frames = await viewer.next_frames(PART_BYTES)
                 async with asyncio.timeout(SEND_TIMEOUT_S):
-                    await send({"type": "websocket.send", "bytes": frame, "text": None})
+                    await send(many(BINARY, frames))
 
         def look(text: str) -> None:
             try:
@@ -103,11 +104,14 @@ class Streams:
         finally:
             self._centre.tracks.leave(viewer)
 
-    async def _write_events(self, after: int | None, send: Send, message: Callable[[bytes], Message]) -> None:
-        """Send the events after a cursor, each as a message; TimeoutError where the client reads nothing."""
-        async for lines in self._centre.feed.follow(after):
-            async with asyncio.timeout(SEND_TIMEOUT_S):
-                await send(message(lines))
+    async def _write_events(
+        self, after: int | None, send: Send, message: Callable[[list[bytes]], Message]
+    ) -> None:
+        """Send the events after a cursor; TimeoutError where the client reads nothing."""
+        async for events in self._centre.feed.follow(after):
+            for part in parts_of(events):
+                async with asyncio.timeout(SEND_TIMEOUT_S):
+                    await send(message(part))
 
     async def _begin(self, scope: Scope, send: Send, client: Client) -> tuple[bool, int | None]:
         """Return whether a client may listen, else it has been refused with a problem; and its cursor."""
@@ -189,12 +193,12 @@ def _client(scope: Scope) -> Client:
     return host, headers.get(b"user-agent", b"")[:200]
 
 
-def _body(lines: bytes) -> Message:
-    return {"type": "http.response.body", "body": lines, "more_body": True}
+def _body(events: list[bytes]) -> Message:
+    return {"type": "http.response.body", "body": b"".join(events), "more_body": True}
 
 
-def _text(lines: bytes) -> Message:
-    return {"type": "websocket.send", "bytes": None, "text": lines.decode()}
+def _texts(events: list[bytes]) -> Message:
+    return many(TEXT, events)
 
 
 @contextlib.asynccontextmanager

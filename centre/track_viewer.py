@@ -22,6 +22,7 @@ NEAR_BYTES_S = 262_144  # per page: 600 vehicles in view, ten times a second; mo
 FAR_BYTES_S = 131_072  # per page: 1 600 vehicles twice a second; more come less often
 FAR_S = 0.5
 EARLY_S = 0.02  # snapshots come on a grid of 0.1 s, and not exactly
+TURN_S = 0.04  # between two looks at what a pace allows: frames leave together, which costs less
 BURST_S = 0.5  # of bytes that a page did not use before
 TEXT_MAX = 2_000
 STRETCHES_MAX = 8
@@ -106,16 +107,25 @@ class Viewer:
     async def next_frame(self) -> bytes:
         """Wait for a frame and return it; an RSU's frame with names comes before its newest one.
 
-        Frames leave one at a time: while a slow page receives one, newer ones replace the others.
+        While a slow page receives some, newer ones replace the others.
         """
         while (frame := self.take()) is None:
             self.ready.clear()
             now_s = self.now_s()
             waits_s = [pace.ready_s - now_s for queue, pace in self._queues() if queue]
-            with contextlib.suppress(TimeoutError):  # then a pace allows the next frame
-                async with asyncio.timeout(min(waits_s, default=None)):
+            with contextlib.suppress(TimeoutError):  # then a pace allows the next frames
+                async with asyncio.timeout(max(TURN_S, min(waits_s)) if waits_s else None):
                     await self.ready.wait()
         return frame
+
+    async def next_frames(self, n_bytes: int) -> list[bytes]:
+        """Wait for a frame; return it with all others that may leave now, up to some bytes."""
+        frames = [await self.next_frame()]
+        n_taken = len(frames[0])
+        while n_taken < n_bytes and (frame := self.take()) is not None:
+            frames.append(frame)
+            n_taken += len(frame)
+        return frames
 
     def take(self) -> bytes | None:
         """Return the frame that may leave now, None where there is none."""

@@ -8,6 +8,7 @@ they have fewer than ALARMS_MAX alarms:
 - one rule broken at one place and time by unidentified vehicles of two RSUs
 """
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -50,6 +51,10 @@ class _Groups:
             self._above[one], one = root, self._above[one]
         return root
 
+    def are_joined(self, one: str, other: str) -> bool:
+        """Say whether two are known to be together: a look, no search; False may be wrong."""
+        return self._above[one] == self._above[other]
+
     def join(self, one: str, other: str) -> None:
         self._above[self.find(one)] = self.find(other)
 
@@ -91,33 +96,40 @@ def _join_vehicles(ordered: Sequence[Alarm], groups: _Groups) -> None:
 
 def _join_places(ordered: Sequence[Alarm], groups: _Groups) -> None:
     """Join each unidentified alarm with the nearest identified one, and with other RSUs' unidentified."""
-    by_rule: dict[str, list[Alarm]] = defaultdict(list)
+    known: dict[str, list[Alarm]] = defaultdict(list)
+    unknown: dict[str, list[Alarm]] = defaultdict(list)
     for alarm in ordered:
-        by_rule[alarm.rule].append(alarm)
-    for same_rule in by_rule.values():
+        (unknown if alarm.vehicle is None else known)[alarm.rule].append(alarm)
+    for rule, alarms in unknown.items():
+        _join_nearest(alarms, known.get(rule, ()), groups)
         begin = 0
-        for i, alarm in enumerate(same_rule):
-            while alarm.start_ns - same_rule[begin].start_ns > SAME_NS:
+        for i, alarm in enumerate(alarms):
+            while alarm.start_ns - alarms[begin].start_ns > SAME_NS:
                 begin += 1
-            if alarm.vehicle is None:
-                _join_place(alarm, i, begin, same_rule, groups)
+            for other in alarms[begin:i]:
+                if (
+                    other.esn != alarm.esn
+                    and not groups.are_joined(alarm.id, other.id)
+                    and distance_m(alarm, other) <= SAME_M
+                ):
+                    groups.join(alarm.id, other.id)
 
 
-def _join_place(alarm: Alarm, i: int, begin: int, ordered: Sequence[Alarm], groups: _Groups) -> None:
-    identified: list[tuple[float, int, str]] = []
-    for j in range(begin, len(ordered)):
-        other = ordered[j]
-        if other.start_ns - alarm.start_ns > SAME_NS:
-            break
-        away_m = distance_m(alarm, other)
-        if j == i or away_m > SAME_M:
-            continue
-        if other.vehicle is not None:
-            identified.append((away_m, abs(other.start_ns - alarm.start_ns), other.id))
-        elif other.esn != alarm.esn:
-            groups.join(alarm.id, other.id)
-    if identified:  # one only: else two vehicles side by side would become one case
-        groups.join(alarm.id, min(identified)[2])
+def _join_nearest(unknown: Sequence[Alarm], known: Sequence[Alarm], groups: _Groups) -> None:
+    """Join each unidentified alarm with one identified: with more, two vehicles would become one case."""
+    begin = 0
+    for alarm in unknown:
+        while begin < len(known) and alarm.start_ns - known[begin].start_ns > SAME_NS:
+            begin += 1
+        near: list[tuple[float, int, str]] = []
+        for other in itertools.islice(known, begin, None):
+            if other.start_ns - alarm.start_ns > SAME_NS:
+                break
+            away_m = distance_m(alarm, other)
+            if away_m <= SAME_M:
+                near.append((away_m, abs(other.start_ns - alarm.start_ns), other.id))
+        if near:
+            groups.join(alarm.id, min(near)[2])
 
 
 def distance_m(one: Alarm, other: Alarm) -> float:

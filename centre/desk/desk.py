@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,18 +17,20 @@ from centre.database import Database
 from centre.desk import board, exercise, keeping, loss_rows, rows, shelving, shifts, timing
 from centre.desk.acts import Acts, Wanted
 from centre.desk.figures import DeskFigures
-from centre.desk.intake import Intake, feed_waits
+from centre.desk.intake import Intake
 from centre.desk.policy import Policy
 from centre.desk.rows import handlings
 from centre.desk.view import View
 from centre.desk.watching import Watching
 from centre.faults import NotWrittenError, UnreadableError
+from centre.feed_events import Present, one_by_one
 from centre.writer import Writer
 
 LOOK_S = 1.0  # between two looks at units, broker and database
 REST = 4.0  # times as long as a transaction took, where the ledger has work
 REST_S_MAX = 1.0
 TRIM_S = 3_600.0
+TURN_S = 0.05  # after what was taken in: what is committed meanwhile is taken in together
 TICK_S = 0.5  # between two looks at what time has done
 LOCK = "desk"  # of whatever reads and changes rows of the desk, where several processes write
 Result = TypeVar("Result")
@@ -103,18 +105,18 @@ class Desk:
             return query(db, *args)
 
     @property
-    def presents(self) -> dict[str, Callable[[str], Awaitable[dict[str, Any] | None]]]:
-        """Return what the feed's events of each of the desk's kinds carry, by their key."""
+    def presents(self) -> Present:
+        """Return what the feed's events of each of the desk's kinds carry, by their keys."""
 
         async def of_shift(_key: str) -> dict[str, Any]:
             return await self.ask(shifts.shift)
 
         return {
-            board.KIND: lambda key: self.ask(rows.handling, key),
-            loss_rows.KIND: lambda key: self.ask(loss_rows.loss, key),
-            timing.SHELF_KIND: lambda key: self.ask(shelving.shelf, key),
-            shifts.KIND: of_shift,
-            exercise.KIND: lambda key: self.ask(exercise.present, key),
+            board.KIND: lambda keys: self.ask(rows.by_id, keys),
+            loss_rows.KIND: one_by_one(lambda key: self.ask(loss_rows.loss, key)),
+            timing.SHELF_KIND: one_by_one(lambda key: self.ask(shelving.shelf, key)),
+            shifts.KIND: one_by_one(of_shift),
+            exercise.KIND: one_by_one(lambda key: self.ask(exercise.present, key)),
         }
 
     async def summary(self) -> dict[str, Any]:
@@ -135,9 +137,10 @@ class Desk:
                 await self._awake.wait()
                 self._awake.clear()
             try:
-                if work == self._intake.catch_up or await self.ask(feed_waits):
+                if work == self._intake.catch_up or await self.ask(self._intake.waits):
                     await self._until_done(work)
                 work = self._intake.read_feed
+                await asyncio.sleep(TURN_S)
             except (NotWrittenError, UnreadableError):
                 self.counts["desk.intake_failed"] += 1
                 self._intake.begin_anew()

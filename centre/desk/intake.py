@@ -19,12 +19,12 @@ from centre.desk.policy import Policy
 from centre.desk.reading import Facts, columns_of, facts_of
 from centre.desk.rows import parts_of
 from centre.desk_tables import DESK_CURSOR, HANDLING, SHELF
+from centre.episode_views import deciding_bodies
 from centre.faults import cause_of
-from centre.reader import deciding_bodies
 from centre.statements import WARNING
 from centre.store import EPISODE, FEED, VERSION
 
-BATCH_ROWS = 50  # of the feed that one transaction takes in
+BATCH_ROWS = 128  # violations of the feed that one transaction takes in
 CURSOR = "feed"
 BEFORE_NS = 2 * 3_600 * 10**9  # what had ended so long before the desk's first start is closed
 _newest = EPISODE.join(
@@ -34,8 +34,10 @@ _newest = EPISODE.join(
     & (EPISODE.c.esn == VERSION.c.esn),
 )
 _alarms = sa.select(
-    EPISODE.c.id, EPISODE.c.version, EPISODE.c.esn, EPISODE.c.first_received_ns, VERSION.c.body
+    EPISODE.c.id, EPISODE.c.version, EPISODE.c.esn, EPISODE.c.first_received_ns, EPISODE.c.versions,
+    VERSION.c.body,
 ).select_from(_newest).where(EPISODE.c.grade_max >= WARNING)  # fmt: skip
+_violations = sa.select(FEED.c.n, FEED.c.key).where(FEED.c.kind == "violation")
 
 
 def cursor_of(db: sa.Connection) -> int | None:
@@ -50,31 +52,35 @@ def set_cursor(db: sa.Connection, n: int) -> None:
         db.execute(sa.insert(DESK_CURSOR).values(name=CURSOR, n=n))
 
 
-def feed_waits(db: sa.Connection) -> bool:
-    """Say whether the feed has rows that the desk has not read."""
-    newest = db.scalar(sa.select(sa.func.max(FEED.c.n))) or 0
-    return newest > (cursor_of(db) or 0)
-
-
 class Intake:
     """Takes in alarms with the policy of a site; `counts` says what could not be read."""
 
     def __init__(self, policy: Policy, counts: Counter[str]) -> None:
         self._policy, self.counts = policy, counts
         self._caught_up_n = 0  # up to which episode `catch_up` has looked
+        self._seen_n = 0  # up to which number of the feed there is nothing else to take in
 
     def begin_anew(self) -> None:
         """Let `catch_up` look at all episodes again: what it took in last may not be committed."""
         self._caught_up_n = 0
 
+    def waits(self, db: sa.Connection) -> bool:
+        """Say whether the feed has violations that the desk has not read; its own rows are none."""
+        after = max(cursor_of(db) or 0, self._seen_n)
+        newest = db.scalar(sa.select(sa.func.max(FEED.c.n))) or 0
+        if db.scalar(_violations.where(FEED.c.n > after).limit(1)) is not None:
+            return True
+        self._seen_n = newest
+        return False
+
     def read_feed(self, db: sa.Connection, found: list[Change], now_ns: int) -> bool:
-        """Take in the next changes of the feed; return whether there may be more."""
+        """Take in the next violations of the feed; return whether there may be more."""
         after = cursor_of(db) or 0
-        query = sa.select(FEED.c.n, FEED.c.kind, FEED.c.key).where(FEED.c.n > after)
-        rows = db.execute(query.order_by(FEED.c.n).limit(BATCH_ROWS)).all()
+        query = _violations.where(FEED.c.n > after).order_by(FEED.c.n).limit(BATCH_ROWS)
+        rows = db.execute(query).all()
         if not rows:
             return False
-        self._take_what_can_be(db, found, [row.key for row in rows if row.kind == "violation"], now_ns, 0)
+        self._take_what_can_be(db, found, [row.key for row in rows], now_ns, 0)
         set_cursor(db, rows[-1].n)
         return len(rows) == BATCH_ROWS
 
@@ -164,7 +170,7 @@ class Intake:
         found = []
         for some in parts_of(ids):
             rows = db.execute(_alarms.where(EPISODE.c.id.in_(some)).order_by(EPISODE.c.n)).all()
-            deciding = deciding_bodies(db, [row.id for row in rows])
+            deciding = deciding_bodies(db, [row.id for row in rows if row.versions != 1])
             for row in rows:
                 try:
                     found.append((row, facts_of(row.id, row.body, deciding.get(row.id, row.body))))

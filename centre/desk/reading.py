@@ -57,7 +57,8 @@ _decode = msgspec.msgpack.Decoder(_Read).decode
 
 def facts_of(alarm_id: str, newest: bytes, deciding: bytes) -> Facts:
     """Return the facts of an alarm; msgspec.MsgspecError where its bytes can't be read."""
-    now, then = _decode(newest), _decode(deciding)
+    now = _decode(newest)
+    then = now if deciding is newest else _decode(deciding)
     vehicle = now.vehicle or then.vehicle or ViolationVehicle()
     return Facts(
         id=alarm_id, rule=now.rule, vehicle=_cut(vehicle.terminal or vehicle.plate, VEHICLE_MAX),

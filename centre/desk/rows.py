@@ -53,11 +53,17 @@ def handling(db: sa.Connection, alarm_id: str) -> dict[str, Any] | None:
 
 def handlings(db: sa.Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
     """Return the Handling of each of these alarms, in their order."""
+    found = by_id(db, ids)
+    return [found[each] for each in ids if each in found]
+
+
+def by_id(db: sa.Connection, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the Handling of each of these alarms that has a row."""
     found: dict[str, dict[str, Any]] = {}
     for some in parts_of(ids):
         query = sa.select(*_COLUMNS).where(HANDLING.c.id.in_(some))
         found |= {row.id: shown(row) for row in db.execute(query)}
-    return [found[each] for each in ids if each in found]
+    return found
 
 
 def worklist(db: sa.Connection, now_ns: int) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 A module of its own, because three kinds of answers use it and it knows none of them.
 """
 
-import math
+import functools
+from math import isfinite
 from typing import Any
 
 from geofence.plausible import plain
@@ -21,18 +22,51 @@ def json_safe(value: Any, key: str = "", depth: int = 0) -> Any:
     if depth > DEPTH_MAX:
         return None
     if isinstance(value, dict):
-        items = ((str(name), inner) for name, inner in value.items())
-        return {plain(name): json_safe(inner, name, depth + 1) for name, inner in items}
+        return _members(value, depth + 1)
     if isinstance(value, (list, tuple)):
+        if depth < DEPTH_MAX and all(type(each) is float for each in value):
+            return [each if isfinite(each) else None for each in value]
         return [json_safe(inner, key, depth + 1) for inner in value]
+    return _scalar(value, key)
+
+
+def _members(values: dict[Any, Any], depth: int) -> dict[str, Any]:
+    """Return the members of an object; most values are of a plain type, and an episode has sixty."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name, is_exact = _name(str(key))
+        kind = type(value)
+        if value is None or depth > DEPTH_MAX:
+            found[name] = None
+        elif kind is float:
+            found[name] = value if isfinite(value) else None
+        elif kind is str:
+            found[name] = plain(value)
+        elif kind is int:
+            found[name] = str(value) if is_exact or abs(value) > EXACT_MAX else value
+        else:
+            found[name] = json_safe(value, str(key), depth)
+    return found
+
+
+@functools.lru_cache(2_048)
+def _name(key: str) -> tuple[str, bool]:
+    """Return a member's name as it is shown, and whether its integers are strings."""
+    return plain(key), _is_exact(key)
+
+
+def _is_exact(key: str) -> bool:
+    """Say whether integers under this name are decimal strings, however small they are."""
+    return key.endswith("_ns") or key == "track"
+
+
+def _scalar(value: Any, key: str) -> Any:
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, str):
         return plain(value)
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int) and (key.endswith("_ns") or key == "track" or abs(value) > EXACT_MAX):
-        return str(value)
-    return value if isinstance(value, int) else None
+        return value if isfinite(value) else None
+    if isinstance(value, bool) or not isinstance(value, int):
+        return value if isinstance(value, bool) else None
+    return str(value) if _is_exact(key) or abs(value) > EXACT_MAX else value

@@ -8,7 +8,7 @@ import msgspec
 from centre.views.excess import excesses_m, last_violating_ns
 from centre.views.safe_json import json_safe
 from geofence import violation as codec
-from geofence.violation import GRADES
+from geofence.violation import GRADES, Violation
 
 DECIDED = ("lon_deg", "lat_deg", "lane", "zone", "s_m", "d_m", "speed_mps")
 
@@ -18,7 +18,11 @@ def _plain_fields(body: bytes) -> dict[str, Any]:
 
     Fields that this version does not know are left out, since nothing has checked them.
     """
-    return dict(msgspec.to_builtins(codec.decode(body), builtin_types=(bytes,)))
+    return _fields(codec.decode(body))
+
+
+def _fields(found: Violation) -> dict[str, Any]:
+    return dict(msgspec.to_builtins(found, builtin_types=(bytes,)))
 
 
 class History(NamedTuple):
@@ -32,8 +36,11 @@ class History(NamedTuple):
 
 def episode(row: Any, body: bytes, history: History) -> dict[str, Any]:
     """Return the Episode of API.md; `row` has the columns of EPISODE and of the VERSION in `body`."""
-    fields = _plain_fields(body)
-    evidence = fields.pop("evidence", None) or {}
+    found = codec.decode(body)
+    evidence, fields = found.evidence, _fields(msgspec.structs.replace(found, evidence={}))
+    del fields["evidence"]
+    # a close has place and speed of the return
+    decided = fields if history.deciding in (None, body) else _plain_fields(history.deciding)
     excesses = excesses_m(fields["rule"], fields["grade"], evidence, fields["start_ns"], fields["end_ns"])
     violating_ns = fields["end_ns"] or last_violating_ns(
         fields["rule"], evidence, fields["start_ns"], fields["stamps"]["measured_ns"]
@@ -50,7 +57,7 @@ def episode(row: Any, body: bytes, history: History) -> dict[str, Any]:
         "last_violating_ns": violating_ns,
         "first_detected_ns": history.first_detected_ns,
         "first_sent_ns": history.first_sent_ns,
-        "decided": _decided(history.deciding),
+        "decided": None if history.deciding is None else {name: decided[name] for name in DECIDED},
         "detected_ns": row.detected_ns,
         "sent_ns": row.sent_ns,
         "received_ns": row.received_ns,
@@ -60,14 +67,6 @@ def episode(row: Any, body: bytes, history: History) -> dict[str, Any]:
     }
     shown: dict[str, Any] = json_safe(fields)
     return shown
-
-
-def _decided(body: bytes | None) -> dict[str, Any] | None:
-    """Return place and speed at the decision of the highest grade; a close has those of the return."""
-    if body is None:
-        return None
-    fields = _plain_fields(body)
-    return {name: fields[name] for name in DECIDED}
 
 
 def version(row: Any) -> dict[str, Any]:

@@ -33,9 +33,14 @@ async def _turns(n: int) -> None:
         await asyncio.sleep(0)
 
 
-async def _next(stream: AsyncIterator[bytes], n: int) -> list[int]:
+async def _next(stream: AsyncIterator[list[bytes]], n: int) -> list[int]:
+    """Return the numbers of so many events, which come together or one after the other."""
+    found: list[int] = []
     async with asyncio.timeout(10.0):
-        return [int(await anext(stream)) for _ in range(n)]
+        while len(found) < n:
+            found += [int(lines) for lines in await anext(stream)]
+    assert len(found) == n
+    return found
 
 
 async def test_nothing_is_read_while_no_client_follows_and_a_later_one_misses_nothing() -> None:
