@@ -311,7 +311,7 @@ const ROAD_KEYS = {
   "]": () => selection.moveWindow(state.windowFrom + 1_000),
   e: () => outward.evidence(),
   w: () => outward.warn(),
-  escape: () => selection.clear(),
+  escape: () => closeUp.back() || selection.clear(),
 };
 const KEYS = {
   ...onlyWhere(() => screens.shows(road), ROAD_KEYS),

@@ -24,6 +24,9 @@ export class Past {
     state.fleet = fleet;
     state.theme = live.theme;
     state.windowFrom = live.windowFrom;
+    state.windowM = live.windowM;
+    state.closeZoom = live.closeZoom;
+    state.closeShift = live.closeShift;
     state.selected = live.selected;
     state.complete = live.complete;
     state.replayMs = tMs;
