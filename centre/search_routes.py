@@ -10,11 +10,14 @@ from litestar.types import ControllerRouterHandler
 from centre.app import Centre
 from centre.reader import PAGE_ROWS_MAX, JourneyFilter
 from centre.search.counts import by_plate, by_rule
+from centre.search.grades import RANGE_NS_MAX, grades
 from centre.search.query import Cursor, Search, cursor_of
 from centre.search.un import SOURCE, table
 from centre.views.safe_json import json_safe
+from core.times import STAMP_NS_MAX
 from geofence.violation import Grade
 
+DAY_NS = 86_400 * 10**9
 JOURNEYS = 50  # of a vehicle's page, the newest
 VEHICLES_MAX = 1_000
 Text = Annotated[str | None, QueryParameter(max_length=200)]
@@ -61,7 +64,20 @@ def handlers(centre: Centre) -> list[ControllerRouterHandler]:
         found: dict[str, Any] = await read(reader.search, wanted)
         return found
 
-    return [search, *_pages(centre)]
+    @get("/api/grades")
+    async def graded(
+        from_ns: Annotated[int, QueryParameter(ge=0, le=STAMP_NS_MAX)],
+        to_ns: Annotated[int, QueryParameter(ge=0, le=STAMP_NS_MAX)],
+    ) -> dict[str, Any]:
+        if not from_ns <= to_ns <= from_ns + RANGE_NS_MAX:
+            raise HTTPException(
+                status_code=400,
+                detail=f"to_ns: from from_ns to {RANGE_NS_MAX // DAY_NS} days later, not {to_ns}",
+            )
+        found: dict[str, Any] = await read(reader.read, grades, from_ns, to_ns)
+        return found
+
+    return [search, graded, *_pages(centre)]
 
 
 def _pages(centre: Centre) -> list[ControllerRouterHandler]:

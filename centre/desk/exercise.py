@@ -58,7 +58,8 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def lasts_s(self) -> float:
-        return max(each.at_s + each.lasts_s for each in self.alarm) + AFTER_S
+        """Until the end of its last alarm."""
+        return max(each.at_s + each.lasts_s for each in self.alarm)
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,7 +107,7 @@ def begin(
     """Begin an exercise: all its alarms have rows, and each its time. Raises RefusedError."""
     if running(db) is not None:
         raise RefusedError(409, "an exercise is running: end it first")
-    until_ns = now_ns + round(script.lasts_s * NS)
+    until_ns = now_ns + round((script.lasts_s + AFTER_S) * NS)
     for made in script.alarm:
         begin_ns = now_ns + round(made.at_s * NS)
         values = {
@@ -190,10 +191,16 @@ def described(db: sa.Connection) -> dict[str, Any]:
         sa.select(EXERCISE).where(EXERCISE.c.stage.in_((OPEN, ENDED))).order_by(EXERCISE.c.n.desc())
     )
     return {
-        "scripts": [{"name": each.name, "zh": each.zh, "en": each.en} for each in scripts().values()],
+        "scripts": [
+            {
+                "name": each.name, "zh": each.zh, "en": each.en, "alarms": len(each.alarm),
+                "lasts_s": each.lasts_s,
+            }
+            for each in scripts().values()
+        ],
         "running": running(db),
         "items": [_episode(row) for row in rows],
-    }
+    }  # fmt: skip
 
 
 def present(db: sa.Connection, key: str) -> dict[str, Any] | None:

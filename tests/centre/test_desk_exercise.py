@@ -59,7 +59,7 @@ def test_it_ends_by_itself_or_by_a_person_and_closes_what_is_left(desk):
     desk.wait(3)
     with pytest.raises(RefusedError):
         begin(desk)
-    desk.wait(SCRIPT.lasts_s)
+    desk.wait(SCRIPT.lasts_s + exercise.AFTER_S)
     with desk.at.engine.begin() as db:
         assert exercise.running(db) is None
         assert exercise.next_due_ns(db) is None

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import sqlalchemy as sa
@@ -11,11 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from centre.search import backfill
+from centre.search.grades import grades
 from centre.search.keys import folded, key_of
 from centre.search.notes import annotate
 from centre.search.query import KEY, Cursor, Search, cursor_of, search
 from centre.search.tables import EPISODE_KEY
-from geofence.violation import GRADES, Violation, ViolationVehicle
+from edge.wire import ViolationItem
+from geofence.violation import GRADES, Grade, Stamps, Violation, ViolationVehicle
 from tests.support.centre_database import Centre
 from tests.support.centre_samples import MS, T0_NS, episode_id, item, payload, violation
 
@@ -218,6 +221,37 @@ def test_what_people_said_is_found_and_survives_further_versions(engine: sa.Engi
     assert len(_found(centre, plate="A0001")) == 3  # the RSU's reading still finds it
     row = centre.reader.search(Search(plate="C0042"))["items"][0]
     assert (row["corrected"], row["is_false"], row["handling"]) == ("辽BC0042", False, None)
+
+
+def test_a_replay_gets_the_grade_of_each_moment(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    centre, began_ns = Centre(engine), T0_NS - HOUR_NS
+
+    def sent(version: int, grade: Grade) -> ViolationItem:
+        at_ns = began_ns + version * 1_000 * MS
+        end_ns = at_ns if version == 6 else None
+        found = violation(
+            1, version=version, grade=grade, phase="update" if end_ns is None else "close", start_ns=began_ns,
+            confirmed_ns=began_ns, end_ns=end_ns, stamps=Stamps(measured_ns=at_ns, arrived_ns=at_ns),
+        )  # fmt: skip
+        return msgspec.structs.replace(item(version, found), detected_ns=at_ns)
+
+    grades_of: list[Grade] = ["notice", "warning", "warning", "violation", "warning", "notice"]
+    centre.commit(payload(10, *(sent(n, grade) for n, grade in enumerate(grades_of, 1))))
+    centre.send(7, violation(2))  # open: it lasts since T0
+
+    def asked(from_ns: int, to_ns: int) -> dict[str, Any]:
+        answer: dict[str, Any] = centre.reader.read(grades, from_ns, to_ns)
+        return answer
+
+    steps = [(1, "notice"), (2, "warning"), (4, "violation"), (5, "warning")]
+    first = {"id": episode_id(1), "steps": [[str(began_ns + n * 1_000 * MS), grade] for n, grade in steps]}
+    assert asked(began_ns + 5_000 * MS, T0_NS - 1) == {"more": False, "items": [first]}
+    whole = asked(0, T0_NS + HOUR_NS)
+    assert [each["id"] for each in whole["items"]] == [episode_id(2), episode_id(1)]
+    assert [each["id"] for each in asked(T0_NS + HOUR_NS, T0_NS + 2 * HOUR_NS)["items"]] == [episode_id(2)]
+    assert asked(0, began_ns - 1)["items"] == []
+    monkeypatch.setattr("centre.search.grades.LISTED_MAX", 1)
+    assert asked(0, T0_NS + HOUR_NS) == {"more": True, "items": whole["items"][:1]}
 
 
 def test_an_older_database_is_filled_in_parts_and_what_came_meanwhile_stays(engine: sa.Engine) -> None:

@@ -35,6 +35,17 @@ async def test_a_search_by_http_and_what_it_refuses(tmp_path: Path) -> None:
             assert answer.status_code == 400, wrong
 
 
+async def test_grades_are_asked_for_a_bounded_time(tmp_path: Path) -> None:
+    async with running(tmp_path) as centre, asyncio.timeout(TEST_S):
+        assert await centre.get("/api/grades?from_ns=1&to_ns=2") == {"items": [], "more": False}
+        days_9 = 9 * 86_400 * 10**9
+        for wrong in ("from_ns=1", "from_ns=2&to_ns=1", "from_ns=x&to_ns=2", f"from_ns=0&to_ns={days_9}"):
+            answer = await centre.http.get(f"/api/grades?{wrong}")
+            assert (answer.status_code, "to_ns" in answer.text or "from_ns" in answer.text) == (400, True), (
+                wrong
+            )
+
+
 async def test_an_older_database_is_filled_while_the_centre_serves(tmp_path: Path) -> None:
     async with running(tmp_path) as centre:
         for n in range(1, 8):

@@ -306,7 +306,9 @@ def test_a_shelf_holds_and_returns(stage: Stage, desk: Callable[..., Page]) -> N
     wait_for(page, f"{ROOT}.waiting === '1'")
 
 
-def test_a_loss_of_view_is_a_row_that_is_acknowledged(stage: Stage, desk: Callable[..., Page]) -> None:
+def test_a_loss_of_view_lives_from_its_raising_to_a_close_with_a_reason(
+    stage: Stage, desk: Callable[..., Page]
+) -> None:
     page = desk()
     begun_s = time.monotonic()
     stage.kill("RSU22")
@@ -316,5 +318,63 @@ def test_a_loss_of_view_is_a_row_that_is_acknowledged(stage: Stage, desk: Callab
     lost.locator(".act button").click()
     page.wait_for_selector("#list [data-testid=loss][data-state=acknowledged]")
     page.wait_for_selector("#card:has-text('Loss of view')")
+    page.keyboard.press("c")
+    page.wait_for_selector("#ask[open]")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#ask .missing:has-text('choose a reason')")
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(
+        "#list [data-testid=loss][data-state=closed][data-open=true]"
+    )  # it lasts, all the same
+    (loss,) = (each["id"] for each in stage.get("/api/losses")["items"] if each["part"] == "RSU22")
+    trail = stage.get(f"/api/alarms/{loss}/acts")["items"]
+    reason = stage.get("/api/desk")["reasons"][0]
+    assert [(each["act"], each["user"], each["reason"]) for each in trail] == [
+        ("acknowledge", "local", None), ("close", "local", reason["code"]),
+    ]  # fmt: skip
+    page.wait_for_selector(f"[data-testid=trail]:has-text('local closed: {reason['en']}')")
+    (logged,) = (x for x in stage.get("/api/audit")["items"] if x["subject"] == loss and x["act"] == "close")
+    assert logged["user"] == "local"
     stage.online.add("RSU22")
-    page.wait_for_selector("#list [data-testid=loss][data-open=false]", timeout=30_000)
+    page.wait_for_selector("#list [data-testid=loss][data-open=false]")
+
+
+def test_an_instructor_runs_an_exercise_that_is_marked_everywhere(
+    stage: Stage, desk: Callable[..., Page]
+) -> None:
+    page = desk()
+    found = stage.violation(1)
+    stage.send(found)
+    page.keyboard.press("d")
+    begin, end = page.locator("[data-exercise=begin]"), page.locator("[data-exercise=end]")
+    assert end.get_attribute("title") == "no exercise is running"
+    begin.click()
+    page.wait_for_selector("#ask[open] legend:has-text('Script')")
+    page.wait_for_selector("#ask label:has-text('wrong way: the highest priority (2 alarms, ')")
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    banner = page.locator("#banner [data-testid=exercise]")
+    banner.filter(has_text="EXERCISE: wrong way: the highest priority · local · until").wait_for()
+    assert begin.get_attribute("title") == "an exercise is running"
+    page.keyboard.press("d")
+    made = page.locator("#list .row2[data-id^='exercise-']").first  # the second alarm comes after 20 s
+    made.locator(".chip:has-text('EXERCISE')").wait_for()
+    assert "EXERCISE" in (made.get_attribute("aria-label") or "")
+    assert row(page, found).locator(".chip:has-text('EXERCISE')").count() == 0
+    made.click()
+    page.wait_for_selector("#card .chip:has-text('EXERCISE')")
+    assert page.locator("[data-slot=evidence]").get_attribute("aria-disabled") == "true"
+    page.keyboard.press("a")
+    page.wait_for_selector("#list .row2[data-id^='exercise-'][data-state=acknowledged]")
+    page.keyboard.press("d")
+    assert "演练" not in page.locator("[data-testid=sheet]").inner_text()  # the next shift gets what is real
+    end.click()
+    page.keyboard.press("Enter")
+    banner.wait_for(state="hidden")
+    page.keyboard.press("d")
+    page.wait_for_selector("#list .row2[data-id^='exercise-'][data-state=closed]")
+    acts = [
+        (x["act"], x["user"]) for x in stage.get("/api/audit")["items"] if x["act"].startswith("exercise")
+    ]
+    assert acts == [("exercise_end", "local"), ("exercise_begin", "local")]

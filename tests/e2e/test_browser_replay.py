@@ -70,6 +70,8 @@ def test_a_departure_is_replayed(browser: Browser, tmp_path: Path) -> None:
         page = browser.new_page(viewport={"width": 1920, "height": 1080})
         problems: list[str] = []
         page.on("pageerror", lambda error: problems.append(str(error)))
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
         page.set_default_timeout(PATIENCE_MS)
         violation = stage.violation(7).id
         t0_ms = t0_ns // 1_000_000
@@ -105,5 +107,18 @@ def test_a_departure_is_replayed(browser: Browser, tmp_path: Path) -> None:
         wait_for(page, "!document.documentElement.hasAttribute('data-replay')")
         assert page.evaluate("location.hash") == f"#v={violation}"
         assert page.locator("#replay").is_hidden()
+        assert any("/api/grades?" in url for url in asked)  # marks have the grade of the moment
+
+        # the close-up looks beside what it follows, and returns
+        box = page.locator("#close canvas").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 200, box["y"] + 60)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 120, box["y"] + 80, steps=4)
+        page.mouse.up()
+        wait_for(page, "document.querySelector('#map h2').innerText.includes('dragged, Esc returns')")
+        page.keyboard.press("Escape")
+        wait_for(page, "!document.querySelector('#map h2').innerText.includes('dragged')")
+        assert page.evaluate("location.hash") == f"#v={violation}"  # the next Esc would clear the choice
         page.close()
         assert problems == []

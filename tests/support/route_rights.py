@@ -61,6 +61,7 @@ ROWS = (
     Row("POST", "/api/exercise", "exercise"),
     Row("DELETE", "/api/exercise", "exercise"),
     Row("GET", "/api/search", "look"),
+    Row("GET", "/api/grades", "look"),
     Row("GET", "/api/vehicles/{name:str}", "look", "/api/vehicles/x"),
     Row("GET", "/api/carriers/{name:str}", "look", "/api/carriers/x"),
     Row("GET", "/api/un", "look"),

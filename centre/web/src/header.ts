@@ -2,6 +2,7 @@
 
 import { openAlarms } from "./desk/alarms.ts";
 import { dutyHtml, muteHtml, soundHtml, waitingHtml } from "./desk/boxes.ts";
+import { exerciseBanner } from "./desk/exercise.ts";
 import type { Ring } from "./desk/ring.ts";
 import { clock, date, escape, span, weekday } from "./format.ts";
 import { markSvg } from "./icons.ts";
@@ -128,7 +129,7 @@ function lostFor(state: State): string {
 
 export function drawBanner(el: HTMLElement, state: State): void {
   set(el, BANNER);
-  const warnings = state.connection === "disconnected" || state.connection === "loading" ? "" : warningsHtml(state);
+  const warnings = state.connection === "disconnected" || state.connection === "loading" ? "" : exerciseBanner(state) + warningsHtml(state);
   el.toggleAttribute("data-warns", warnings !== "");
   set(el.firstElementChild!, bannerHtml(state) + warnings);
   const retry = el.querySelector<HTMLElement>("button")!;

@@ -16,6 +16,7 @@ import { ActsBar } from "./desk/actsbar.ts";
 import { Announcer } from "./desk/announce.ts";
 import { caseOf, mostUrgent, openAlarms, unseen } from "./desk/alarms.ts";
 import { Dialog } from "./desk/dialog.ts";
+import { Exercises } from "./desk/exercise.ts";
 import { drawFooter } from "./desk/health.ts";
 import { showHelp } from "./desk/help.ts";
 import { deskEvents } from "./desk/load.ts";
@@ -111,7 +112,7 @@ const audit = new Screen([new Audit($("#audit"))], $("#audit"));
 // a new screen: its element in index.html, its views here, its route below
 const look = new Look($("#look"));
 const looking = new Screen([look], $("#look"));
-const shiftView = new ShiftView($("#shift"), dialog, notice, shelving);
+const shiftView = new ShiftView($("#shift"), dialog, notice, shelving, new Exercises(state, dialog, notice, drawText));
 const shift = new Screen([shiftView], $("#shift"));
 const screens = new Screens(state, frame, [road, board, looking, shift, users, audit]);
 
@@ -310,7 +311,7 @@ const ROAD_KEYS = {
   "]": () => selection.moveWindow(state.windowFrom + 1_000),
   e: () => outward.evidence(),
   w: () => outward.warn(),
-  escape: () => selection.clear(),
+  escape: () => closeUp.back() || selection.clear(),
 };
 const KEYS = {
   ...onlyWhere(() => screens.shows(road), ROAD_KEYS),

@@ -1,6 +1,6 @@
 /** The views of the two map panes: the whole road and the close-up. Both stay empty until the site and its map are loaded. */
 
-import { zoomable, zoomClose } from "./detail/zoom.ts";
+import { dragClose, isDragged, zoomable, zoomClose } from "./detail/zoom.ts";
 import { ClosePane, Pane } from "./maps.ts";
 import { drawClose, drawWhole, fitWhole } from "./mapview.ts";
 import { extent, nearestStation } from "./site.ts";
@@ -73,19 +73,33 @@ export class CloseUpView implements View {
   readonly rate = "frame";
   private readonly el: HTMLElement;
   private pane: ClosePane | null = null;
+  private host: Host | null = null;
+  private about = ""; // what it follows
 
   constructor(el: HTMLElement) {
     this.el = el;
   }
 
-  /** The close-up follows what is chosen elsewhere: a click or a drag on it means nothing. */
+  /** The close-up follows what is chosen elsewhere: a click on it means nothing; a drag looks beside it. */
   mount(host: Host): void {
+    this.host = host;
     zoomable(this.el.querySelector("canvas")!, {
+      drag: (dxPx, dyPx) => {
+        if (this.pane !== null) dragClose(host.state, dxPx, dyPx, this.pane.camera.perMetre);
+      },
       zoom: (factor) => zoomClose(host.state, 1 / factor),
       reset: () => {
         host.state.closeZoom = 1;
+        host.state.closeShift = [0, 0];
       },
     });
+  }
+
+  /** Return to what it follows; says whether it had been dragged away. */
+  back(): boolean {
+    if (this.host === null || !isDragged(this.host.state)) return false;
+    this.host.state.closeShift = [0, 0];
+    return true;
   }
 
   open(site: Site, features: GeoJSON.FeatureCollection): void {
@@ -93,6 +107,9 @@ export class CloseUpView implements View {
   }
 
   draw(state: State): void {
+    const about = `${state.selected} ${state.follow} ${state.windowFrom}`;
+    if (about !== this.about) this.back(); // it shows something else now
+    this.about = about;
     if (this.pane !== null) drawClose(this.pane, state);
   }
 

@@ -2,6 +2,7 @@
 
 import type { Episode, Row } from "./api.ts";
 import type { Camera } from "./camera.ts";
+import { isDragged } from "./detail/zoom.ts";
 import {
   begin, beginOpaque, brackets, colours, gradeColour, hatchPath, line, mark, rect, ringOn, LabelSpace, stake, stakeWords, text, textWidth,
 } from "./draw.ts";
@@ -222,7 +223,8 @@ export function closeTitle(state: State): string {
     : at.episode!.open
     ? t("lastPlace", { t: agoOf(state, at.where) })
     : t("placeOf", { t: clock(at.where.atMs) });
-  return `${t("closeUp")} ${station(at.s)}${what === "" ? "" : ` · ${what}`}`;
+  const dragged = isDragged(state) ? ` · ${t("closeDragged")}` : "";
+  return `${t("closeUp")} ${station(at.s)}${what === "" ? "" : ` · ${what}`}${dragged}`;
 }
 
 export function drawClose(pane: ClosePane, state: State): void {
@@ -241,7 +243,9 @@ export function drawClose(pane: ClosePane, state: State): void {
   const reach = camera.h / camera.perMetre / 2 - RIM_M;
   // off the road too
   const centre = site.axis.at(at.s, Number.isNaN(at.u) ? middle : Math.max(at.u - reach, Math.min(at.u + reach, middle)));
-  [camera.x, camera.y, camera.turn] = [centre.x, centre.y, centre.theta];
+  const [a, b] = state.closeShift;
+  const [cos, sin] = [Math.cos(centre.theta), Math.sin(centre.theta)];
+  [camera.x, camera.y, camera.turn] = [centre.x + a * cos - b * sin, centre.y + a * sin + b * cos, centre.theta];
   const ctx = beginOpaque(pane.canvas, camera.w, camera.h);
   if (ctx === null) return;
   pane.ground.draw(ctx, camera);

@@ -52,6 +52,8 @@ export class State {
   windowM = WINDOW_M;
   /** How much larger the close-up is drawn. */
   closeZoom = 1;
+  /** How far the close-up was dragged from what it follows: to the right and upwards on the screen [m]. */
+  closeShift: readonly [number, number] = [0, 0];
   readonly stream = new StreamClock();
   /** RSUs that are online without new snapshots, the age of the oldest [s]; `all`: no vehicle moves. */
   late: { esns: readonly string[]; ageS: number; all: boolean } = { esns: [], ageS: 0, all: false };

@@ -5,6 +5,7 @@ import type { Episode } from "../src/api.ts";
 import { caseOf, mostUrgent, rankAll, unseen } from "../src/desk/alarms.ts";
 import { chipHtml, dueHtml, handledBy, noteParts, refusalText, rowButton } from "../src/desk/deskrow.ts";
 import { whatIsMissing } from "../src/desk/dialog.ts";
+import { exerciseBanner, exerciseHindrance, exerciseHtml } from "../src/desk/exercise.ts";
 import { grouped } from "../src/desk/groups.ts";
 import { ACTS, hindrance, nextAct, untouched } from "../src/desk/model.ts";
 import type { Act, Circumstances, DeskState, Handling } from "../src/desk/model.ts";
@@ -191,4 +192,22 @@ test("an alarm offers its plate, rule, RSU and stretch to the shelf; what it has
   assert.deepEqual(scopesOf(state, "a").map((x) => x.body), [{ rule: "lane_departure" }, { esn: "A" }, { from_m: 750, to_m: 1_250 }]);
   assert.deepEqual(scopesOf(state, "loss-1").map((x) => x.body), [{ esn: "RSU22" }]);
   assert.deepEqual(scopesOf(state, null), []);
+});
+
+test("an exercise is begun and ended by an instructor only, and is marked before the desk has its rows", () => {
+  setLang("en");
+  const made = episode("exercise-4", 1);
+  const state = deskOf(made);
+  state.desk.scripts = [{ name: "x", zh: "甲", en: "a <wreck>", alarms: 2, lasts_s: 50 }];
+  assert.equal(exerciseBanner(state), "");
+  assert.equal(exerciseHindrance(state, "begin"), "supervisorOnly");
+  assert.match(exerciseHtml(state), /data-exercise="begin" aria-disabled="true" title="for a supervisor"/);
+  assert.match(chipHtml(state, "exercise-4", untouched("exercise-4"), made), /EXERCISE/);
+  setMe({ name: "li", display: "", role: "supervisor", rights: ["look", "exercise"], csrf: "", desk: "", accounts: true, demo: false });
+  assert.deepEqual([exerciseHindrance(state, "begin"), exerciseHindrance(state, "end")], [null, "exNone"]);
+  state.desk.putRunning({ script: "x", user: "wang", until_ns: "1790000000000000000" });
+  assert.deepEqual([exerciseHindrance(state, "begin"), exerciseHindrance(state, "end")], ["exRuns", null]);
+  assert.match(exerciseBanner(state), /EXERCISE<\/b>: a &#60;wreck&#62; · wang · until \d\d:/);
+  state.connection = "disconnected";
+  assert.equal(exerciseHindrance(state, "end"), "noLink");
 });

@@ -7,7 +7,7 @@ import { LanePlace } from "./samples_replay.ts";
 import { readAnswer } from "../src/replay/answer.ts";
 import type { Answer } from "../src/replay/answer.ts";
 import { Film } from "../src/replay/film.ts";
-import { episodeAt } from "../src/replay/past.ts";
+import { Grades, lasts } from "../src/replay/grades.ts";
 import { Projector } from "../src/replay/projector.ts";
 import { answerOf, frame, ground, pack } from "./samples_replay.ts";
 
@@ -85,11 +85,24 @@ test("a clip's full rate is used where it is held", () => {
   assert.equal(projector.fleet.seenMs(projector.fleet.live[0]!), T0 + 30_100);
 });
 
-test("an episode is open from its start to its end, with its highest grade", () => {
+test("an episode is open from its start to its end, with the grade of the moment and not the one it reached later", () => {
   const episode = {
-    id: "a", open: false, grade: "notice", grade_max: "violation", start_ns: `${T0}000000`, end_ns: `${T0 + 5_000}000000`,
+    id: "a", open: false, grade: "notice", grade_max: "violation", start_ns: `${T0}000000`, end_ns: `${T0 + 9_000}000000`,
   } as unknown as Episode;
-  assert.equal(episodeAt(episode, T0 - 1), null);
-  assert.deepEqual([episodeAt(episode, T0)!.open, episodeAt(episode, T0)!.grade], [true, "violation"]);
-  assert.equal(episodeAt(episode, T0 + 5_000)!.open, false);
+  const grades = new Grades();
+  const at = (s: number): unknown[] => {
+    const then = grades.at(episode, T0 + s * 1_000);
+    return then === null ? [] : [then.open, then.grade, then.grade_max];
+  };
+  assert.deepEqual([at(-1), at(1)], [[], [true, "violation", "violation"]]); // not known: never less than it was
+  const steps = [[500, "notice"], [2_000, "warning"], [4_000, "violation"], [6_000, "warning"]] as const;
+  grades.add({ items: [{ id: "a", steps: steps.map(([dt, grade]) => [`${T0 + dt}000000`, grade] as const) }] });
+  assert.deepEqual([at(0), at(3), at(5), at(7)], [
+    [true, "notice", "notice"], [true, "warning", "warning"], [true, "violation", "violation"], [true, "warning", "violation"],
+  ]);
+  assert.equal(grades.at(episode, T0 + 9_000), episode);
+  assert.deepEqual([lasts(episode, T0 + 8_999), lasts(episode, T0 + 9_000)], [true, false]);
+  const marks = (all: boolean): unknown[] => grades.marks(episode, all).map((x) => [x.atMs - T0, x.grade]);
+  assert.deepEqual(marks(false), [[2_000, "warning"], [4_000, "violation"]]);
+  assert.deepEqual(marks(true), [[0, "notice"], [2_000, "warning"], [4_000, "violation"]]);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { placeLabel } from "../src/detail/labels.ts";
-import { resetWindow, WINDOW_M_MIN, zoomClose, zoomWindow } from "../src/detail/zoom.ts";
+import { dragClose, isDragged, resetWindow, WINDOW_M_MIN, zoomClose, zoomWindow } from "../src/detail/zoom.ts";
 import { LabelSpace } from "../src/draw.ts";
 import { State, WINDOW_M } from "../src/state.ts";
 
@@ -45,4 +45,15 @@ test("no label of an alarm is dropped, and as long as there is room none covers 
   placed.forEach((x, i) => assert.ok(placed.slice(0, i).every((other) => apart(x, other)), `${i}`));
   const full = placeLabel(f, 600, 60, 90, () => false);
   assert.deepEqual(full, [612, 60]);
+});
+
+test("what is under the pointer stays under it while the close-up is dragged, and it is not dragged out of sight", () => {
+  const x = state(40_000);
+  assert.equal(isDragged(x), false);
+  dragClose(x, 50, -20, 10);
+  assert.deepEqual(x.closeShift, [-5, -2]); // 50 px to the right show what is 5 m to the left
+  dragClose(x, -50, 20, 10);
+  assert.deepEqual([x.closeShift[0], x.closeShift[1], isDragged(x)], [0, 0, false]);
+  dragClose(x, 1e9, 1e9, 10);
+  assert.deepEqual(x.closeShift, [-1_000, 1_000]);
 });

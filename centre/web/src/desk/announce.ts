@@ -6,6 +6,7 @@ import type { State } from "../state.ts";
 import type { View } from "../views.ts";
 import { name, t } from "../words.ts";
 import { gradeOf } from "./alarms.ts";
+import { isExerciseId } from "./model.ts";
 import { lossName } from "./deskrow.ts";
 
 export class Announcer implements View {
@@ -28,7 +29,7 @@ export class Announcer implements View {
     for (const x of state.episodes.values()) {
       if (!state.isUnseen(x)) continue;
       waiting.add(x.id);
-      if (!known.has(x.id)) fresh.push(`${name(gradeOf(x))}: ${plateShown(state, x)}, ${ruleName(x.rule)}`);
+      if (!known.has(x.id)) fresh.push(`${isExerciseId(x.id) ? `${t("exercise")} ` : ""}${name(gradeOf(x))}: ${plateShown(state, x)}, ${ruleName(x.rule)}`);
     }
     for (const x of state.desk.losses.values()) {
       if (!state.desk.isUnseen(x.id)) continue;

@@ -1,7 +1,7 @@
 /** What the page knows of the desk: the alarms' handling, losses of view, shelves, and acts on their way. */
 
 import type { Episode } from "../api.ts";
-import type { DeskSettings, Handling, LossAlarm, Shelf } from "./model.ts";
+import type { DeskSettings, ExerciseScript, Handling, LossAlarm, Running, Shelf } from "./model.ts";
 import { untouched } from "./model.ts";
 
 const LOSSES_MAX = 1_000;
@@ -20,6 +20,9 @@ export class Desk {
   readonly losses = new Map<string, LossAlarm>();
   readonly shelves = new Map<number, Shelf>();
   settings: DeskSettings | null = null;
+  /** What an exercise can play, and what is played now. */
+  scripts: readonly ExerciseScript[] = [];
+  running: Running | null = null;
   /** Acts that were sent and not answered, by alarm. */
   readonly pending = new Map<string, string>();
   readonly refused = new Map<string, Refusal>();
@@ -79,6 +82,11 @@ export class Desk {
 
   putShelf(shelf: Shelf): void {
     this.shelves.set(shelf.n, shelf);
+    this.changes++;
+  }
+
+  putRunning(running: Running | null): void {
+    this.running = running;
     this.changes++;
   }
 

@@ -11,7 +11,7 @@ import { getLang, t, wordOf } from "../words.ts";
 import type { Word } from "../words.ts";
 import { caseOf, circumstances, isOpen, mostUrgent } from "./alarms.ts";
 import type { Act, Handling, LossAlarm } from "./model.ts";
-import { hindrance, nextAct } from "./model.ts";
+import { hindrance, isExerciseId, nextAct } from "./model.ts";
 
 const STATES: Readonly<Record<Handling["state"], Word>> = {
   new: "stNew", acknowledged: "stAcknowledged", handled: "stHandled", closed: "stClosed",
@@ -42,7 +42,7 @@ export function rowIds(state: State, id: string, folded: boolean): string[] {
 /** New, raised, late or exercise: one word beside the age. */
 export function chipHtml(state: State, id: string, handling: Handling, episode: Episode | null): string {
   const chip = (word: Word, style = ""): string => `<span class="chip${style}">${t(word)}</span>`;
-  if (handling.exercise) return chip("exercise", " late");
+  if (isExerciseId(id)) return chip("exercise", " late");
   if (state.desk.risen.has(id)) return chip("raisedChip");
   if (episode !== null && !isAlarm(episode)) return isLate(episode) ? chip("lateMark", " late") : "";
   if (episode !== null && isLate(episode)) return chip("lateMark", " late");
@@ -149,5 +149,6 @@ export function priorityDigit(handling: Handling): string {
 
 /** The words that a screen reader gives to a row. */
 export function rowLabel(state: State, id: string, plate: string, rule: string): string {
-  return `${stateWord(state.desk.of(id))} · ${plate} · ${rule}${isOpen(state, id) ? ` · ${t("open")}` : ""}`;
+  const made = isExerciseId(id) ? `${t("exercise")} · ` : "";
+  return `${made}${stateWord(state.desk.of(id))} · ${plate} · ${rule}${isOpen(state, id) ? ` · ${t("open")}` : ""}`;
 }

@@ -9,6 +9,8 @@ export interface Question {
   readonly title: string;
   readonly about: string;
   readonly reasons?: readonly ReasonCode[];
+  /** What the reasons are called, where they are something else. */
+  readonly reasonsLabel?: string;
   readonly text?: { readonly label: string; readonly required: boolean };
   readonly plate?: string;
   /** Names that are proposed; any other can be written. */
@@ -125,7 +127,7 @@ function bodyHtml(x: Question): string {
       return `<label><input type="radio" name="reason" value="${escape(one.code)}">${key} ${escape(pick(one.zh, one.en))}</label>`;
     });
     const body = rows.join("") || `<span class="dim">${t("reasonsMissing")}</span>`;
-    parts.push(`<fieldset class="two"><legend>${t("askReason")}</legend>${body}</fieldset>`);
+    parts.push(`<fieldset class="two"><legend>${escape(x.reasonsLabel ?? t("askReason"))}</legend>${body}</fieldset>`);
   }
   if (x.scope !== undefined) {
     const rows = x.scope.map((one) =>

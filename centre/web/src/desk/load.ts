@@ -4,7 +4,7 @@ import { loadMe } from "../accounts/me.ts";
 import { get } from "../api.ts";
 import type { Episode, Page } from "../api.ts";
 import type { State } from "../state.ts";
-import type { DeskSettings, Handling, LossAlarm, Shelf } from "./model.ts";
+import type { DeskSettings, ExerciseScript, Handling, LossAlarm, Running, Shelf } from "./model.ts";
 
 const ROWS_MAX = 500;
 const PAGES_MAX = 8;
@@ -16,7 +16,7 @@ export async function loadDesk(state: State): Promise<void> {
     get<{ items: Handling[] }>("/api/handling"),
     get<{ items: LossAlarm[] }>(`/api/losses?state=all&limit=${ROWS_MAX}`),
     get<{ items: Shelf[] }>("/api/shelves"),
-    get<{ items: Episode[] }>("/api/exercise"),
+    get<{ items: Episode[]; scripts: ExerciseScript[]; running: Running | null }>("/api/exercise"),
     get<DeskSettings>("/api/desk"),
     loadMe(),
   ]);
@@ -26,6 +26,8 @@ export async function loadDesk(state: State): Promise<void> {
   for (const x of shelves.items) desk.putShelf(x);
   if (typeof me === "string") throw new Error("the centre does not say who sits here");
   desk.settings = settings;
+  desk.scripts = exercise.scripts;
+  desk.putRunning(exercise.running);
   await loadWaiting(state);
   desk.loaded = true;
 }
@@ -51,7 +53,8 @@ export function deskEvents(state: State): Map<string, (body: unknown) => void> {
     ["handling", (body) => void desk.put(body as Handling)],
     ["loss", (body) => desk.putLoss(body as LossAlarm)],
     ["exercise", (body) => {
-      if ("id" in (body as object)) state.put(body as Episode); // else: an exercise began or ended
+      if ("id" in (body as object)) state.put(body as Episode);
+      else desk.putRunning((body as { running: Running | null }).running); // an exercise began or ended
     }],
     ["shelf", (body) => desk.putShelf(body as Shelf)],
   ]);

@@ -67,6 +67,22 @@ export interface ReasonCode {
   is_false: boolean;
 }
 
+/** What an exercise can play. */
+export interface ExerciseScript {
+  name: string;
+  zh: string;
+  en: string;
+  alarms: number;
+  lasts_s: number;
+}
+
+/** The exercise that runs. */
+export interface Running {
+  script: string;
+  user: string;
+  until_ns: string;
+}
+
 /** What all desks have in common. */
 export interface DeskSettings {
   reasons: ReasonCode[];
@@ -135,9 +151,14 @@ export function isLossId(id: string): boolean {
   return id.startsWith("loss-");
 }
 
+/** Whether it is made up: known by the id alone, also before the desk has its row. */
+export function isExerciseId(id: string): boolean {
+  return id.startsWith("exercise-");
+}
+
 /** Whether the centre keeps evidence of it: not of a loss of view, nor of an exercise's alarm, which is in no ledger. */
 export function hasEvidence(id: string): boolean {
-  return !isLossId(id) && !id.startsWith("exercise-");
+  return !isLossId(id) && !isExerciseId(id);
 }
 
 /** What decides whether an act can be done; `linked`: the centre hears this page. */

@@ -9,6 +9,8 @@ import type { View } from "../views.ts";
 import { t } from "../words.ts";
 import { set } from "../written.ts";
 import type { Dialog } from "./dialog.ts";
+import type { Exercises } from "./exercise.ts";
+import { exerciseHtml } from "./exercise.ts";
 import type { Notice } from "./notice.ts";
 import { dutyTable, sheetCsv, sheetHtml, shelvesTable } from "./sheet.ts";
 import type { Sheet, ShiftNow } from "./sheet.ts";
@@ -23,17 +25,20 @@ export class ShiftView implements View {
   private readonly dialog: Dialog;
   private readonly notice: Notice;
   private readonly shelving: Shelving;
+  private readonly exercises: Exercises;
   private state: State | null = null;
   private readonly shift = new Poll(ASK_MS, () => this.load(this.state!));
 
-  constructor(root: HTMLElement, dialog: Dialog, notice: Notice, shelving: Shelving) {
+  constructor(root: HTMLElement, dialog: Dialog, notice: Notice, shelving: Shelving, exercises: Exercises) {
     this.root = root;
     this.dialog = dialog;
     this.notice = notice;
     this.shelving = shelving;
+    this.exercises = exercises;
     root.innerHTML = `<section class="noprint"><h2></h2><div class="bar"></div>
       <div class="plot scroll" data-testid="duties" tabindex="0"></div>
-      <h2></h2><div class="plot scroll" data-testid="shelves" tabindex="0"></div></section>
+      <h2></h2><div class="plot scroll" data-testid="shelves" tabindex="0"></div>
+      <h2></h2><div class="bar" data-testid="exercises"></div></section>
       <section><h2></h2><div class="bar noprint"></div>
       <div class="plot scroll sheet" data-testid="sheet" tabindex="0"></div></section>`;
   }
@@ -45,6 +50,8 @@ export class ShiftView implements View {
       const shelf = target.dataset["shelf"];
       if (shelf !== undefined) return void this.shelving.end(Number(shelf)).then(() => this.renew());
       const name = target.dataset["shift"];
+      const exercise = target.dataset["exercise"];
+      if (exercise !== undefined) return void (exercise === "begin" ? this.exercises.begin() : this.exercises.end());
       if (name === "begin" || name === "end") void this.change({ act: name });
       if (name === "hand_over") void this.handOver();
       if (name === "print") window.print();
@@ -62,15 +69,17 @@ export class ShiftView implements View {
     const linked = state.connection === "live" || state.connection === "stale";
     if (!this.root.hidden && linked) this.shift.look(now);
     const titles = this.root.querySelectorAll<HTMLElement>("h2");
-    const [title, shelvesTitle, sheetTitle] = [titles[0]!, titles[1]!, titles[2]!];
+    const [title, shelvesTitle, exerciseTitle, sheetTitle] = [titles[0]!, titles[1]!, titles[2]!, titles[3]!];
     const failed = this.shift.failed ? `<span class="end">▲ ${t("sheetFailed")}</span>` : "";
     set(title, `${t("shift")} <span>${this.now === null ? "—" : this.now.on_duty.length}</span>${failed}`);
     const shelves = [...state.desk.shelves.values()];
     set(shelvesTitle, `${t("shelves")} <span>${shelves.filter((x) => x.ended_ns === null).length}</span>`);
     set(sheetTitle, `${t("sheet")} ${failed}`);
     const bars = this.root.querySelectorAll<HTMLElement>(".bar");
-    const [duty, sheet] = [bars[0]!, bars[1]!];
+    const [duty, exercise, sheet] = [bars[0]!, bars[1]!, bars[2]!];
     set(duty, this.buttons(linked));
+    set(exerciseTitle, t("exTitle"));
+    set(exercise, exerciseHtml(state));
     set(
       sheet,
       `<button type="button" data-shift="print">${t("print")}</button><button type="button" data-shift="csv">${t("download")}</button>`,

@@ -1,4 +1,4 @@
-/** Zoom and drag of the detail strip, zoom of the close-up: wheel at the pointer, drag, keys + − 0, double click. */
+/** Zoom and drag of the detail strip and of the close-up: wheel at the pointer, drag, keys + − 0, double click. */
 
 import type { State } from "../state.ts";
 import { WINDOW_M } from "../state.ts";
@@ -8,6 +8,7 @@ const STEP = 1.25; // of one notch of the wheel, or one key
 const DRAG_PX = 4; // less is a click
 const CLOSE_MIN = 0.5;
 const CLOSE_MAX = 6;
+const SHIFT_M_MAX = 1_000; // farther from what it follows, the close-up would be another picture
 
 /** Show more or less of the road; the station stays at its place of the strip. */
 export function zoomWindow(state: State, factor: number, atM: number): void {
@@ -31,17 +32,28 @@ export function zoomClose(state: State, factor: number): void {
   state.closeZoom = Math.max(CLOSE_MIN, Math.min(CLOSE_MAX, state.closeZoom * factor));
 }
 
+/** Drag the close-up by so many pixels; what was under the pointer stays under it. */
+export function dragClose(state: State, dxPx: number, dyPx: number, perMetre: number): void {
+  const bounded = (m: number): number => Math.max(-SHIFT_M_MAX, Math.min(SHIFT_M_MAX, m));
+  const [a, b] = state.closeShift;
+  state.closeShift = [bounded(a - dxPx / perMetre), bounded(b + dyPx / perMetre)];
+}
+
+export function isDragged(state: State): boolean {
+  return state.closeShift[0] !== 0 || state.closeShift[1] !== 0;
+}
+
 interface Acts {
   /** A notch or key; `xPx` is where the pointer is, NaN for a key. */
   zoom(factor: number, xPx: number): void;
   reset(): void;
-  /** The pointer was dragged by so many pixels. */
-  drag?(dxPx: number): void;
+  /** The pointer was dragged by so many pixels, to the right and down. */
+  drag(dxPx: number, dyPx: number): void;
 }
 
 /** Add the listeners of one canvas; a drag is no click. */
 export function zoomable(canvas: HTMLCanvasElement, acts: Acts): void {
-  let [lastX, moved] = [NaN, 0];
+  let [lastX, lastY, moved] = [NaN, NaN, 0];
   const xOf = (event: MouseEvent): number => event.clientX - canvas.getBoundingClientRect().left;
   canvas.tabIndex = 0;
   canvas.addEventListener("wheel", (event) => {
@@ -57,20 +69,18 @@ export function zoomable(canvas: HTMLCanvasElement, acts: Acts): void {
     else return;
     event.preventDefault();
   });
-  const { drag } = acts;
-  if (drag === undefined) return;
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
-    [lastX, moved] = [xOf(event), 0];
+    [lastX, lastY, moved] = [xOf(event), event.clientY, 0];
     canvas.setPointerCapture(event.pointerId);
   });
   canvas.addEventListener("pointermove", (event) => {
     if (Number.isNaN(lastX)) return;
     const x = xOf(event);
-    moved += Math.abs(x - lastX);
+    moved += Math.abs(x - lastX) + Math.abs(event.clientY - lastY);
     if (moved > DRAG_PX) {
-      drag(x - lastX);
-      lastX = x;
+      acts.drag(x - lastX, event.clientY - lastY);
+      [lastX, lastY] = [x, event.clientY];
     }
   });
   for (const end of ["pointerup", "pointercancel"] as const) canvas.addEventListener(end, () => lastX = NaN);

@@ -1,15 +1,14 @@
 /** The time bar of a replay: the kept day and the minutes around the shown moment, with violations and gaps. */
 
-import type { Episode } from "../api.ts";
 import { begin, colours, gradeColour, hatch, line, mark, pointIn, rect, text } from "../draw.ts";
 import type { Ctx } from "../draw.ts";
 import { clock, date, escape, ms } from "../format.ts";
-import { isAlarm } from "../order.ts";
-import { shownGrade } from "../row.ts";
 import type { State } from "../state.ts";
 import type { View } from "../views.ts";
 import { t, wordOf } from "../words.ts";
 import type { Gap } from "./answer.ts";
+import { lasts } from "./grades.ts";
+import type { Mark } from "./grades.ts";
 import { LEAD_MS, SPEEDS } from "./player.ts";
 import type { Player } from "./player.ts";
 import { set } from "../written.ts";
@@ -135,10 +134,10 @@ export class BarView implements View {
         if (b > a) hatch(ctx, a, gap.esn === null ? y : y + h / 2, Math.max(1, b - a), gap.esn === null ? h : h / 2);
       }
       ticks(ctx, scale, y + h, w);
-      for (const episode of marked(live, scale)) {
-        const x = scale.x(ms(episode.start_ns));
-        if (h === NEAR_H) mark(ctx, shownGrade(episode), x, y + h / 2, 5, episode.open);
-        else line(ctx, x, y, x, y + h, gradeColour(shownGrade(episode)), 1.5);
+      for (const { episode, atMs, grade } of this.marked(live, scale)) {
+        const x = scale.x(atMs);
+        if (h === NEAR_H) mark(ctx, grade, x, y + h / 2, 5, atMs <= player.tMs && lasts(episode, player.tMs));
+        else line(ctx, x, y, x, y + h, gradeColour(grade), 1.5);
       }
       const x = scale.x(player.tMs);
       line(ctx, x, y - 3, x, y + h + 3, colours().sel, 2);
@@ -163,8 +162,8 @@ export class BarView implements View {
     const [x, y] = pointIn(this.canvas!, event);
     const scale = y < (DAY_Y + DAY_H + NEAR_Y) / 2 ? day : near;
     const live = this.player.live;
-    const hits = marked(live, scale)
-      .map((episode) => ({ episode, far: Math.abs(scale.x(ms(episode.start_ns)) - x) }))
+    const hits = this.marked(live, scale)
+      .map(({ episode, atMs }) => ({ episode, far: Math.abs(scale.x(atMs) - x) }))
       .filter(({ far }) => far < (scale === near ? PICK_PX : 3))
       .sort((a, b) => a.far - b.far);
     const hit = hits[0]?.episode;
@@ -174,14 +173,15 @@ export class BarView implements View {
       this.acts.seek(this.player.tMs);
     } else this.acts.seek(scale.from + ((x - 12) / (this.canvas!.clientWidth - 24)) * (scale.to - scale.from));
   }
-}
 
-/** The alarms that began within a scale, and the chosen episode. */
-function marked(live: State, scale: Scale): Episode[] {
-  return [...live.episodes.values()].filter((x) => {
-    const at = ms(x.start_ns);
-    return at >= scale.from && at <= scale.to && (isAlarm(x) || x.id === live.selected);
-  });
+  /** Where alarms began and rose within a scale, each with the grade of that moment; of the chosen episode all grades. */
+  private marked(live: State, scale: Scale): Mark[] {
+    const { grades } = this.player.past;
+    return [...live.episodes.values()]
+      .filter((x) => ms(x.start_ns) <= scale.to && lasts(x, scale.from))
+      .flatMap((x) => grades.marks(x, x.id === live.selected))
+      .filter(({ atMs }) => atMs >= scale.from && atMs <= scale.to);
+  }
 }
 
 function ticks(ctx: Ctx, scale: Scale, y: number, w: number): void {

@@ -1,16 +1,18 @@
 /** The page's state as it was at a replayed moment: what the pictures draw meanwhile in place of the live one. Pure. */
 
-import type { Episode, Rsu } from "../api.ts";
+import type { Rsu } from "../api.ts";
 import type { Fleet } from "../fleet.ts";
 import { ms } from "../format.ts";
 import { hatches, radarCovers } from "../site.ts";
 import { State } from "../state.ts";
 import { losses } from "../supervision.ts";
+import { Grades } from "./grades.ts";
 
 const REACH_MS = 30_000; // before its start a chosen violation's vehicle is followed already
 
 export class Past {
   readonly state = new State();
+  readonly grades = new Grades();
   /** The vehicle that was clicked in the replayed picture; null: none. */
   follow: bigint | null = null;
   private rows: readonly Rsu[] = [];
@@ -22,6 +24,9 @@ export class Past {
     state.fleet = fleet;
     state.theme = live.theme;
     state.windowFrom = live.windowFrom;
+    state.windowM = live.windowM;
+    state.closeZoom = live.closeZoom;
+    state.closeShift = live.closeShift;
     state.selected = live.selected;
     state.complete = live.complete;
     state.replayMs = tMs;
@@ -39,7 +44,7 @@ export class Past {
     const { episodes } = this.state;
     episodes.clear();
     for (const episode of live.episodes.values()) {
-      const then = episodeAt(episode, tMs);
+      const then = this.grades.at(episode, tMs);
       if (then !== null && (then.open || then.id === live.selected)) episodes.set(then.id, then);
     }
     for (const [id, detail] of live.details) this.state.details.set(id, detail);
@@ -66,11 +71,4 @@ export class Past {
     if (slot < 0 && chosen.vehicle?.terminal) slot = fleet.findTerminal(chosen.vehicle.terminal);
     return slot < 0 ? null : (fleet.track[slot] ?? null);
   }
-}
-
-/** An episode as it was at a moment: open from its start to its end, with the highest grade that it had; null before it. */
-export function episodeAt(episode: Episode, tMs: number): Episode | null {
-  if (tMs < ms(episode.start_ns)) return null;
-  if (!episode.open && tMs >= ms(episode.end_ns ?? episode.stamps.measured_ns)) return episode;
-  return { ...episode, open: true, grade: episode.grade_max, end_ns: null };
 }

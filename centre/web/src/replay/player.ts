@@ -7,6 +7,7 @@ import type { State } from "../state.ts";
 import { lanePlace } from "../site.ts";
 import { readAnswer } from "./answer.ts";
 import type { Answer, Gap } from "./answer.ts";
+import type { GradesBody } from "./grades.ts";
 import { Film } from "./film.ts";
 import { Past } from "./past.ts";
 import { Projector } from "./projector.ts";
@@ -18,6 +19,7 @@ const EDGE_MS = 3_000; // behind the present: what is nearer has not come from a
 const AHEAD_S = 15; // of real time: so far ahead is fetched
 const FRAME_MS_MAX = 3_000; // a page that was hidden for longer does not leap
 const RETRY_MS = 2_000;
+const GRADES_EACH_MS = 5_000; // what happens meanwhile has grades too
 
 /** What the centre keeps. */
 export interface Bounds {
@@ -49,6 +51,8 @@ export class Player {
   private lastMs = NaN; // performance.now() of the last frame
   private readonly fetching = new Set<string>();
   private retryAt = 0;
+  private gradesToMs = NaN; // until when the grades have been asked for
+  private gradesAt = 0;
 
   constructor(live: State) {
     this.live = live;
@@ -73,7 +77,7 @@ export class Player {
     this.playing = true;
     this.fault = "";
     this.retryAt = 0;
-    void this.fetchBounds();
+    void this.fetchBounds().then(() => this.fetchGrades());
     if (violation !== null) void this.fetchClip(violation);
     this.seek(tMs);
   }
@@ -111,6 +115,7 @@ export class Player {
       this.loading = held - this.tMs < 1 && this.edgeMs() - this.tMs > 1_000;
     }
     this.fetchAround();
+    if (nowMs > this.gradesAt) void this.fetchGrades();
     this.live.replayMs = this.tMs;
     this.projector.show(this.tMs);
     this.past.show(this.live, this.fleet!, this.film.rsusAt(this.tMs), this.tMs);
@@ -173,6 +178,18 @@ export class Player {
       const gaps = body.gaps.map((x) => ({ fromMs: ms(x.from_ns), toMs: ms(x.to_ns), reason: x.reason, esn: x.esn }));
       this.bounds = { fromMs: ms(body.from_ns), gaps };
       if (this.active && this.tMs < this.bounds.fromMs) this.seek(this.bounds.fromMs);
+    });
+  }
+
+  /** Fetch which grade each episode had when: at first of all that is kept, then of what has happened since. */
+  private async fetchGrades(): Promise<void> {
+    this.gradesAt = performance.now() + GRADES_EACH_MS;
+    const toMs = this.live.nowMs();
+    const fromMs = Number.isNaN(this.gradesToMs) ? this.bounds?.fromMs : this.gradesToMs - MINUTE_MS;
+    if (fromMs === undefined) return;
+    await this.once("grades", async () => {
+      this.past.grades.add(await get<GradesBody>(`/api/grades?from_ns=${nanoseconds(fromMs)}&to_ns=${nanoseconds(toMs)}`));
+      this.gradesToMs = toMs;
     });
   }
 
