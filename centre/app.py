@@ -14,6 +14,7 @@ from structlog.typing import FilteringBoundLogger as Logger
 from centre import postgresql
 from centre.access.service import Access, Facts, Limits
 from centre.asker import Asker
+from centre.beside import Beside
 from centre.broker import BrokerLink
 from centre.checking import Check
 from centre.database import Database
@@ -104,6 +105,7 @@ class Centre:
     directory: Directory
     parts: dict[str, Callable[[], Awaitable[None]]]  # what further parts do while the centre runs, by name
     history: History | None  # where all vehicles were; None: there is no folder for it
+    beside: Beside
 
     async def start(self) -> None:
         """Restore the units' states from the database; raises UnreadableError."""
@@ -120,21 +122,21 @@ class Centre:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.ingest.run(), name="centre.ingest")
             tasks.create_task(self.feed.run(), name="centre.event_stream")
-            tasks.create_task(self.tracks.run(), name="centre.tracks")
-            tasks.create_task(self._publish_state(), name="centre.publish_state")
             tasks.create_task(self._look_after_storage(), name="centre.storage")
-            tasks.create_task(self.asker.run(), name="centre.asker")
-            tasks.create_task(self.access.run(), name="centre.access")
+            beside: dict[str, Callable[[], Awaitable[None]]] = {
+                "tracks": self.tracks.run, "state": self._publish_state, "asker": self.asker.run,
+                "access": self.access.run,
+            }  # fmt: skip
             if self.history is not None:
-                tasks.create_task(self.history.follow(self.database), name="centre.history")
+                beside["history"] = partial(self.history.follow, self.database)
+            if self.storage.refused is None:  # what can't be read can't be mended either
+                beside |= self.desk.works | self.outward.works | self.parts
+            for name, run in beside.items():
+                tasks.create_task(self.beside.keep(name, run), name=f"centre.{name}")
             if self.storage.refused is not None:
                 tasks.create_task(self.storage.until_healed(), name="centre.healed")
-                return  # what can't be read can't be mended either
-            tasks.create_task(self.desk.run(), name="centre.desk")
+                return
             tasks.create_task(self.damage.end_on_it(), name="centre.damage")
-            self.outward.begin(tasks)
-            for name, run in self.parts.items():
-                tasks.create_task(_finished(run), name=f"centre.{name}")
             if self.listener is not None:
                 tasks.create_task(self.listener.run(), name="centre.feed_listener")
             if self.storage.path is not None:
@@ -177,7 +179,7 @@ def build_centre(
 
     main_id : the site's first centre, where this is the second; None: this one
     """
-    engine, damage = storage.engine, Damage()
+    engine, damage, beside = storage.engine, Damage(), Beside(log)
     view, started_ns = view_of(site), clock.now_ns()
     rsus, gateways = _units(site, started_ns)
     tracks, broker = TrackHub(), BrokerLink(started_ns)
@@ -188,7 +190,8 @@ def build_centre(
     tracks.on_snapshot, shown = metrics.received_snapshot, Shown(metrics.stored.latency, clock.now_ns)
     bounds = bounds_of(site.config.site.origin, view.range_m, view.map_version)
     writer = Writer(
-        ViolationWriter(engine, clock.now_ns), log, lambda: feed.wake(), bounds, storage, damage.report,
+        ViolationWriter(engine, clock.now_ns, beside.bugs.note), log, lambda: feed.wake(), bounds, storage,
+        damage.report,
         metrics.stored.stored,
     )  # fmt: skip
     database = Database(
@@ -196,7 +199,9 @@ def build_centre(
     )
     access = Access(engine, database.read, writer.run, _access_facts(site, clock))
     present: Present = {}
-    feed = EventFeed(FeedEvents(database, lambda: overview, shown, present).read, database.bounds)
+    feed = EventFeed(
+        FeedEvents(database, lambda: overview, shown, present, beside.note).read, database.bounds
+    )
     history = open_history(site, storage.path, clock.now_ns, log)
     recorders = _recorders(site, tracks, lambda: overview, database, writer, clock.now_ns)
     presence = begin_presence(
@@ -223,8 +228,8 @@ def build_centre(
         main_id=main_id, shared=listener is not None, started_ns=started_ns,
         own_counts=_counts_of(
             writer, feed, tracks, database.reader, storage, asker, shown, metrics.stored.latency, access,
-            listener, history, *recorders.values(),
-        ) + list(outward.counts),
+            listener, history, beside.bugs, *recorders.values(),
+        ) + list(outward.counts), beside=beside,
     )  # fmt: skip
     looks = View(rsus, gateways, broker.state, lambda: database.fault)
     desk = _desk(site, view, looks, database, writer, feed, overview, present, clock, ingest)
@@ -232,7 +237,7 @@ def build_centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
         asker=asker, shown=shown, listener=listener, present=present, desk=desk, access=access,
-        outward=outward, history=history, parts={k: v.run for k, v in recorders.items()},
+        outward=outward, history=history, parts={k: v.run for k, v in recorders.items()}, beside=beside,
         now_ns=clock.now_ns, directory=Directory(site.vehicles, site.permits),
         health=Health(
             overview.ready, lambda: overview.counts()["centre"],
@@ -259,6 +264,7 @@ def _overview(
     shared: bool,
     started_ns: int,
     own_counts: list[Counter[str]],
+    beside: Beside,
 ) -> Overview:
     """Return what shows the present state of all parts."""
     config = site.config
@@ -269,7 +275,7 @@ def _overview(
         other_centre=main_id or (None if config.standby is None else config.standby.id),
         shared=shared,
         workers=WorkerWatch(expected=config.centre.ingest == "workers", started_ns=started_ns),
-        history=lambda: [] if history is None else history.notices(),
+        history=lambda: [] if history is None else history.notices(), beside=beside,
     )  # fmt: skip
 
 
@@ -309,11 +315,6 @@ def _recorders(
         now_ns=now_ns,
     )  # fmt: skip
     return {"search": Filler(read, writer.run, database.log), "statistics": sampler}
-
-
-async def _finished(run: Callable[[], Awaitable[None]]) -> None:
-    """Wait for a part that ends by itself, or never."""
-    await run()
 
 
 def _desk(

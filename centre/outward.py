@@ -1,9 +1,8 @@
 """What the centre gives to others: evidence files, warnings of drivers, events for other platforms."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from structlog.typing import FilteringBoundLogger as Logger
 
@@ -17,9 +16,6 @@ from centre.outreach.drivers import Drivers
 from centre.outreach.sender import Sender
 from centre.writer import Writer
 from edge.config import Site
-
-if TYPE_CHECKING:
-    import asyncio
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +31,10 @@ class Outward:
         """The counters of each."""
         return (self.evidence.counts, self.evidence.clips.counts, self.drivers.counts, self.sender.counts)
 
-    def begin(self, tasks: "asyncio.TaskGroup") -> None:
-        """Begin their work."""
-        tasks.create_task(self.evidence.run(), name="centre.evidence")
-        tasks.create_task(self.drivers.run(), name="centre.drivers")
-        tasks.create_task(self.sender.run(), name="centre.outreach")
+    @property
+    def works(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """What each does while the centre runs, by name."""
+        return {"evidence": self.evidence.run, "drivers": self.drivers.run, "outreach": self.sender.run}
 
 
 def build_outward(

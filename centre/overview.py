@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from centre.beside import Beside
 from centre.broker import BrokerLink
 from centre.database import Database
 from centre.faults import UnreadableError
@@ -49,14 +50,15 @@ class Overview:
         shared: bool = False,
         workers: WorkerWatch,
         history: Callable[[], Sequence[str]] = tuple,
+        beside: Beside,
     ) -> None:
         """`own_counts`: the counters of the centre's other parts; `asked(esn)`: `Asker.figures`.
 
         `strangers`: of `gate.Gate`.  `other_centre`: id of the site's second centre, or of the first.
         `shared`: other processes may write the database too.  `workers`: those that do so for a site
-        `history()`: why no history is kept now.
+        `history()`: why no history is kept now.  `beside`: what of the work beside delivery fails
         """
-        self._workers, self._history = workers, history
+        self._workers, self._history, self._beside = workers, history, beside
         self._other_centre, self._shared = other_centre, shared
         self._desk: Callable[[], Awaitable[dict[str, Any]]] | None = None  # its figures
         self._asked, self._strangers = asked, strangers
@@ -167,8 +169,16 @@ class Overview:
             "asked": sum(asked["asked"] for asked in asked_of),
             "recovered": sum(asked["recovered"] for asked in asked_of),
             "lost": sum(self._lost.values()),
-            "desk": None if self._desk is None else await self._desk(),
+            "desk": await self._desk_figures(),
         }
+
+    async def _desk_figures(self) -> dict[str, Any] | None:
+        """Return `desk` of the summary; None where there is none, or its figures can't be made."""
+        try:
+            return None if self._desk is None else await self._desk()
+        except Exception as error:  # the rest of the summary does not wait for it
+            self._beside.note("desk.figures", error)
+            return None
 
     def _warnings(self) -> list[dict[str, Any]]:
         own: Counter[str] = Counter(self._broker.link_counts())
@@ -185,6 +195,7 @@ class Overview:
             expected=self._other_centre,
             workers=self._workers.fault(self._now_ns()),
             history=self._history(),
+            failing=self._beside.failing,
         )
 
     def counts(self) -> dict[str, dict[str, Any]]:

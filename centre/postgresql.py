@@ -24,6 +24,8 @@ SESSION = (
     " WHERE current_setting('synchronous_commit') = 'off'",
 )
 FEED_WAIT = "SET LOCAL lock_timeout = '250ms'"
+LITTLE_WAIT = "SET LOCAL lock_timeout = '1s'"
+HELD = "55P03"  # a lock that did not become free in time
 # found dead after some 11 s, however long the kernel would wait; the address's own values come first
 CONNECTION: dict[str, int] = {
     "connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
@@ -80,6 +82,16 @@ def lock(db: sa.Connection, names: Iterable[str]) -> None:
     numbers = _numbers(names)
     if numbers:
         db.exec_driver_sql("SELECT pg_advisory_xact_lock(n) FROM unnest(%s::bigint[]) AS n", (numbers,)).all()
+
+
+def wait_little(db: sa.Connection) -> None:
+    """Let no lock hold up this transaction for long; an OperationalError where another one keeps it."""
+    db.exec_driver_sql(LITTLE_WAIT)
+
+
+def is_held(error: BaseException) -> bool:
+    """Say whether a transaction failed since another one kept a lock."""
+    return sqlstate_of(error) == HELD
 
 
 def try_lock(db: sa.Connection, names: Iterable[str]) -> bool:

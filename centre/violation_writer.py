@@ -16,6 +16,7 @@ from centre import changes, postgresql
 from centre import statements as sql
 from centre.attempts import Attempt, alone, together
 from centre.batch_decoder import Batch, UnreadableBatch
+from centre.beside import OnBug, uncared
 from centre.changes import Change
 from centre.commands import CommitResult, ReceivedJourney, StatusChange, StoreAsk
 from centre.faults import as_schema_error, cause_of
@@ -36,13 +37,14 @@ TRY_AGAIN_S = 0.02  # after the first failed try; twice as long after the second
 class ViolationWriter:
     """Commits batches and statuses, one transaction for each call; not thread-safe."""
 
-    def __init__(self, engine: sa.Engine, now_ns: Callable[[], int]) -> None:
+    def __init__(self, engine: sa.Engine, now_ns: Callable[[], int], on_bug: OnBug = uncared) -> None:
+        """`on_bug(work, error)`: an error that nobody expected; the rest goes its way."""
         # SQLite locks at the begin: a command (`centre user`) may write the file too, and a transaction that
         # has read before that one's commit could never write any more
         self._engine = engine.execution_options(exclusive=True)
         self._now_ns = now_ns
         self.limits = RowLimits()
-        self._settler = Settler(self._engine, now_ns)
+        self._settler = Settler(self._engine, now_ns, on_bug)
         self.counts: Counter[str] = Counter()  # of `tend`
         self._settler.begin(self.counts)
 
@@ -84,6 +86,7 @@ class ViolationWriter:
             found: list[Change] = []
             with self._engine.begin() as db:
                 if postgresql.is_postgresql(db):
+                    postgresql.wait_little(db)  # the ledger's next transaction waits behind this one
                     postgresql.lock(db, names)
                 result = work(db, found)
                 return result, _note(db, found)

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.app import TEND_S, oldest_kept_ns
+from centre.beside import Bugs
 from centre.changes import Change
 from centre.database_faults import no_database, opening, until_there
 from centre.faults import NotWrittenError, SchemaError
@@ -131,8 +132,9 @@ class _Work:
         engine = storage.engine
         rsus = UnitRegistry("rsu", [rsu.esn for rsu in site.config.rsu], self.started_ns)
         self.stored = StoredMetrics(rsus.rows(), partial(ahead_ns, rsus))
+        self.bugs = Bugs(process.log)
         self.writer = Writer(
-            ViolationWriter(engine, now_ns), process.log, lambda: None, bounds, storage,
+            ViolationWriter(engine, now_ns, self.bugs.note), process.log, lambda: None, bounds, storage,
             on_stored=self.stored.stored,
         )  # fmt: skip
         # before the first commit: a database that holds items is taken for one that was never lost
@@ -249,7 +251,7 @@ class _Work:
 
     def _counts(self) -> dict[str, int]:
         found: Counter[str] = self.ingest.counts + self.writer.counts + self.queue.counts
-        found += self.stored.latency.counts + self.rsus.counts
+        found += self.stored.latency.counts + self.rsus.counts + self.bugs.counts
         if self.guard is not None:
             found.update(self.guard.guard.counts)
         if self.tls is not None:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.typing import FilteringBoundLogger as Logger
 
+from centre import postgresql
 from centre.batch_decoder import ANYWHERE, Batch, UnreadableBatch, decode_batch
 from centre.changes import Change
 from centre.commands import (
@@ -27,7 +28,7 @@ from centre.commands import (
 )
 from centre.commit_size import CommitSize
 from centre.database_file import is_damage
-from centre.faults import NotWrittenError
+from centre.faults import NotWrittenError, cause_of, reason_of
 from centre.inbox import QueuedBatch
 from centre.storage import MovedError, Storage
 from centre.violation_writer import ViolationWriter
@@ -40,6 +41,10 @@ IDLE_S = 0.5  # without a commit: the database's file is tended
 
 def ignore(_fault: str) -> None:
     """Where nobody mends a damaged database."""
+
+
+class _RefusedError(Exception):
+    """The database refuses one transaction, not others."""
 
 
 class Writer:
@@ -93,13 +98,19 @@ class Writer:
     async def run(self, work: Callable[[sa.Connection, list[Change]], Result], *names: str) -> Result:
         """Run `ViolationWriter.run` of this work: a transaction of its own, announced in the feed.
 
-        Raises what `work` raises, and what `execute` does.
+        Raises what `work` raises, and what `execute` does; NotWrittenError also where the database refuses
+        this work alone, or another process holds its rows: the database works all the same.
         """
 
         def write() -> Result:
             if self._storage is not None:
                 self._storage.admit_writes()
-            result = self._violation_writer.run(work, names)
+            try:
+                result = self._violation_writer.run(work, names)
+            except SQLAlchemyError as error:
+                if cause_of(error) == "storage" and not postgresql.is_held(error):
+                    raise
+                raise _RefusedError(reason_of(error)) from error
             if self._storage is not None:
                 self._storage.secure()
                 self._storage.mark(self._violation_writer.feed_n)
@@ -119,6 +130,10 @@ class Writer:
             if is_damage(error):
                 self._on_damage(self.fault)
             raise NotWrittenError(self.fault) from error
+        except _RefusedError as error:
+            self.counts["commit.refused"] += 1
+            self._log.error("commit.refused", error=str(error))
+            raise NotWrittenError(str(error)) from error
         self.fault, self._committed_s = None, time.monotonic()
         return result
 

@@ -52,9 +52,9 @@ def set_prior(
     if not (old_var > 0.0 and var > 0.0):
         return
     head = int(tracks.ints[i, at.RING_HEAD])
-    unpack(states, i, rings.packed, i, head)
+    unpack(states, i, rings.packed, rings.bound, i, head)
     _exchange(states, i, 1.0 / var - 1.0 / old_var, mean / var - old / old_var)
-    pack(states, i, rings.packed, i, head)
+    pack(states, i, rings.packed, rings.bound, i, head)
     rebuild(tracks, rings, i, settings, work)
     floats[i, at.EXTENT_PRIOR], floats[i, at.EXTENT_PRIOR_VAR] = mean, var
 

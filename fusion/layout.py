@@ -26,6 +26,7 @@ N_X = 19
 # bias of a terminal, and without
 N_PACKED = N_X + N_DIM * (N_DIM + 1) // 2
 N_PACKED_RADAR = N_X + N_RADAR * (N_RADAR + 1) // 2
+N_PACKED_BOUND = N_PACKED - N_PACKED_RADAR  # what a bias adds to it
 
 # Column of `ints` (n, N_INT), int64
 STATUS, STAMP, ARRIVED, BORN, SERIAL, TERMINAL, RADAR_NS, ENFORCING_NS, GNSS_NS = 0, 1, 2, 3, 4, 5, 6, 7, 8
@@ -194,7 +195,8 @@ class Rings(NamedTuple):
 
     stamps: I2  # (n, RING) [ns]
     meas: F3  # (n, RING, N_MEAS)
-    packed: F3  # (n, RING, N_PACKED)
+    packed: F3  # (n, RING, N_PACKED_RADAR)
+    bound: F3  # (n, RING, N_PACKED_BOUND): in memory for tracks with a terminal only
 
 
 class Terminals(NamedTuple):

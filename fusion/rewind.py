@@ -15,8 +15,11 @@ from fusion.track_store import take_row
 
 
 @kernel(inline=True)
-def pack(states: States, i: int, packed: F3, j: int, k: int) -> None:
-    """Write row i of `states`, its live dimensions, as packed state k of ring j; P column by column."""
+def pack(states: States, i: int, packed: F3, bound: F3, j: int, k: int) -> None:
+    """Write row i of `states`, its live dimensions, as packed state k of ring j; P column by column.
+
+    packed, bound : of the rings
+    """
     X, P = states.X, states.P
     for a in range(at.N_X):
         packed[j, k, a] = X[i, a]
@@ -26,24 +29,32 @@ def pack(states: States, i: int, packed: F3, j: int, k: int) -> None:
             packed[j, k, n] = P[i, a, b]
             n += 1
     if X[i, at.BOUND] != 0.0:
+        n = 0
         for b in range(at.N_RADAR, at.N_DIM):
             for a in range(b + 1):
-                packed[j, k, n] = P[i, a, b]
+                bound[j, k, n] = P[i, a, b]
                 n += 1
 
 
 @kernel
-def unpack(states: States, i: int, packed: F3, j: int, k: int) -> None:
+def unpack(states: States, i: int, packed: F3, bound: F3, j: int, k: int) -> None:
     """Write the packed state k of ring j to row i of `states`, its live dimensions."""
     X, P = states.X, states.P
     for a in range(at.N_X):
         X[i, a] = packed[j, k, a]
     n = at.N_X
-    for b in range(at.N_DIM if X[i, at.BOUND] != 0.0 else at.N_RADAR):
+    for b in range(at.N_RADAR):
         for a in range(b + 1):
             P[i, a, b] = packed[j, k, n]
             P[i, b, a] = packed[j, k, n]
             n += 1
+    if X[i, at.BOUND] != 0.0:
+        n = 0
+        for b in range(at.N_RADAR, at.N_DIM):
+            for a in range(b + 1):
+                P[i, a, b] = bound[j, k, n]
+                P[i, b, a] = bound[j, k, n]
+                n += 1
 
 
 @kernel(inner=True)
@@ -67,7 +78,7 @@ def restart(tracks: Tracks, rings: Rings, i: int, stamp_ns: int, M: F2, m: int) 
     ints = tracks.ints
     ints[i, at.RING_HEAD], ints[i, at.RING_LEN], ints[i, at.STAMP] = 0, 1, stamp_ns
     _write(rings, i, 0, stamp_ns, M, m)
-    pack(tracks.states, i, rings.packed, i, 0)
+    pack(tracks.states, i, rings.packed, rings.bound, i, 0)
 
 
 @kernel
@@ -108,7 +119,7 @@ def past_state(tracks: Tracks, rings: Rings, i: int, t_ns: int, out: States, j: 
     if k < 0:
         return False
     slot = _slot(tracks.ints[i, at.RING_HEAD], k, rings.stamps.shape[1])
-    unpack(out, j, rings.packed, i, slot)
+    unpack(out, j, rings.packed, rings.bound, i, slot)
     predict(out, j, (t_ns - rings.stamps[i, slot]) * 1e-9, tuning)
     return True
 
@@ -158,7 +169,7 @@ def append(
     else:
         copy(predicted, j, states, i)
         apply(states, i, M, m, settings, work)
-    pack(states, i, rings.packed, i, slot)
+    pack(states, i, rings.packed, rings.bound, i, slot)
     ints[i, at.STAMP] = stamp_ns
 
 
@@ -179,7 +190,7 @@ def _fuse_again(tracks: Tracks, rings: Rings, i: int, k: int, settings: Settings
         refused = apply(states, i, rings.meas[i], slot, settings, work)
         if j == k:
             outcome = refused
-        pack(states, i, rings.packed, i, slot)
+        pack(states, i, rings.packed, rings.bound, i, slot)
     ints[i, at.STAMP] = before_ns
     return outcome
 
@@ -212,12 +223,12 @@ def fuse(
     ints[i, at.RING_LEN] = n + 1
     _write(rings, i, _slot(head, k, size), stamp_ns, M, m)
     if k < n:
-        unpack(tracks.states, i, rings.packed, i, _slot(head, k - 1, size))
+        unpack(tracks.states, i, rings.packed, rings.bound, i, _slot(head, k - 1, size))
     return _fuse_again(tracks, rings, i, k, settings, work)
 
 
 @kernel
 def rebuild(tracks: Tracks, rings: Rings, i: int, settings: Settings, work: F1) -> None:
     """Compute the states of ring i from its measurements and its first state; row i becomes its newest."""
-    unpack(tracks.states, i, rings.packed, i, int(tracks.ints[i, at.RING_HEAD]))
+    unpack(tracks.states, i, rings.packed, rings.bound, i, int(tracks.ints[i, at.RING_HEAD]))
     _fuse_again(tracks, rings, i, 1, settings, work)

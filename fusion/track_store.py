@@ -120,7 +120,8 @@ class TrackStore:
         self.rings = Rings(  # np.zeros: the system provides pages of rows only when they are used
             stamps=np.zeros((n, RING), dtype=np.int64),
             meas=np.zeros((n, RING, at.N_MEAS)),
-            packed=np.zeros((n, RING, at.N_PACKED)),
+            packed=np.zeros((n, RING, at.N_PACKED_RADAR)),
+            bound=np.zeros((n, RING, at.N_PACKED_BOUND)),
         )
         self._predicted = _states(max(n, 2))  # two tracks are compared in it, even if tracks_max is 1
         self.is_checked: bool  # a kernel has checked the types of the tuples below and above

@@ -218,7 +218,7 @@ def _ring(store: TrackStore, i: int) -> RingState:
     meas: F64 = rings.meas[i, order]
     what = meas[:, at.WHAT].astype(np.int64)
     kinds = what.tolist()
-    unpack(store.scratch.predicted, 0, rings.packed, i, head)
+    unpack(store.scratch.predicted, 0, rings.packed, rings.bound, i, head)
     measurements = {}
     for kind in sorted(set(kinds)):
         name, names = MEASUREMENTS[kind]
@@ -305,7 +305,7 @@ def _restore_track(store: TrackStore, terminals: TerminalTable, stored: StoredTr
                 rings.meas[i, places, at.Z_LANE] = np.nan  # of a version that knew no lanes
     load_state(store.tracks.states, i, ring.base)
     store.ints[i, at.RING_HEAD], store.ints[i, at.RING_LEN] = 0, n
-    pack(store.tracks.states, i, rings.packed, i, 0)
+    pack(store.tracks.states, i, rings.packed, rings.bound, i, 0)
     rebuild(store.tracks, rings, i, store.settings, store.scratch.vector)
     _load(store, i, stored)
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -37,7 +37,7 @@ Result = TypeVar("Result")
 
 
 class Desk:
-    """The desk of one centre: `run` it while the centre serves."""
+    """The desk of one centre; `works` are done while the centre serves."""
 
     def __init__(
         self,
@@ -75,13 +75,13 @@ class Desk:
         """Take in what is committed now; called in the event loop after each commit."""
         self._awake.set()
 
-    async def run(self) -> None:
-        """Take alarms in and watch the time, until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._take_in(), name="desk.intake")
-            tasks.create_task(self._watch(), name="desk.watch")
-            tasks.create_task(self._watch_view(), name="desk.view")
-            tasks.create_task(self._trim(), name="desk.trim")
+    @property
+    def works(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """What the desk does while the centre serves, by name; each goes its own way."""
+        return {
+            "desk.intake": self._take_in, "desk.watch": self._watch, "desk.view": self._watch_view,
+            "desk.trim": self._trim,
+        }  # fmt: skip
 
     async def act(self, alarm_id: str, wanted: Wanted, actor: Actor) -> list[dict[str, Any]]:
         """Carry out an act; return the Handling of each alarm that it changed. Raises RefusedError."""
@@ -131,6 +131,7 @@ class Desk:
 
     async def _take_in(self) -> None:
         """Take in what the feed announces; first whatever has no row yet."""
+        self._intake.begin_anew()
         work = self._intake.catch_up
         while True:
             if work == self._intake.read_feed:

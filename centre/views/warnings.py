@@ -4,11 +4,13 @@ Each has a `kind` that the page has words for in its languages, whom it is about
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from centre.workers.watch import Fault
 
 SOUND = Fault()
+NOTHING: Mapping[str, str] = MappingProxyType({})
 REFUSED = "refused."  # counts of whose messages were refused, and why: `edge.link_security`
 PARTS_MAX = 16  # names in one line
 # of a part's own status: reasons in `degraded` of an RSU, `tls.REASON` in the counts of a gateway or of ours
@@ -43,13 +45,14 @@ def warnings(
     expected: str | None,
     workers: Fault = SOUND,
     history: Sequence[str] = (),
+    failing: Mapping[str, str] = NOTHING,
 ) -> list[dict[str, Any]]:
     """Return `warnings` of `/api/summary`.
 
     notices : of the database's files.  asked_of : RSUs that are asked for what the database lacks
     workers : what is wrong with those of the site
     centres : `centres` of the summary.  expected : id of the site's other centre; None: there is one only
-    history : why the vehicles' history is not kept now
+    history : why the vehicles' history is not kept now.  failing : work beside delivery, and why it fails
     """
     found: list[dict[str, Any]] = []
     if workers.absent:
@@ -60,6 +63,8 @@ def warnings(
         found.append(_line("workers_behind", (), str(workers.behind)))
     found += [_line("database_aside", (), notice) for notice in notices]
     found += [_line("history_stopped", (), why) for why in history]
+    if failing:
+        found.append(_line("work_fails", tuple(failing), next(iter(failing.values()))))
     if asked_of:
         found.append(_line("asking", asked_of))
     if expected is not None and not _lives(expected, centres):

@@ -57,7 +57,8 @@ async def test_an_unknown_cursor_is_reset(tmp_path: Path) -> None:
         centre.send(1, violation())
         await centre.until_sent(1)
         async with centre.events(after=99) as stream:
-            assert [found async for found in _first(stream, "reset", 1)] == [(1, "reset", {"cursor": 1})]
+            ((number, kind, data),) = [found async for found in _first(stream, "reset", 1)]
+            assert (kind, data) == ("reset", {"cursor": number}), "the desk's row may have followed"
         assert (await centre.http.get("/api/events?after=x")).status_code == 400
 
 

@@ -14,6 +14,8 @@ from centre.violation_writer import ViolationWriter
 from tests.support.centre_database import Centre
 from tests.support.centre_samples import MS, T0_NS, episode_id, item, payload, violation
 
+N_TURN = 4  # transactions that one turn settles
+
 
 @pytest.fixture
 def centre(engine: sa.Engine) -> Centre:
@@ -126,3 +128,56 @@ def _raise(error: Exception) -> Any:
         raise error
 
     return fail
+
+
+def test_a_bug_in_settling_is_logged_once_and_the_rest_goes_through(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("centre.settling.ROWS_MAX", N_TURN)
+    announce, found = Settler._announce, []
+
+    def fail_at_the_second(self: Settler, db: sa.Connection, changes: Any) -> None:
+        if any(change.key == episode_id(2) for change in changes):
+            raise TypeError("a bug")
+        announce(self, db, changes)
+
+    writer = centre.violation_writer
+    monkeypatch.setattr(writer._settler, "_on_bug", lambda work, error: found.append((work, str(error))))
+    with monkeypatch.context() as killed:
+        killed.setattr(Settler, "settle", lambda _self, _counts: False)
+        for n in range(1, N_TURN + 2):  # more than one turn: none of the others waits for the next commit
+            centre.send(n, violation(n))
+    monkeypatch.setattr(Settler, "_announce", fail_at_the_second)
+    assert writer.tend()
+    others = [episode_id(n) for n in range(1, N_TURN + 2) if n != 2]
+    assert [change.key for change in centre.reader.changes(0)] == others
+    assert set(found) == {("settle", "a bug")}
+    assert writer.counts["settle.failed"] == writer.counts["settle.refused"] == 1
+    assert not writer.tend()
+
+
+def test_no_more_numbers_are_at_risk_than_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backlog is settled without the disk up to so many numbers; then one commit waits for it."""
+    monkeypatch.setattr("centre.settling.ROWS_MAX", N_TURN)
+    engine = open_database(f"sqlite:///{tmp_path / 'centre.sqlite'}")
+    centre = Centre(engine)
+    with monkeypatch.context() as killed:
+        killed.setattr(Settler, "settle", lambda _self, _counts: False)
+        for n in range(1, 2 * N_TURN + 1):
+            centre.send(n, violation(n))
+    said: list[str] = []
+    sa.event.listen(engine, "checkout", lambda connection, *_: connection.set_trace_callback(said.append))
+    monkeypatch.setattr("centre.settling.NUMBERS_LEFT_OUT", N_TURN + 2)
+    assert centre.violation_writer.tend()
+    assert len(centre.reader.changes(0, 1_000)) == 2 * N_TURN
+    turns = "".join({"NORMAL": "n", "FULL": "f", "commit": "c"}.get(_word(text), "") for text in said)
+    # the numbers left out; one turn at risk; one that finds too much at risk, which is done again at no risk
+    assert turns.removeprefix("c").startswith("ncf" + "ncf" + "c"), turns
+    engine.dispose()
+
+
+def _word(statement: str) -> str:
+    """Return what a statement is about: the level that it sets, or that it commits."""
+    return "commit" if statement.upper().startswith("COMMIT") else statement.rpartition("=")[2]

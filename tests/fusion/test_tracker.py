@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fusion.config import FusionConfig, Terminal
-from fusion.layout import BOUND, N_PACKED, N_PACKED_RADAR, RING_HEAD, RING_LEN, STATUS
+from fusion.layout import BOUND, RING_HEAD, RING_LEN, STATUS
 from fusion.observations import ObjectScan
 from fusion.track_store import RING, chi2_quantile
 from fusion.tracker import Tracker
@@ -284,7 +284,8 @@ def ring_of(tracker: Tracker, i: int) -> list[list[float]]:
     """The live part of a track's ring: stamps, then the packed states, oldest first."""
     store, rings = tracker.store, tracker.store.rings
     order = (store.ints[i, RING_HEAD] + np.arange(store.ints[i, RING_LEN])) % RING
-    states = [row[: N_PACKED if row[BOUND] else N_PACKED_RADAR].tolist() for row in rings.packed[i, order]]
+    pairs = zip(rings.packed[i, order], rings.bound[i, order], strict=True)
+    states = [[*packed.tolist(), *(bound.tolist() if packed[BOUND] else ())] for packed, bound in pairs]
     return [rings.stamps[i, order].tolist(), *(["nan" if v != v else v for v in row] for row in states)]
 
 

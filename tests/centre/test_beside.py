@@ -1,0 +1,193 @@
+"""Work beside delivery fails in every way: violations are stored and acknowledged, the desk catches up."""
+
+import asyncio
+import contextlib
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from centre import beside
+from centre.beside import Beside, Bugs
+from centre.desk import keeping, timing
+from centre.desk.figures import DeskFigures
+from centre.desk.intake import Intake
+from centre.desk.watching import Watching
+from centre.desk_tables import HANDLING
+from centre.evidence import store as evidence_store
+from centre.faults import NotWrittenError
+from centre.statistics.sampler import Sampler
+from centre.store import open_database
+from centre.violation_writer import ViolationWriter
+from centre.writer import Writer
+from edge import log
+from tests.support.centre_samples import episode_id, violation
+from tests.support.ledger_databases import started
+from tests.support.serving_centre import Running, running
+
+pytestmark = pytest.mark.anyio
+TEST_S = 8.0
+N = 6
+
+
+def broken(*_args: object, **_more: object) -> Any:
+    raise TypeError("nobody expected this")
+
+
+BROKEN: dict[str, tuple[object, str]] = {  # by the work that it breaks
+    "desk.intake": (Intake, "_take_what_can_be"),
+    "desk.view": (Watching, "look"),
+    "desk.watch": (timing, "next_due_ns"),
+    "desk.trim": (keeping, "trim"),
+    "desk.figures": (DeskFigures, "read"),
+    "evidence": (evidence_store, "waiting"),
+    "statistics": (Sampler, "begin"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beside, "AGAIN_S", 0.05)
+    monkeypatch.setattr(beside, "AGAIN_S_MAX", 0.1)
+
+
+async def until(holds: Callable[[], Any]) -> None:
+    async with asyncio.timeout(TEST_S):
+        while not holds():
+            await asyncio.sleep(0.02)
+
+
+def rows_of(centre: Running) -> list[str]:
+    with centre.app.database.engine.begin() as db:
+        return sorted(db.scalars(sa.select(HANDLING.c.id)))
+
+
+async def test_every_work_beside_fails_and_delivery_does_not(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as bugs:
+        for owner, name in BROKEN.values():
+            bugs.setattr(owner, name, broken)
+        async with running(tmp_path) as centre:
+            counts = centre.app.beside.bugs.counts
+            for seq in range(1, N + 1):
+                centre.send(seq, violation(seq))
+            await centre.until_sent(N)
+            await until(lambda: set(BROKEN) <= {name.removeprefix("bug.") for name in counts})
+            assert rows_of(centre) == []
+            shown = await centre.get("/api/violations")
+            assert len(shown["items"]) == N, "the list shows them without the desk"
+            summary = await centre.get("/api/summary")
+            (line,) = (each for each in summary["warnings"] if each["kind"] == "work_fails")
+            assert set(line["parts"]) == set(BROKEN)
+            assert "nobody expected this" in line["detail"]
+            assert summary["desk"] is None
+            counted = (await centre.get("/api/counts"))["centre"]
+            assert counted["bug.desk.intake"] >= 1
+            bugs.undo()
+            await until(lambda: len(rows_of(centre)) == N)
+            centre.send(N + 1, violation(N + 1))
+            await until(lambda: len(rows_of(centre)) == N + 1)
+            assert rows_of(centre) == sorted(episode_id(n) for n in range(1, N + 2)), "each once"
+
+
+async def test_a_row_that_can_not_be_shown_hides_no_other(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path) as centre:
+        monkeypatch.setitem(centre.app.present, "handling", broken)
+        async with centre.events() as stream:
+            for seq in (1, 2):
+                centre.send(seq, violation(seq))
+            seen = []
+            async with asyncio.timeout(TEST_S):
+                async for number, name, data in stream:
+                    if number is not None:
+                        seen.append((name, data["id"]))
+                    if len(seen) == 2:
+                        break
+            await until(lambda: centre.app.beside.bugs.counts["bug.event.handling"] >= 1)
+        assert seen == [("violation", episode_id(1)), ("violation", episode_id(2))]
+
+
+@contextlib.asynccontextmanager
+async def writing(engine: sa.Engine) -> AsyncIterator[Writer]:
+    writer = Writer(ViolationWriter(engine, lambda: 10**18), log.setup(part="test"), lambda: None)
+    try:
+        yield writer
+    finally:
+        writer.close()
+
+
+async def test_a_transaction_that_is_refused_alone_is_no_fault_of_the_database(engine: sa.Engine) -> None:
+    async with writing(engine) as writer:
+        with pytest.raises(NotWrittenError, match="IntegrityError"):
+            await writer.run(lambda db, _found: db.execute(sa.insert(HANDLING).values(id="x")))
+        assert writer.fault is None
+        assert writer.counts == {"commit.refused": 1}
+
+
+async def test_a_locked_table_of_the_desk_holds_up_the_ledger_for_a_second(tmp_path: Any) -> None:
+    server = started()
+    if server is None:
+        pytest.skip("postgresql is missing: sudo apt-get install postgresql")
+    try:
+        engine = open_database(server.empty())
+        async with writing(engine) as writer:
+            with engine.connect() as other, other.begin():
+                other.exec_driver_sql("LOCK TABLE handling IN ACCESS EXCLUSIVE MODE")
+                begun_s = asyncio.get_running_loop().time()
+                desk = asyncio.create_task(
+                    writer.run(lambda db, _found: db.execute(sa.select(HANDLING.c.id)).all())
+                )
+                await asyncio.sleep(0)
+                assert (await writer.execute()).remaining == []
+                assert asyncio.get_running_loop().time() - begun_s < 3.0
+                with pytest.raises(NotWrittenError):
+                    await desk
+                assert writer.fault is None
+            assert await writer.run(lambda db, _found: db.execute(sa.select(HANDLING.c.id)).all()) == []
+        engine.dispose()
+    finally:
+        server.close()
+
+
+async def test_work_that_fails_is_begun_again_and_logged_once(capsys: pytest.CaptureFixture[str]) -> None:
+    kept, n = Beside(log.setup(part="test")), 0
+
+    async def fail() -> None:
+        raise ValueError(n)
+
+    async def work() -> None:
+        nonlocal n
+        n += 1
+        if n < 4:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(fail())
+
+    await kept.keep("some", work)
+    assert n == 4
+    (line,) = bugs_in(capsys)
+    assert "raise ValueError(n)" in line["exception"]
+    assert line["reason"].startswith("some ValueError test_beside.py:")
+    assert kept.bugs.counts == Counter({"bug.some": 3})
+    assert kept.failing == {"some": "ValueError: 3"}
+
+
+def bugs_in(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    return [line for line in lines if line["event"] == "bug"]
+
+
+def test_the_log_of_bugs_is_bounded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(beside, "PLACES_MAX", 3)
+    bugs = Bugs(log.setup(part="test"))
+    for n in range(10):
+        bugs.note(f"work{n}", ValueError(n))
+    assert len(bugs_in(capsys)) == 3
+    assert sum(bugs.counts.values()) == 10
