@@ -53,7 +53,7 @@ async def test_an_unknown_cursor_is_reset_and_a_wrong_one_refused(tmp_path: Path
         await centre.until_sent(1)
         async with streaming(centre, 99) as stream:
             number, kind, data = await anext(stream)  # the desk's row may have followed the violation's
-            assert (kind, data) == ("reset", {"cursor": number}) and number in (1, 2)
+            assert (kind, data) == ("reset", {"cursor": number})
         for wrong in ("x", "-1", "1" * 30):
             with pytest.raises(InvalidStatus):
                 await ws.connect(f"ws://127.0.0.1:{centre.port}/api/stream?after={wrong}")
