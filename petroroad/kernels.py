@@ -46,9 +46,11 @@ def all_compiled() -> bool:
 
 
 def main() -> int:
-    """Compile with a line of progress on a terminal."""
+    """Compile what is not compiled yet, with a line of progress on a terminal."""
     with (numba_cache.prepare() / "compiling.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second one waits and then finds all compiled
+        if all_compiled():
+            return 0
         _compile()
     _marker().write_text(_key(), encoding="utf-8")
     return 0

@@ -1,6 +1,7 @@
 """What every test stands on: the kernels' cache before the first import, order, and what a skip means."""
 
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable, Generator
@@ -14,12 +15,15 @@ from hypothesis import settings
 from petroroad import numba_cache
 
 numba_cache.prepare()
-settings.register_profile("petroroad", deadline=None, max_examples=50)  # a busy machine is no counter-example
+settings.register_profile("petroroad", deadline=None, max_examples=20)  # a busy machine is no counter-example
 settings.register_profile("long", deadline=None, max_examples=300)
 settings.load_profile("petroroad")
 
 # under `nohup` or as a script's job this process ignores SIGINT, and what it starts would inherit that
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+ONLY_AND = re.compile(r"(not )?\w+( and (not )?\w+)*")  # where a test needs each mark that is named
+MARKS_WANTED = re.compile(r"(?<!not )\b(?!not\b|and\b)\w+")
 
 IN_CI = os.environ.get("CI") == "true"
 APT = {  # program: Debian's package
@@ -35,6 +39,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """Try more examples of each property where there is time."""
     if config.getoption("--long"):
         settings.load_profile("long")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave files unread that lack a mark which `-m` asks for: to import all of them costs half a minute."""
+    asked = config.option.markexpr
+    is_test = collection_path.suffix == ".py" and collection_path.name.startswith("test_")
+    if not is_test or not ONLY_AND.fullmatch(asked):
+        return None
+    text = collection_path.read_text(encoding="utf-8")
+    return True if any(f"mark.{mark}" not in text for mark in MARKS_WANTED.findall(asked)) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

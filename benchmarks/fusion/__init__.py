@@ -7,5 +7,6 @@
 - `traffic`, `scenes`, `ours`, `filterpy_gnn`, `stonesoup_peers`, `peers`: other trackers on the same bytes.
 - `report`, `plots`: the tables and plots of docs/fusion.md.
 
-`--quick` takes one seed and seconds of traffic; without it the report is written anew.
+`--quick` takes one seed and seconds of traffic; without it the report is written anew. `--compared` measures
+no more than the ratios that `benchmarks.check` compares.
 """

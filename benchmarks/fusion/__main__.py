@@ -19,6 +19,7 @@ def asked() -> argparse.Namespace:
     """Return the arguments."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fusion", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one seed, seconds of traffic, no report")
+    parser.add_argument("--compared", action="store_true", help="the ratios of reference.json alone")
     parser.add_argument("--seeds", type=int, default=3, help="recordings of each scenario (default 3)")
     parser.add_argument("--docs", type=Path, default=DOCS, help="where fusion.md lies that gets the report")
     return parser.parse_args()
@@ -31,18 +32,26 @@ def shown(lines: Iterable[Line]) -> Iterator[Line]:
         yield line
 
 
-def alone(quick: bool) -> Iterator[Line]:
-    """Yield what is timed while nothing else runs."""
+def compared() -> Iterator[Line]:
+    """Yield what `benchmarks.check` compares, also timed while nothing else runs."""
     yield from model.cv_lines()
     yield from model.polar_lines()
-    yield from scans.lines()
     yield from late.lines()
+
+
+def alone(quick: bool) -> Iterator[Line]:
+    """Yield what is timed while nothing else runs."""
+    yield from compared()
+    yield from scans.lines()
     yield from start.lines(1 if quick else 5)
 
 
 def main() -> None:
     """Measure in three parts: what is timed alone, what is scored, the replays."""
     how = asked()
+    if how.compared:
+        list(shown(compared()))
+        return
     found = list(shown(alone(how.quick)))
     seeds = boards.SEEDS[: 1 if how.quick else how.seeds]
     rival_seeds = peers.SEEDS[:2] if how.quick else peers.SEEDS

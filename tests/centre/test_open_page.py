@@ -22,6 +22,7 @@ from centre.violation_writer import ViolationWriter
 from geofence.violation import Phase, Violation
 from tests.centre.test_web import WEB, find_node
 from tests.support.centre_samples import MS, T0_NS, episode_id, item, payload, violation
+from tests.support.examples import examples
 
 GRADES = ("notice", "warning", "violation")
 RSUS = ("RSU001", "RSU002")
@@ -120,7 +121,7 @@ STEPS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(steps=STEPS, race=st.booleans())
 def test_a_page_open_through_any_history_equals_a_fresh_one(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, Any]], race: bool

@@ -25,6 +25,7 @@ from geofence import violation as codec
 from geofence.plausible import WITHHELD
 from geofence.violation import Violation
 from tests.support.centre_samples import MS, T0_NS, episode_id, item, payload, violation
+from tests.support.examples import examples
 
 TOPIC = "v2x/v1/rsu/RSU001/violation/up"
 NOW_NS = T0_NS + 600 * MS
@@ -112,7 +113,8 @@ FIELDS = [
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_one_poisoned_field_costs_its_neighbours_nothing(centre: Centre, name: str) -> None:
-    for value in POISON:
+    some = POISON if examples(1) > 1 else POISON[FIELDS.index(name) % 3 :: 3]  # each value for some fields
+    for value in some:
         n = centre.seq
         done = centre.commit(violation(n + 100), _with(name, value), violation(n + 101))
         assert done.acknowledgements[0].stored == (n + 1, n + 2, n + 3)
@@ -269,7 +271,9 @@ def test_fields_that_this_version_does_not_know_are_not_shown_unchecked(centre: 
     assert len(centre.ids()) == 2
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(8), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(name=st.sampled_from(FIELDS), value=TREES, also=st.dictionaries(st.text(), TREES, max_size=3))
 def test_any_value_of_any_field_leaves_the_writer_alive(
     centre: Centre, name: str, value: Any, also: dict[str, Any]

@@ -10,6 +10,7 @@ from centre.unit_registry import PENDING_MAX, STALE_NS, STATUS_BYTES_MAX, UnitRe
 from centre.views.units import rsu_row
 from edge import wire
 from tests.support.centre_samples import T0_NS, status
+from tests.support.examples import examples
 
 S = 1_000_000_000
 
@@ -167,7 +168,7 @@ def test_an_old_database_is_restored_within_the_limit() -> None:
     assert 2 not in it.rows()["RSU001"].last_seqs
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(15))
 @given(st.binary(max_size=200) | st.recursive(st.integers() | st.text(), st.lists).map(repr).map(str.encode))
 def test_any_bytes_are_counted_not_raised(body: bytes) -> None:
     it = reporters()

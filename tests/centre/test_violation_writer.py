@@ -14,6 +14,7 @@ from centre.store import QUARANTINE, TRANSPORT, VERSION, centre_name, open_datab
 from geofence.violation import Violation
 from tests.support.centre_database import Centre
 from tests.support.centre_samples import MS, T0_NS, episode_id, item, payload, violation
+from tests.support.examples import examples
 
 
 @pytest.fixture
@@ -246,7 +247,7 @@ ARRIVALS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(arrivals=ARRIVALS)
 def test_any_order_and_repetition_ends_in_the_same_rows(
     tmp_path_factory: pytest.TempPathFactory, arrivals: list[tuple[int, int, int, int]]

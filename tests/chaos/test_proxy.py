@@ -84,10 +84,13 @@ async def test_delay_and_throttle_slow_down_and_end():
                 writer.write(b"slow")
                 await reader.readexactly(4)
                 assert time.monotonic() - begun_s > 0.35
-        begun_s = time.monotonic()
-        writer.write(b"fast")
-        await reader.readexactly(4)
-        assert time.monotonic() - begun_s < 0.3
+        took_s = []
+        for _ in range(5):  # the quickest: another program may have the core for a while
+            begun_s = time.monotonic()
+            writer.write(b"fast")
+            await reader.readexactly(4)
+            took_s.append(time.monotonic() - begun_s)
+        assert min(took_s) < 0.3, took_s
 
 
 async def test_a_target_that_is_away_ends_the_connection():

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.conftest import find_program
-from tests.support.page_feed import chromium
+from tests.support.page_feed import PATIENCE_MS, chromium
 from tests.support.stage import Stage, staged
+
+expect.set_options(timeout=PATIENCE_MS)  # Playwright's own are 5 s: a busy machine needs more for one frame
 
 
 @pytest.fixture(scope="module")

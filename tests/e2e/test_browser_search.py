@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import openpyxl
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from geofence.violation import ViolationVehicle
 from tests.support.centre_samples import MS
@@ -78,6 +78,7 @@ def test_yesterdays_plate_leads_to_the_vehicle_and_its_violation(stage: Stage, p
     page.locator("[data-testid=vehicle-title]").wait_for()
     page.goto(stage.url + "?lang=en#search?rule=lane_departure")
     page.locator("[data-testid=count]:has-text('61 found')").wait_for()
+    wait_for(page, "document.querySelectorAll('[data-testid=look] tbody tr').length === 50")
     first = page.locator("[data-testid=look] tbody tr").all_inner_texts()
     page.locator("[data-testid=before]").click()
     page.locator("[data-testid=after]").wait_for()
@@ -127,7 +128,8 @@ def test_an_rsus_page_shows_its_changes(stage: Stage, page: Page) -> None:
     stage.until(lambda: len(stage.get("/api/rsus/RSU22/history")["states"]) == 2)
     page.locator("[data-testid=rsu][data-id=RSU22] a").click()
     page.locator("[data-testid=rsu-title]:has-text('RSU22')").wait_for()
-    rows = page.locator("[data-testid=look] table[aria-label='Changes of state'] tbody tr").all_inner_texts()
-    assert ["offline" in rows[0], "online" in rows[1]] == [True, True]
+    rows = page.locator("[data-testid=look] table[aria-label='Changes of state'] tbody tr")
+    expect(rows.nth(0)).to_contain_text("offline")
+    expect(rows.nth(1)).to_contain_text("online")
     states = stage.get("/api/rsus/RSU22/history")["states"]
     assert 0 < int(states[0]["at_ns"]) - int(states[1]["at_ns"]) < 30_000 * MS

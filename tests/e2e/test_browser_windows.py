@@ -1,4 +1,4 @@
-"""Ten windows of one browser: each is live, and in each the evidence of a violation loads."""
+"""Seven windows of one browser: each is live, and in each the evidence of a violation loads."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,8 +9,8 @@ from playwright.sync_api import Page
 from tests.conftest import find_program
 from tests.support.page_feed import PATIENCE_MS, chromium, fed_centre, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.paced, pytest.mark.browser]
-WINDOWS = 10  # a desk has three to six; HTTP/1.1 would end at six connections for all together
+pytestmark = [pytest.mark.e2e, pytest.mark.browser]
+WINDOWS = 7  # a desk has three to six; HTTP/1.1 would end at six connections for all together
 
 
 @pytest.fixture(scope="module")

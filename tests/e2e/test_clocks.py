@@ -22,7 +22,7 @@ ROLLED = bytes.fromhex("000000000000000201000f9005bbd430000000000000070113102041
 QUIET = """
 name = "quiet"
 [traffic]
-vehicles = 60
+vehicles = 30
 """
 SECONDS = 6
 

@@ -2,7 +2,7 @@
 
 Each digest in `tests/data/golden/simulated.json` was taken before the packages were rebuilt. A digest may
 change only where a judgement, an estimate or a published field is meant to change. The commit that changes it
-says which and why, and renews the file with `make golden-update`; seeds 6 and 7 need
+says which and why, and renews the file with `make golden-update`; the whole minutes need
 `make golden-update TESTS=--long`.
 """
 
@@ -22,12 +22,17 @@ ELSEWHERE = 0.05  # another CPU rounds otherwise: a few tracks and versions more
 
 
 @pytest.mark.parametrize(
-    "seed", [5, *(pytest.param(seed, marks=pytest.mark.long) for seed in (6, 7))]
-)  # fmt: skip
-def test_golden_simulated_minute_is_judged_as_before(tmp_path, seed):
+    ("seed", "duration_s", "name"),
+    [
+        (5, 20, "seed 5, 20 s"),
+        *(pytest.param(seed, 60, f"seed {seed}", marks=pytest.mark.long) for seed in (5, 6, 7)),
+    ],
+)
+def test_golden_simulated_traffic_is_judged_as_before(tmp_path, seed, duration_s, name):
     recording = tmp_path / "r.mcap"
-    assert main(["sim", "run", "--seed", str(seed), "--duration", "60", "--record", str(recording)]) == 0
-    assert_as_kept(f"seed {seed}", recording)
+    arguments = ["--seed", str(seed), "--duration", str(duration_s), "--record", str(recording)]
+    assert main(["sim", "run", *arguments]) == 0
+    assert_as_kept(name, recording)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from edge.config import address_of, is_address, load_site, parse_site
 from edge.registry import registry_rows, registry_text
 from edge.wire import decode_site, encode
 from geofence.config import VehicleConfig
+from tests.support.examples import examples
 from tests.support.site_text import RADAR_POSE
 
 SITE = (
@@ -318,7 +319,7 @@ WORDS = st.text(st.characters(categories=["L", "N"], exclude_characters=FULL_WID
 LENGTHS = st.none() | st.floats(0.1, 50.0)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(10))
 @given(
     st.lists(
         st.builds(

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from fusion.assignment import CAP_TRACKS, assign, assignment_of
+from tests.support.examples import examples
 
 
 def run(costs, allowed, miss):
@@ -32,7 +33,7 @@ def best(costs, allowed, miss):
     return whole[linear_sum_assignment(whole)].sum()
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(50))
 @given(n=st.integers(1, 14), m=st.integers(1, 14), share=st.floats(0.05, 1.0), seed=st.integers(0, 2**32 - 1))
 def test_assign_costs_what_scipy_finds(n, m, share, seed):
     rng = np.random.default_rng(seed)

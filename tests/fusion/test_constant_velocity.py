@@ -29,6 +29,7 @@ from fusion.layout import (
 from fusion.models.constant_velocity import predict, update
 from fusion.models.registers import moved
 from fusion.track_store import tuning_of
+from tests.support.examples import examples
 
 DT_S = 0.1
 TUNING = tuning_of(FusionConfig())
@@ -101,7 +102,7 @@ def test_update_equals_its_matrices():
     np.testing.assert_allclose(P[0], p - np.outer(p @ h, p @ h) / s, rtol=1e-9, atol=1e-12)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(15))
 @given(dt_s=st.floats(0.0, 5.0), seed=st.integers(0, 2**32 - 1), known=st.booleans())
 def test_predict_and_update_keep_p_symmetric_and_positive(dt_s, seed, known):
     X, P = whole_state(seed)

@@ -12,6 +12,7 @@ from fusion import layout as at
 from fusion.config import FusionConfig, Terminal
 from fusion.identity_joint import TRACKS_MAX, WHO_MAX, choose, joint_memory, marginals
 from fusion.track_store import PAIRS, TerminalTable, TrackStore
+from tests.support.examples import examples
 
 ACCEPT_P = 0.999
 
@@ -47,7 +48,7 @@ def exact(weight: np.ndarray) -> np.ndarray:
 
 
 @given(data=st.data(), n_w=st.integers(1, 5), n_i=st.integers(1, 5))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_marginals_are_those_of_all_choices(data, n_w, n_i):
     odds = st.floats(-10.0, 20.0).map(math.exp)
     rows = st.lists(st.one_of(st.just(0.0), odds), min_size=n_i, max_size=n_i)

@@ -17,6 +17,7 @@ from fusion.radar_update import object_rows, polar_rows
 from fusion.track_store import TrackStore, tuning_of
 from fusion.tracker import Tracker
 from fusion.tracks import TrackBatch
+from tests.support.examples import examples
 from tests.support.fusion_world import NAN, T0_NS, fix, pose, scan
 
 SPEED_MPS = 20.0
@@ -81,7 +82,7 @@ def measured_place(store: TrackStore, *, is_fix: bool) -> tuple[np.ndarray, np.n
     return H @ store.X[0, : at.N_DIM], H @ store.P[0] @ H.T
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(15))
 @given(seed=st.integers(0, 2**32 - 1), what=st.sampled_from(["polar", "object", "fix"]), bound=st.booleans())
 def test_it_is_the_information_that_the_filter_took_in(seed, what, bound):
     """Oracle: Y = P+^-1 - P-^-1, y = P+^-1 x+ - P-^-1 x- in 2-D; the marginal across the course."""

@@ -19,6 +19,7 @@ from fusion.config import FusionConfig
 from fusion.layout import Scratch, Shadows, Tracks
 from fusion.observations import TARGET_HEIGHT_M
 from fusion.track_store import TrackStore
+from tests.support.examples import examples
 from tests.support.fusion_world import pose
 
 N_MAX = 800
@@ -108,7 +109,7 @@ def world(seed: int, n: int, spread_m: float, radar_m: tuple[float, float]) -> t
     return vehicles, asked_m
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(8))
 @given(
     st.integers(0, 2**32 - 1),
     st.sampled_from([5, shadows.FEW, 60, 400, N_MAX]),
@@ -128,7 +129,7 @@ def test_the_tree_finds_what_a_walk_over_all_finds(seed, n, spread_m, height_m):
         assert got[k] == want, places_m[k]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=examples(4))
 @given(st.integers(0, 2**32 - 1), st.sampled_from([30.0, 300.0, 3_000.0]))
 def test_a_place_alone_is_judged_by_the_vehicles_seen_a_moment_ago(seed, spread_m):
     radar_m, t_ns = (-50.0, 70.0), 10_000_000_000

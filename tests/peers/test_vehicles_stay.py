@@ -38,7 +38,10 @@ def missed(world):
     return len(distance) - int((distance[row, column] < NEAR_M).sum())
 
 
-@pytest.mark.parametrize("seed", range(200))
+SEEDS = [*range(10), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(10, 200))]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_ten_reporting_and_three_silent_trucks_are_in_every_frame(seed):
     world = World(vehicles(np.random.Generator(np.random.Philox(seed))), RADARS, seed)
     for step in range(STEPS):

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from petroroad.processes.ports import kept_port
 from tests.support.demo_run import ROOT
 
 EXAMPLE = ROOT / "tests" / "data" / "example"
@@ -26,18 +26,14 @@ def site(tmp_path):
     """The example site on free ports; returns (its file, {part: address of /healthz})."""
     text = (EXAMPLE / "site.toml").read_text(encoding="utf-8")
     with ExitStack() as stack:
-        ports = []
-        for _ in range(4):
-            free = stack.enter_context(socket.socket())
-            free.bind(("127.0.0.1", 0))
-            ports.append(f"127.0.0.1:{free.getsockname()[1]}")
-    listener, page, gateway, centre = ports
-    text = text.replace("127.0.0.1:17808", listener).replace("127.0.0.1:8080", page)
-    text = text.replace('id = "GW1"', f'id = "GW1"\nhealth = "{gateway}"')
-    text = text.replace("[centre]", f'[centre]\nhealth = "{centre}"')
-    (tmp_path / "site.toml").write_text(text, encoding="utf-8")
-    (tmp_path / "map.geojson").write_bytes((EXAMPLE / "map.geojson").read_bytes())
-    return tmp_path / "site.toml", {"gateway": gateway, "centre": centre}
+        ports = [f"127.0.0.1:{stack.enter_context(kept_port())}" for _ in range(4)]
+        listener, page, gateway, centre = ports
+        text = text.replace("127.0.0.1:17808", listener).replace("127.0.0.1:8080", page)
+        text = text.replace('id = "GW1"', f'id = "GW1"\nhealth = "{gateway}"')
+        text = text.replace("[centre]", f'[centre]\nhealth = "{centre}"')
+        (tmp_path / "site.toml").write_text(text, encoding="utf-8")
+        (tmp_path / "map.geojson").write_bytes((EXAMPLE / "map.geojson").read_bytes())
+        yield tmp_path / "site.toml", {"gateway": gateway, "centre": centre}
 
 
 def wait_for(process, url):

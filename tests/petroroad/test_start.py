@@ -48,20 +48,29 @@ def started(tmp_path):
 
 
 RSU = ("rsu", "--esn", "RSU001")
+LONG = pytest.mark.long  # of each kind of end one stays: a start costs seconds
 
 
 @pytest.mark.parametrize(
     ("kind", "old", "new", "part", "key"),
     [
         ("udp", "127.0.0.1:17001", "{}", RSU, "rsu.radar.input: can't be opened"),
-        ("udp", "127.0.0.1:17101", "{}", RSU, "rsu[0].gnss[0].input: can't be opened"),
+        pytest.param(
+            "udp", "127.0.0.1:17101", "{}", RSU, "rsu[0].gnss[0].input: can't be opened", marks=LONG
+        ),
         ("tcp", "neighbours = []", 'health = "{}"', RSU, "rsu[0].health: can't listen"),
         ("tcp", "127.0.0.1:17808", "{}", ("gateway",), "gateway.listeners[0]: can't listen"),
-        ("tcp", 'id = "GW1"', 'id = "GW1"\nhealth = "{}"', ("gateway",), "gateway.health: can't listen"),
+        pytest.param(
+            "tcp", 'id = "GW1"', 'id = "GW1"\nhealth = "{}"', ("gateway",), "gateway.health: can't listen",
+            marks=LONG,
+        ),
         ("tcp", "127.0.0.1:8080", "{}", ("centre",), "centre.http: can't listen"),
-        ("tcp", "[centre]", '[centre]\nhealth = "{}"', ("centre",), "centre.health: can't listen"),
+        pytest.param(
+            "tcp", "[centre]", '[centre]\nhealth = "{}"', ("centre",), "centre.health: can't listen",
+            marks=LONG,
+        ),
     ],
-)
+)  # fmt: skip
 def test_a_port_in_use_is_one_line(started, kind, old, new, part, key):
     with ExitStack() as stack:
         taken = bound(stack, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
@@ -76,11 +85,14 @@ def test_a_port_in_use_is_one_line(started, kind, old, new, part, key):
     ("old", "new", "part", "key"),
     [
         ("udp://127.0.0.1:17001", "tcp://127.0.0.1:17001", RSU, "rsu[0].radar[0].input: must be udp://"),
-        ("nmea://127.0.0.1:17101", "http://127.0.0.1:17101", RSU, "rsu[0].gnss[0].input: must be nmea://"),
+        pytest.param(
+            "nmea://127.0.0.1:17101", "http://127.0.0.1:17101", RSU, "rsu[0].gnss[0].input: must be nmea://",
+            marks=LONG,
+        ),
         ("jt808://", "http://", ("gateway",), "gateway.listeners[0]: must be jt808://"),
         ("udp://127.0.0.1:17001", "udp://nosuch.invalid:17001", RSU, "rsu.radar.input: can't be opened"),
     ],
-)
+)  # fmt: skip
 def test_an_address_that_can_not_be_opened_is_one_line(started, old, new, part, key):
     status, shown = started(old, new, *part)
     assert (status, f"site.toml: {key}" in shown, "Traceback" in shown) == (2, True, False)

@@ -24,6 +24,7 @@ from petroroad.processes.ports import kept_port
 from roadside.devices.jt808.client import Client
 from roadside.gateway import process as gateway_process
 from roadside.gateway.gateway import Gateway
+from tests.support.examples import examples
 from tests.support.hostile import POISON
 from tests.support.site_text import HEAD, rsu_text
 
@@ -163,7 +164,7 @@ async def test_garbage_from_the_broker_is_counted(body):
     assert made.counts == {"vehicle.malformed": 1, "command.malformed": 1}
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(40))
 @given(name=st.sampled_from(GnssFix.__struct_fields__), value=st.sampled_from(POISON))
 def test_an_on_board_unit_s_nonsense_costs_its_own_report_only(name, value):
     """Refused or routed: its neighbour in the same flush gets through, and every message can be read."""

@@ -38,6 +38,7 @@ from roadside.inputs import (
 from roadside.outputs import Raised, Snapshot
 from roadside.pipeline import Pipeline
 from tests.roadside.test_agent import drain_inbox, made
+from tests.support.examples import examples
 from tests.support.hostile import POISON, changed, floats
 from tests.support.outbox_end import read_batch
 from tests.support.roadside_drive import NS, T0_NS, drive, leave, run
@@ -77,7 +78,7 @@ def sound_state(pipeline):
 # ---- a gateway's message
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(12))
 @given(name=st.sampled_from(FIELDS), at=st.integers(0, N_FIXES - 1), value=st.sampled_from(POISON))
 def test_one_implausible_fix_of_many_costs_itself_only(setup, name, at, value):
     body = changed(down(), ("fixes", name, at), value)
@@ -179,7 +180,7 @@ def test_a_fix_that_says_it_knows_no_place_or_speed_moves_no_track(setup):
 # ---- radars
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(12))
 @given(data=st.data())
 def test_absurd_targets_cost_themselves_only(setup, data):
     """Beside a sound car: its track is the same as without them."""
@@ -204,7 +205,7 @@ def test_absurd_targets_cost_themselves_only(setup, data):
     assert len(found[1].tracker.at(T0_NS + 2 * NS)) >= 1
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(12))
 @given(data=st.data())
 def test_absurd_objects_cost_themselves_only(setup, data):
     names = ("x_m", "y_m", "vx_mps", "vy_mps", "length_m", "width_m")
@@ -253,7 +254,7 @@ def episode(setup):
     return next(o.episode for o in reversed(outputs) if isinstance(o, Raised) and o.episode)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(8))
 @given(data=st.data())
 def test_a_damaged_row_of_open_episodes_ends_no_start(setup, episode, data):
     fields = msgpack.unpackb(episode)

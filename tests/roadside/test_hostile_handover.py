@@ -21,6 +21,7 @@ from roadside.outputs import HandoverOffer, OfferAck, Raised, Released, Snapshot
 from roadside.pipeline import Pipeline
 from roadside.pipeline_state import decode as decode_state
 from roadside.pipeline_state import encode as encode_state
+from tests.support.examples import examples
 from tests.support.hostile import POISON, changed, floats, places
 from tests.support.roadside_drive import NS, T0_NS, between, drive, leave, raised, run
 
@@ -81,7 +82,7 @@ def test_both_are_adopted_as_they_are(setup, handed):
 FIRST = st.sampled_from(("track", "judgement"))
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(35))
 @given(data=st.data())
 def test_any_field_of_one_vehicle_costs_that_vehicle_alone(setup, handed, data):
     """The other is taken, or the message is not answered at all; then its giver judges both on."""
@@ -103,7 +104,7 @@ def test_any_field_of_one_vehicle_costs_that_vehicle_alone(setup, handed, data):
         assert np.isfinite(finite).all(), "no NaN enters the tracker"
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(12))
 @given(data=st.data())
 def test_evidence_that_no_observation_makes_accuses_nobody(setup, handed, data):
     """Where it can't be true it starts anew; its episodes continue."""

@@ -1,15 +1,15 @@
 """Made-up traffic and a browser for the tests of the page: lighter than a demo, and the same each time."""
 
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from petroroad.processes.ports import kept_port
 from tests.conftest import find_program
 from tests.support.centre_site import FIRST_M, write_site
 
@@ -28,19 +28,17 @@ MEET = """() => {
 TRIES = 5  # of a gesture at what a banner moves away
 
 
-def _free_ports(n: int) -> list[int]:
-    with ExitStack() as held:
-        listeners = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(n)]
-        return [listener.getsockname()[1] for listener in listeners]
-
-
 @contextmanager
 def fed_centre(folder: Path, first_m: float = FIRST_M, vehicles: int = 80) -> Iterator[str]:
     """Run `tests.support.centre_feed` on free ports until the block ends; yields the page's address.
 
     The road begins at station `first_m`.
     """
-    broker, http = (f"127.0.0.1:{port}" for port in _free_ports(2))
+    with kept_port() as broker_port, kept_port() as http_port:
+        yield from _fed(folder, f"127.0.0.1:{broker_port}", f"127.0.0.1:{http_port}", first_m, vehicles)
+
+
+def _fed(folder: Path, broker: str, http: str, first_m: float, vehicles: int) -> Iterator[str]:
     site = write_site(folder, broker=broker, http=http, first_m=first_m)
     argv = [sys.executable, "-m", "tests.support.centre_feed", "--site", str(site), "--http", http]
     argv += ["--vehicles", str(vehicles)]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from centre.history.codec import BlockError, Shot, decode, encode
 from edge import wire
+from tests.support.examples import examples
 from tests.support.history_made import T0_NS, rows_at
 
 
@@ -24,7 +25,7 @@ def _shots(draw: st.DrawFn) -> list[Shot]:
 
 
 @given(shots=_shots())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_a_block_gives_back_its_rows_by_ascending_track(shots: list[Shot]) -> None:
     found = decode(encode(shots))
     assert [(shot.stamp_ns, shot.seq) for shot in found] == [(shot.stamp_ns, shot.seq) for shot in shots]
