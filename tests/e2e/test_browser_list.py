@@ -118,7 +118,7 @@ def test_an_rsu_that_goes_is_said_at_once_and_its_rows_stand_still(
         assert "Live" not in each.locator("[data-testid=link]").inner_text()
         text = words(each, here)
         assert re.search(r"≥0\.9\s*s", text), text  # seen so far, not counted on
-        assert re.search(r"RSU22 off since \d\d:\d\d:\d\d · values as of \d\d:\d\d:\d\d", text), text
+        assert re.search(r"RSU22 off since \d\d:\d\d:\d\d · as of \d\d:\d\d:\d\d", text), text
         assert "off since" not in words(each, there)
     stage.online.add("RSU22")
     wait_for(page, LIVE, 20)
@@ -247,7 +247,7 @@ def test_age_counts_from_the_event_and_what_comes_late_is_no_news(
     assert "NEW" in words(page, now)
     assert re.search(r"as of \d\d:\d\d:\d\d", words(page, now))
     row(page, now).click()
-    page.wait_for_selector("[data-testid=card-as-of]:has-text('values as of')")
+    page.wait_for_selector("[data-testid=card-as-of]:has-text('as of')")
     stage.depths["RSU22"] = 0
     page.wait_for_selector("[data-testid=catch-up]", state="detached")
     chinese = load(query="?lang=zh")

@@ -10,6 +10,7 @@ from playwright.sync_api import Page
 
 from tests.conftest import find_program
 from tests.support.page_feed import MEET, PATIENCE_MS, TRIES, chromium, fed_centre, meets, wait_for
+from tests.support.page_looks import CUT, SMALLEST_PX
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
@@ -36,30 +37,6 @@ BOXES = """(selectors) => Object.fromEntries(selectors.map((x) => {
   const { left, top, right, bottom } = document.querySelector(x).getBoundingClientRect();
   return [x, [left, top, right, bottom]];
 }))"""
-# words that end at a rim: an element's own, or that of what it lies in; a list that scrolls has none
-CUT = """() => [...document.querySelectorAll("body *")].flatMap((el) => {
-  const text = [...el.childNodes].filter((x) => x.nodeType === 3).map((x) => x.data.trim()).join("");
-  const box = el.getBoundingClientRect();
-  // a carrier's name has any length; the UN number before it shows in any case
-  const apart = "svg, .un, .hidden, .maplibregl-map";
-  if (text === "" || box.width + box.height === 0 || el.closest(apart)) return [];
-  const px = 3 * el.currentCSSZoom; // a line's box may be lower than its letters' box
-  for (let at = el; at !== document.body; at = at.parentElement) {
-    const style = getComputedStyle(at), rim = at.getBoundingClientRect();
-    const where = ` in ${at.id || at.className || at.tagName}`;
-    const sideways = box.right > rim.right + px || box.left < rim.left - px;
-    const cut = at === el ? el.scrollWidth > el.clientWidth + 1 : sideways;
-    if (style.overflowX !== "visible" && cut) return [text + where];
-    const below = box.bottom > rim.bottom + px || box.top < rim.top - px;
-    if (style.overflowY === "hidden" && at !== el && below) return [text + " below" + where];
-    if (style.overflowY === "auto") return [];
-  }
-  return [];
-})"""
-SMALLEST_PX = """() => Math.min(...[...document.querySelectorAll("body *")]
-  .filter((el) => [...el.childNodes].some((x) => x.nodeType === 3 && x.data.trim() !== ""))
-  .filter((el) => el.getClientRects().length > 0 && el.closest("svg, .maplibregl-map") === null)
-  .map((el) => parseFloat(getComputedStyle(el).fontSize) * el.currentCSSZoom))"""
 DRAWINGS = ["#over canvas", "#focus canvas", "#whole > canvas", "#close > canvas", "#whole .gl canvas"]
 BLURRED = """(drawings) => drawings.filter((x) => {
   const canvas = document.querySelector(x);

@@ -91,6 +91,36 @@ class Traffic:
         return f"辽L·A{7000 + row}挂" if self.hazmat[row] else None
 
 
+def snapshot_of(traffic: Traffic, esn: str, seq: int, stamp_ns: int, *, named: bool) -> wire.TrackSnapshot:
+    """Return what an RSU sees of the traffic; named: with the plates."""
+    it, (low, high) = traffic, traffic.site.rsu(esn).stretch_m
+    rows = np.flatnonzero((it.s_m > low - OVERLAP_M) & (it.s_m < high + OVERLAP_M))
+    owned = (it.s_m[rows] >= low) & (it.s_m[rows] < high)
+    lon, lat, course = it.place(rows)
+    records = np.zeros(len(rows), track_dtype(it.low))
+    records["track"], records["lane"], records["sigma_cm"] = it.track[rows], it.lane[rows], 17
+    records["lon_e7"], records["lat_e7"] = np.round(lon * 1e7), np.round(lat * 1e7)
+    records["speed_cmps"], records["course_cdeg"] = it.speed_mps[rows] * 100, course * 100
+    write_stations(records, it.s_m[rows])
+    records["d_cm"] = it.d_m[rows] * 100
+    records["p_lane"], records["length_dm"] = 250, np.where(it.hazmat[rows], 160, 45)
+    records["class"] = np.where(it.hazmat[rows], 4, 1)
+    records["flags"] = wire.FLAG_CONFIRMED | wire.FLAG_RADAR | np.where(owned, wire.FLAG_OWNED, 0)
+    names = None
+    if named:
+        known = [int(row) for row in rows if it.hazmat[row]]
+        names = wire.TrackNames(
+            track=tuple(int(it.track[row]) for row in known),
+            terminal=tuple(f"1390000{row:04d}" for row in known),
+            plate=tuple(it.plate(row) for row in known),
+            identity_p=(0.98,) * len(known),
+        )
+    return wire.snapshot_of(
+        records, esn=esn, seq=seq, stamp_ns=stamp_ns,
+        lanes=tuple(lane["lane"] for lane in it.lanes) if named else None, names=names,
+    )  # fmt: skip
+
+
 class Rsu:
     """One made-up RSU: its snapshots, heartbeats and violations."""
 
@@ -136,32 +166,9 @@ class Rsu:
 
     def snapshot(self, stamp_ns: int) -> None:
         """Send all vehicles near the stretch; those on it are owned."""
-        it, (low, high) = self.traffic, self.stretch_m
-        rows = np.flatnonzero((it.s_m > low - OVERLAP_M) & (it.s_m < high + OVERLAP_M))
-        owned = (it.s_m[rows] >= low) & (it.s_m[rows] < high)
-        lon, lat, course = it.place(rows)
-        records = np.zeros(len(rows), track_dtype(it.low))
-        records["track"], records["lane"], records["sigma_cm"] = it.track[rows], it.lane[rows], 17
-        records["lon_e7"], records["lat_e7"] = np.round(lon * 1e7), np.round(lat * 1e7)
-        records["speed_cmps"], records["course_cdeg"] = it.speed_mps[rows] * 100, course * 100
-        write_stations(records, it.s_m[rows])
-        records["d_cm"] = it.d_m[rows] * 100
-        records["p_lane"], records["length_dm"] = 250, np.where(it.hazmat[rows], 160, 45)
-        records["class"] = np.where(it.hazmat[rows], 4, 1)
-        records["flags"] = wire.FLAG_CONFIRMED | wire.FLAG_RADAR | np.where(owned, wire.FLAG_OWNED, 0)
-        names = None
-        if self.snapshots % 50 == 0:
-            known = [int(row) for row in rows if it.hazmat[row]]
-            names = wire.TrackNames(
-                track=tuple(int(it.track[row]) for row in known),
-                terminal=tuple(f"1390000{row:04d}" for row in known),
-                plate=tuple(it.plate(row) for row in known),
-                identity_p=(0.98,) * len(known),
-            )
-        message = wire.snapshot_of(
-            records, esn=self.esn, seq=self.snapshots, stamp_ns=stamp_ns,
-            lanes=self.lanes if names else None, names=names,
-        )  # fmt: skip
+        message = snapshot_of(
+            self.traffic, self.esn, self.snapshots, stamp_ns, named=self.snapshots % 50 == 0
+        )
         self.snapshots += 1
         self.link.publish_newest(topics.track_up(self.esn), wire.encode(message))
 

@@ -24,6 +24,7 @@ from edge.clock import Clock
 from edge.config import Site, load_site
 from geofence import violation as codec
 from geofence.violation import Stamps, Violation, ViolationVehicle
+from tests.support.centre_feed import Traffic, snapshot_of
 from tests.support.centre_samples import MS, episode_id
 from tests.support.centre_site import write_site
 
@@ -57,6 +58,7 @@ class Stage:
         self.depths: dict[str, int] = {}  # outbox depth that an RSU's heartbeats say
         self.degraded: dict[str, tuple[str, ...]] = {}  # that an RSU's heartbeats say
         self.gateway_online = False
+        self.traffic: Traffic | None = None  # what the snapshots show; None: an empty road
         self.broker = _Silent()
         self.clock = Clock.wall()
         self._folder, self._seqs = folder, dict.fromkeys(self.esns, 0)
@@ -188,18 +190,20 @@ class Stage:
         turn = 0
         while True:
             turn += 1
+            if self.traffic is not None:
+                self.traffic.step(turn * SNAPSHOT_S, SNAPSHOT_S)
             for esn in sorted(self.online):
-                records = np.zeros(0, wire.TRACK_DTYPE)
-                names = (
-                    wire.TrackNames(track=(), terminal=(), plate=(), identity_p=())
-                    if turn % 25 == 1
-                    else None
-                )
-                shot = wire.snapshot_of(
-                    records, esn=esn, seq=turn, stamp_ns=self.clock.now_ns(), lanes=None, names=names
-                )
+                shot = self._snapshot(esn, turn, named=turn % 25 == 1)
                 self._centre.ingest.subscriptions.receive(topics.track_up(esn), wire.encode(shot))
             await asyncio.sleep(SNAPSHOT_S)
+
+    def _snapshot(self, esn: str, turn: int, *, named: bool) -> wire.TrackSnapshot:
+        now_ns = self.clock.now_ns()
+        if self.traffic is not None:
+            return snapshot_of(self.traffic, esn, turn, now_ns, named=named)
+        names = wire.TrackNames(track=(), terminal=(), plate=(), identity_p=()) if named else None
+        records = np.zeros(0, wire.TRACK_DTYPE)
+        return wire.snapshot_of(records, esn=esn, seq=turn, stamp_ns=now_ns, lanes=None, names=names)
 
     def violation(self, n: int, esn: str = "RSU22", *, ago_s: float = 1.0, **changed: Any) -> Violation:
         """Return a lane departure of truck n that began `ago_s` ago, with what is `changed`."""

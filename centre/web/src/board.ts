@@ -68,7 +68,8 @@ export class Board implements View {
     const body = rows.map((x) => openRow(x, nowMs, gate)).join("");
     set(openTable, rows.length === 0 ? `<div class="blank">${t("boardEmpty")}</div>` : tableOf(OPEN_COLUMNS, body));
     set(endedTitle, `${t("leftRoad")} <span>${t("newestN", { n: found.ended.length })}</span>`);
-    set(endedTable, tableOf(ENDED_COLUMNS, found.ended.map((x) => endedRow(x, nowMs, gate)).join("")));
+    const left = found.ended.map((x) => endedRow(x, nowMs, gate)).join("");
+    set(endedTable, left === "" ? `<div class="blank">${t("leftNone")}</div>` : tableOf(ENDED_COLUMNS, left));
   }
 }
 

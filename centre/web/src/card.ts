@@ -83,11 +83,12 @@ function topHtml(state: State, episode: Episode): string {
   const plate = plateShown(state, episode);
   const handling = state.desk.of(episode.id);
   const chip = `${chipHtml(state, episode.id, handling, episode)}<span class="dim">${t(stateKey(state, episode))}</span>`;
-  const cls = vehicle?.hazmat_class ? (getLang() === "zh" ? `第 ${vehicle.hazmat_class} 类` : `class ${vehicle.hazmat_class}`) : "";
-  const goods = [vehicle?.un ? `UN${vehicle.un}` : "", goodsText(vehicle?.un), vehicle?.carrier ?? ""].filter(Boolean).join(" · ");
+  const cls = vehicle?.hazmat_class ? `${vehicle.hazmat_class}${getLang() === "zh" ? " " : ""}${t("classN")}` : "";
+  const joined = (parts: readonly string[]): string => parts.filter(Boolean).join(" · ");
+  const [number, rest] = [joined([vehicle?.un ? `UN${vehicle.un}` : "", cls]), joined([goodsText(vehicle?.un), vehicle?.carrier ?? ""])];
   const un = vehicle === null
     ? ""
-    : `<span class="un" title="${escape(goods)}">${escape(goods)}<br><span class="dim">${escape(cls)}</span></span>`;
+    : `<span class="un" title="${escape(joined([number, rest]))}">${escape(number)}<br><span class="dim">${escape(rest)}</span></span>`;
   const digit = isAlarm(episode) ? priorityDigit(handling) : "";
   const stated = handling.plate === null ? plate : `${plate} (${plateOf(episode)})`;
   return `<div class="cardtop g-${shownGrade(episode)}">${markSvg(shownGrade(episode), 9, state.isUnseen(episode), digit)}`

@@ -45,6 +45,12 @@ export function age(seconds: number): string {
   return x < 3_600 ? `${Math.floor(x / 60)}:${pad(x % 60)}` : `${Math.floor(x / 3_600)}:${pad((x / 60) % 60)}:${pad(x % 60)}`;
 }
 
+/** An age for a narrow column, as HTML: 12:07, and from an hour on 1.5 h, 24 h. */
+export function briefAge(seconds: number): string {
+  const hours = seconds / 3_600;
+  return hours < 1 || !Number.isFinite(hours) ? age(seconds) : `${hours < 10 ? (Math.floor(hours * 10) / 10).toFixed(1) : Math.floor(hours)}<small>h</small>`;
+}
+
 /** A probability that stays readable near 1. */
 export function probability(p: number | null | undefined): string {
   if (p === null || p === undefined) return "—";

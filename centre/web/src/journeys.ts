@@ -100,7 +100,7 @@ export function plateOf(x: Journey): string {
 
 export function cargoOf(x: Journey): string {
   const { un, hazmat_class: kind } = x.vehicle ?? { un: null, hazmat_class: null };
-  return [un === null ? "" : `UN ${un}`, kind === null ? "" : `${kind}${t("classN")}`].filter((part) => part !== "").join(" · ") || "—";
+  return [un === null ? "" : `UN${un}`, kind === null ? "" : `${kind}${t("classN")}`].filter((part) => part !== "").join(" · ") || "—";
 }
 
 /** Who sees it; where nobody does, why, and how long ago it was seen. */

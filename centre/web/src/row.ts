@@ -3,7 +3,7 @@
 import type { Episode, Grade } from "./api.ts";
 import { mostUrgent } from "./desk/alarms.ts";
 import { chipHtml, handledBy, noteParts, priorityDigit, rowIds } from "./desk/deskrow.ts";
-import { age, clock, escape, ms, probability, span, station, withUnit } from "./format.ts";
+import { briefAge, clock, escape, ms, probability, span, station, withUnit } from "./format.ts";
 import { markSvg } from "./icons.ts";
 import { isAlarm } from "./order.ts";
 import { excessText, ruleName } from "./rules.ts";
@@ -46,7 +46,7 @@ export function cellsHtml(state: State, episode: Episode, folded = false): strin
     `<span class="rl">${escape(ruleName(episode.rule))}</span><i>${placeOf(state, episode, live)}</i>`,
     `<span class="a">${withUnit(depth)}</span><i>${depth === "—" || most === "" ? "&nbsp;" : now ? `${t("max")} ${most}` : t("max")}</i>`,
     `<span class="a">${withUnit(lastedOf(episode))}</span><i>${probabilityOf(episode, live)}</i>`,
-    `<div class="when">${chip}<span class="a">${age((state.nowMs() - startMs) / 1_000)}</span></div>`
+    `<div class="when">${chip}<span class="a">${briefAge((state.nowMs() - startMs) / 1_000)}</span></div>`
       + `<i title="${timeWord(state, episode, live)}">${(isAlarm(episode) && handledBy(handling)) || timeWord(state, episode, live)}</i>`,
     [noteHtml(state, episode), ...(isAlarm(episode) ? noteParts(state, episode.id, folded, handling) : [])].filter(Boolean).join(" · "),
   ];

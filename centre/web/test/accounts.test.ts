@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { queryOf } from "../src/accounts/audit.ts";
+import { detailsOf, queryOf } from "../src/accounts/audit.ts";
 import { failureText } from "../src/accounts/form.ts";
 import { Refused } from "../src/api.ts";
+import type { DeskSettings } from "../src/desk/model.ts";
+import { State } from "../src/state.ts";
 import { setLang } from "../src/words.ts";
 
 test("the log's filters narrow by what is given, times in the road's own zone", () => {
@@ -29,4 +31,19 @@ test("a member of a problem is found at its top or among its extras", () => {
   assert.equal(new Refused(409, { rule: "a" }).problem["rule"], "a");
   assert.equal(new Refused(409, { extra: { rule: "b" } }).problem["rule"], "b");
   assert.equal(new Refused(409, { extra: null }).problem["rule"], undefined);
+});
+
+test("the log says codes and times in the page's words, and what it does not know as it was written", () => {
+  const state = new State();
+  state.desk.settings = { reasons: [{ code: "driver_warned", zh: "已警示驾驶员", en: "driver warned", is_false: false }] } as unknown as DeskSettings;
+  const body = { reason: "driver_warned", until_ns: "1795993755667837200", rule: "overspeed", role: "auditor", state: "new", newer: "x", to: null };
+  setLang("zh");
+  assert.equal(
+    detailsOf(state, body), "原因 已警示驾驶员 · 到期 2026-11-30 07:09:15 · 规则 超速 · 角色 审计员 · 状态 未确认 · newer x",
+  );
+  setLang("en");
+  assert.equal(
+    detailsOf(state, { ...body, state: "later" }),
+    "reason driver warned · until 2026-11-30 07:09:15 · rule Overspeed · role auditor · state later · newer x",
+  );
 });

@@ -157,7 +157,7 @@ test("the time left, the escalation and who was first are on the row", () => {
   state.desk.refused.set("a", { act: "acknowledge", who: "<wang>", atNs: "1000000000", detail: "" });
   assert.match(noteParts(state, "a", true, state.desk.of("a"))[0]!, /&#60;wang&#62;/);
   assert.equal(refusalText(state, "a"), "<wang> was first: acknowledged at 08:00:01");
-  assert.match(noteParts(state, "a", false, row).join(" · "), /was first.*▲ escalated 1: not acknowledged in time/);
+  assert.match(noteParts(state, "a", false, row).join(" · "), /was first.*▲ escalated 1: late to ack/);
 });
 
 test("a dialog is accepted only with what it asks for", () => {

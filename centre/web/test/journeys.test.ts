@@ -44,7 +44,7 @@ test("cells say who, since when, who sees it, where it stood, and how it ended",
     const gate = (name: string): string => name.toUpperCase();
     assert.equal(cargoOf(journey("x")), "—");
     assert.equal(
-      cargoOf(journey("x", { vehicle: { plate: "A", terminal: "1", un: "1267", hazmat_class: "3", carrier: null } })), "UN 1267 · 3",
+      cargoOf(journey("x", { vehicle: { plate: "A", terminal: "1", un: "1267", hazmat_class: "3", carrier: null } })), "UN1267 · 3",
     );
     assert.match(beganText(journey("x"), gate), /^\d\d:\d\d:\d\d IN$/);
     assert.match(beganText(journey("x", { entry: null }), gate), /first seen$/);

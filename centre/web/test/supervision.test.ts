@@ -61,7 +61,7 @@ test("an open row of a lost RSU names the loss; ended rows and those of other RS
   const row = episode("a", 1, { esn: "A", ...seen });
   const text = cellsHtml(state, row).join("|").replace(/<[^>]*>/g, " ");
   assert.match(text, /≥35\.0\s+s/);
-  assert.match(text, /A off since 22:14:00 · values as of 22:13:55/);
+  assert.match(text, /A off since 22:14:00 · as of 22:13:55/);
   assert.equal(lossOf(state, episode("b", 2, { esn: "A", open: false })), null);
   assert.equal(lossOf(state, episode("c", 3, { esn: "B" })), null);
   state.rsus.set("A", rsu("A"));
@@ -143,6 +143,6 @@ test("an open row without three updates does not look live, although its RSU is 
   const state = stateOf([rsu("A")]);
   const row = (afterS: number): string => missingUpdates(state, episode("a", 1, { esn: "A", open: true, received_ns: ns(60 - afterS) }));
   assert.equal(row(14), "");
-  assert.match(row(16), /no update from A since 22:14:04/);
+  assert.match(row(16), /A: no update since 22:14:04/);
   assert.equal(missingUpdates(state, episode("a", 1, { esn: "A", open: false, received_ns: ns(0) })), "");
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { doneWord } from "../src/desk/deskrow.ts";
 import { violationRow } from "../src/search/tables.ts";
+import { State } from "../src/state.ts";
 import { getLang, name, reason, setLang, t, WORDS } from "../src/words.ts";
 import { episode } from "./samples.ts";
 
@@ -43,7 +44,7 @@ test("what the centre names has its word in both languages, and keeps its name w
   for (const act of acts) assert.match(doneWord(act), /^[\u4e00-\u9fff]+$/, act);
   assert.equal(doneWord("some_newer_act"), "some newer act");
   const found = { ...episode("a", 1), handling: "acknowledged" as const };
-  assert.match(violationRow(found).at(-1)!, /已确认/);
-  assert.match(violationRow({ ...found, handling: "closed", is_false: true }).at(-1)!, /误报/);
+  assert.match(violationRow(new State(), found).at(-1)!, /已确认/);
+  assert.match(violationRow(new State(), { ...found, handling: "closed", is_false: true }).at(-1)!, /误报/);
   setLang("en");
 });

@@ -1,10 +1,13 @@
 /** The screen of the log of acts: newest first, filtered, a page at a time; and whether its chain is whole. */
 
 import { get, Refused } from "../api.ts";
-import { doneWord } from "../desk/deskrow.ts";
+import { reasonWord } from "../desk/carddesk.ts";
+import { doneWord, stateNamed } from "../desk/deskrow.ts";
 import { clock, date, escape, ms } from "../format.ts";
+import { ruleName } from "../rules.ts";
+import type { State } from "../state.ts";
 import type { Host, View } from "../views.ts";
-import { getLang, name, t } from "../words.ts";
+import { getLang, name, t, wordOf } from "../words.ts";
 import type { Word } from "../words.ts";
 import { may, whoAmI } from "./me.ts";
 import { set } from "../written.ts";
@@ -31,6 +34,8 @@ const ASK_MS = 5_000;
 const ROWS = 100;
 const ZONE = "+08:00"; // times are entered and shown in the road's own
 const COLUMNS: readonly Word[] = ["cNumber", "cTime", "cWho", "cRole", "cAct", "cSubject", "cDetails"];
+/** Subjects that are no name of anybody or anything. */
+const SUBJECTS: Readonly<Record<string, Word>> = { desk: "desk", exercise: "exercise" };
 const FILTERS: readonly (readonly [string, Word])[] = [
   ["user", "cWho"], ["act", "cAct"], ["subject", "cSubject"], ["from", "from"], ["to", "to"],
 ];
@@ -56,6 +61,7 @@ export class Audit implements View {
   private checked: Check | "asking" | null = null;
   private failed = "";
   private askedAt = -Infinity;
+  private state: State | null = null;
   private lang = "";
 
   constructor(root: HTMLElement) {
@@ -78,7 +84,8 @@ export class Audit implements View {
     });
   }
 
-  draw(): void {
+  draw(state: State): void {
+    this.state = state;
     if (this.root.hidden) return;
     if (this.lang !== getLang()) this.drawForm();
     if (this.before === null && performance.now() - this.askedAt > ASK_MS) void this.ask(); // an older page stays as it is read
@@ -87,7 +94,7 @@ export class Audit implements View {
     const table = this.root.querySelector(".plot")!;
     if (!may("audit")) set(table, `<div class="blank">${t("noRight", { t: t(whoAmI()?.role ?? "viewer") })}</div>`);
     else if (this.failed !== "") set(table, `<div class="blank">▲ ${t("refusedAct", { t: escape(this.failed) })}</div>`);
-    else set(table, this.items === null ? `<div class="blank dim">${t("loading")}</div>` : tableHtml(this.items, this.next, this.before));
+    else set(table, this.items === null ? `<div class="blank dim">${t("loading")}</div>` : tableHtml(state, this.items, this.next, this.before));
   }
 
   private drawForm(): void {
@@ -122,14 +129,14 @@ export class Audit implements View {
     } catch (error) {
       this.failed = error instanceof Refused ? String(error.status) : t("unreachable");
     }
-    this.draw();
+    if (this.state !== null) this.draw(this.state);
   }
 
   private async check(): Promise<void> {
     this.checked = "asking";
-    this.draw();
+    if (this.state !== null) this.draw(this.state);
     this.checked = await get<Check>("/api/audit/check").catch(() => null);
-    this.draw();
+    if (this.state !== null) this.draw(this.state);
   }
 }
 
@@ -145,22 +152,34 @@ function chainHtml(checked: Check | "asking" | null): string {
   return `${button}<span data-testid="chain">${whole}</span>${hint}`;
 }
 
-function tableHtml(items: readonly Act[], next: number | null, before: number | null): string {
+function tableHtml(state: State, items: readonly Act[], next: number | null, before: number | null): string {
   if (items.length === 0) return `<div class="blank">${t("noActs")}</div>`;
   const head = COLUMNS.map((word) => `<th scope="col">${t(word)}</th>`).join("");
   const turn = `<div class="turn"><button type="button" data-act="newest"${before === null ? " disabled" : ""}>${t("newestActs")}</button>`
     + `<button type="button" data-act="older"${next === null ? " disabled" : ""}>${t("olderActs")}</button></div>`;
-  return `<table><thead><tr>${head}</tr></thead><tbody>${items.map(rowHtml).join("")}</tbody></table>${turn}`;
+  return `<table><thead><tr>${head}</tr></thead><tbody>${items.map((x) => rowHtml(state, x)).join("")}</tbody></table>${turn}`;
 }
 
-function rowHtml(x: Act): string {
+/** What an act says beside who and what: codes and times in words, everything else as it was written. */
+export function detailsOf(state: State, body: Readonly<Record<string, unknown>>): string {
+  const text = (key: string, value: unknown): string => {
+    if (key.endsWith("_ns")) return `${date(ms(String(value)))} ${clock(ms(String(value)))}`;
+    if (typeof value !== "string") return typeof value === "boolean" ? t(value ? "qYes" : "qNo") : JSON.stringify(value);
+    if (key === "reason") return reasonWord(state, value);
+    if (key === "rule") return ruleName(value);
+    return key === "role" ? name(value) : key === "state" ? stateNamed(value) : value;
+  };
+  const said = Object.entries(body).filter(([, value]) => value !== null && value !== "");
+  return said.map(([key, value]) => `${wordOf("detail", key)} ${text(key, value)}`).join(" · ");
+}
+
+function rowHtml(state: State, x: Act): string {
   const role = x.role === "" ? "" : name(x.role);
-  const text = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
-  const body = Object.entries(x.body).map(([key, value]) => `${key} ${text(value)}`).join(" · ");
+  const body = detailsOf(state, x.body);
   const cells = [
     String(x.n), `${date(ms(x.at_ns))} ${clock(ms(x.at_ns), 1)}`,
     escape(x.user === "" ? t("itself") : x.user), escape(role),
-    escape(doneWord(x.act)), escape(x.subject), escape(body),
+    escape(doneWord(x.act)), escape(SUBJECTS[x.subject] === undefined ? x.subject : t(SUBJECTS[x.subject]!)), escape(body),
   ];
   return `<tr data-testid="act" data-act-name="${escape(x.act)}">${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
 }

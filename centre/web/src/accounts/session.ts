@@ -27,6 +27,7 @@ export class Session {
     this.resumed = resumed;
     this.who = () => document.querySelector("header .who");
     this.panel = panelOf("account");
+    this.panel.setAttribute("role", "region");
     this.ended = panelOf("ended");
     this.ended.setAttribute("role", "alertdialog");
     this.ended.setAttribute("aria-labelledby", "ended-title");
@@ -56,6 +57,7 @@ export class Session {
     this.panel.hidden = !open;
     this.who()?.querySelector("button")?.setAttribute("aria-expanded", String(open));
     if (!open) return;
+    this.panel.setAttribute("aria-label", t("myAccount"));
     this.panel.innerHTML = panelHtml();
     this.panel.querySelector<HTMLElement>("a, button")?.focus();
   }

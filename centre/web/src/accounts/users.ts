@@ -66,7 +66,7 @@ export class Users implements View {
       this.showForm(this.setting);
     }
     const n = `<span>${this.users?.length ?? ""}</span>`;
-    set(this.root.querySelector("h2")!, `${t("users")} ${n}<a href="#">${t("back")}</a><span class="end">${t("usersNote")}</span>`);
+    set(this.root.querySelector("h2")!, `${t("users")} ${n}<a href="#">${t("back")}</a><span class="end">${t("usersNote")} UTC+8</span>`);
     if (this.root.querySelector("td select:focus") !== null) return; // it is open: a new one would close it
     const table = this.root.querySelector(".plot")!;
     if (!may("accounts")) set(table, `<div class="blank">${t("noRight", { t: t(whoAmI()?.role ?? "viewer") })}</div>`);

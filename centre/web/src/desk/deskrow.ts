@@ -1,7 +1,7 @@
 /** What the desk adds to a row: chip, state, button, time left, note; and the whole row of a loss of view. */
 
 import type { Episode } from "../api.ts";
-import { age, clock, escape, ms, span } from "../format.ts";
+import { age, briefAge, clock, escape, ms, span } from "../format.ts";
 import { markSvg } from "../icons.ts";
 import { isAlarm } from "../order.ts";
 import { ruleName } from "../rules.ts";
@@ -28,6 +28,11 @@ export function actWord(act: Act): string {
 /** What was done, in the trail, in the log of acts and in the words for a refusal. */
 export function doneWord(act: string): string {
   return wordOf("act", act);
+}
+
+/** The word for a state that a centre names; one that the page does not know keeps its name. */
+export function stateNamed(state: string): string {
+  return Object.hasOwn(STATES, state) ? stateWord({ state: state as Handling["state"], is_false: false }) : state;
 }
 
 export function stateWord(handling: Pick<Handling, "state" | "is_false">): string {
@@ -77,7 +82,7 @@ export function rowButton(state: State, id: string, handling: Handling): RowButt
 export function dueHtml(handling: Handling, nowMs: number): string {
   if (handling.deadline_ns === null || handling.state === "closed" || handling.state === "handled") return "";
   const leftS = (ms(handling.deadline_ns) - nowMs) / 1_000;
-  return leftS >= 0 ? t("left", { t: age(leftS) }) : `<b>${t("over", { t: age(-leftS) })}</b>`;
+  return leftS >= 0 ? t("left", { t: age(leftS) }) : `<b>${t("over", { t: briefAge(-leftS) })}</b>`;
 }
 
 /** The desk's part of the line below a row: escalation, refusal, case. */
@@ -136,7 +141,7 @@ export function lossCells(state: State, loss: LossAlarm, folded: boolean): strin
     `<span class="rl">${escape(lossName(loss))}</span><i title="${escape(loss.detail)}">${escape(loss.detail) || "&nbsp;"}</i>`,
     '<span class="a">—</span><i>&nbsp;</i>',
     `<span class="a">${lasted}</span><i>&nbsp;</i>`,
-    `<div class="when">${chipHtml(state, loss.id, handling, null)}<span class="a">${age((state.nowMs() - startMs) / 1_000)}</span></div>`
+    `<div class="when">${chipHtml(state, loss.id, handling, null)}<span class="a">${briefAge((state.nowMs() - startMs) / 1_000)}</span></div>`
       + `<i>${word}</i>`,
     noteParts(state, loss.id, folded, handling).join(" · "),
   ];

@@ -5,6 +5,7 @@ import { CELLS, cellsHtml, plateShown, shownGrade } from "../row.ts";
 import { ruleName } from "../rules.ts";
 import type { State } from "../state.ts";
 import { missingUpdates } from "../supervision.ts";
+import { getLang } from "../words.ts";
 import { set } from "../written.ts";
 import { isOpen, mostUrgent } from "./alarms.ts";
 import { dueHtml, lossCells, lossName, rowButton, rowIds, rowLabel } from "./deskrow.ts";
@@ -18,6 +19,7 @@ interface Row {
   marks: string;
   folded: boolean;
   isMember: boolean;
+  lang: string; // of its texts; empty before it has any
 }
 
 export class Rows {
@@ -63,7 +65,10 @@ export class Rows {
       row.el.className = classes;
       Object.assign(row.el.dataset, { grade, rule, open: String(open), state: done });
     }
-    if (this.sight.has(id)) write(state, row.el, id, folded, alarm ? handling : null);
+    // what is out of sight is read by screen readers all the same: never in the language of before
+    if (!this.sight.has(id) && (row.lang === "" || row.lang === getLang())) return;
+    row.lang = getLang();
+    write(state, row.el, id, folded, alarm ? handling : null);
   }
 
   private create(state: State, id: string): Row {
@@ -73,7 +78,7 @@ export class Rows {
     el.setAttribute("role", "group");
     el.dataset["id"] = id;
     el.dataset["testid"] = state.episodes.has(id) ? "violation" : "loss";
-    const row = { el, marks: "", folded: true, isMember: false };
+    const row = { el, marks: "", folded: true, isMember: false, lang: "" };
     this.rows.set(id, row);
     this.sight.add(el);
     return row;

@@ -50,7 +50,7 @@ export function dutyTable(now: ShiftNow, nowMs: number): string {
     : `${t("lastHand", { u: escape(last.user), v: escape(last.to), t: `${date(ms(last.at_ns))} ${clock(ms(last.at_ns))}` })}<br>${
       escape(last.text)
     }`;
-  return `${table([t("duty"), t("dutyDesk"), t("cBegan"), t("cLasted")], rows, t("duty"))}<p class="dim">${words}</p>`;
+  return `${table([t("duty"), t("desk"), t("cBegan"), t("cLasted")], rows, t("duty"))}<p class="dim">${words}</p>`;
 }
 
 export function shelvesTable(shelves: readonly Shelf[], linked: boolean): string {
@@ -113,7 +113,7 @@ export function sheetHtml(sheet: Sheet, state: State): string {
     [t("ackMean"), health.ack_s_mean == null ? "—" : `${health.ack_s_mean.toFixed(0)} s`],
     [t("false7"), health.false_share_7d == null ? "—" : `${(health.false_share_7d * 100).toFixed(1)} %`],
   ];
-  const span = `${date(ms(sheet.since_ns))} ${clock(ms(sheet.since_ns))} – ${date(ms(sheet.now_ns))} ${clock(ms(sheet.now_ns))}`;
+  const span = `${date(ms(sheet.since_ns))} ${clock(ms(sheet.since_ns))} – ${date(ms(sheet.now_ns))} ${clock(ms(sheet.now_ns))} · UTC+8`;
   return `<p><b>${span}</b></p><p>${facts.map(([key, x]) => `${key} <b>${x}</b>`).join(" · ")}</p>`
     + parts(sheet, state).map((x) =>
       `<h3>${x.title} <span class="dim">${x.rows.length}</span></h3>${table(x.head, x.rows.map((row) => row.map(escape)), x.title)}`

@@ -1,6 +1,7 @@
 /** Puts alarms on a shelf: of a plate, an RSU, a rule, a stretch of road, until a time and for a reason. */
 
 import { Refused } from "../api.ts";
+import { station } from "../format.ts";
 import { plateOf } from "../row.ts";
 import { ruleName } from "../rules.ts";
 import { send } from "../send.ts";
@@ -35,7 +36,7 @@ export function scopesOf(state: State, id: string | null): Scope[] {
   found.push({ key: "esn", label: `${t("shelfRsu")} ${episode.esn}`, body: { esn: episode.esn } });
   if (episode.s_m !== null) {
     const [a, b] = [Math.round(episode.s_m - REACH_M), Math.round(episode.s_m + REACH_M)];
-    found.push({ key: "stretch", label: t("shelfStretch", { a, b }), body: { from_m: a, to_m: b } });
+    found.push({ key: "stretch", label: t("shelfStretch", { a: station(a), b: station(b) }), body: { from_m: a, to_m: b } });
   }
   return found;
 }
@@ -97,7 +98,7 @@ export class Shelving {
 export function shelfWords(x: Shelf): string {
   const parts = [
     x.plate === null ? "" : x.plate, x.terminal ?? "", x.rule === null ? "" : ruleName(x.rule), x.esn ?? "",
-    x.from_m === null || x.to_m === null ? "" : t("shelfStretch", { a: Math.round(x.from_m), b: Math.round(x.to_m) }),
+    x.from_m === null || x.to_m === null ? "" : t("shelfStretch", { a: station(x.from_m), b: station(x.to_m) }),
   ];
   return parts.filter((part) => part !== "").join(" · ");
 }

@@ -5,6 +5,7 @@ import { get } from "../api.ts";
 import { age, escape } from "../format.ts";
 import { ruleName } from "../rules.ts";
 import type { State } from "../state.ts";
+import { wide } from "../strip.ts";
 import type { View } from "../views.ts";
 import { t } from "../words.ts";
 import { set } from "../written.ts";
@@ -14,7 +15,7 @@ import type { Grouping } from "./groups.ts";
 
 const AWAY_MS = 60_000;
 const SEEN_EACH_MS = 5_000;
-const GROUPS_SHOWN = 6;
+const GROUPS_SHOWN = [6, 4] as const; // on a wide screen and on a narrow one: one line
 const WORDS = { vehicle: "byVehicle", place: "byPlace", rule: "byRule" } as const;
 
 interface Away {
@@ -82,11 +83,12 @@ export class Strips implements View {
     const { minutes } = state.desk.settings?.flood ?? { minutes: 10 };
     const waiting = [...state.episodes.values()].filter((x) => state.isUnseen(x));
     const groups = grouped(waiting, this.by);
-    const named = groups.slice(0, GROUPS_SHOWN).map((x) => {
+    const shown = GROUPS_SHOWN[wide() ? 0 : 1];
+    const named = groups.slice(0, shown).map((x) => {
       const name = x.key === "" ? t("unknown") : this.by === "rule" ? ruleName(x.key) : x.key;
       return `<button type="button" data-id="${escape(x.id)}">${escape(name)} <b>${x.n}</b></button>`;
     }).join("");
-    const rest = groups.slice(GROUPS_SHOWN).reduce((n, x) => n + x.n, 0);
+    const rest = groups.slice(shown).reduce((n, x) => n + x.n, 0);
     const by = GROUPINGS.map((one) =>
       `<button type="button" data-by="${one}" aria-pressed="${one === this.by}">${t(WORDS[one])}</button>`
     ).join("");
@@ -120,7 +122,9 @@ export class Strips implements View {
   private async ask(sinceMs: number, forMs: number): Promise<void> {
     this.asked = true;
     try {
-      this.found = { away: await get<Away>(`/api/away?since_ns=${Math.round(sinceMs)}000000`), forMs };
+      const away = await get<Away>(`/api/away?since_ns=${Math.round(sinceMs)}000000`);
+      const n = away.raised + away.ended + away.unacknowledged.length + away.acts_of_others + away.losses;
+      this.found = n === 0 ? null : { away, forMs }; // a line of noughts is no news
     } catch (error) {
       console.warn(error); // the worklist itself shows all of it; only the summary is missing
     } finally {

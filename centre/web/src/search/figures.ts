@@ -2,6 +2,7 @@
 
 import { escape } from "../format.ts";
 import { ruleName } from "../rules.ts";
+import type { State } from "../state.ts";
 import { t } from "../words.ts";
 import type { Word } from "../words.ts";
 import { stampOf } from "./form.ts";
@@ -99,7 +100,7 @@ function key(label: string, value: string, n: string): string {
 
 const msText = (value: number | null): string => (value === null ? "—" : `${value.toFixed(0)} ms`);
 
-export function figuresHtml(x: Figures): string {
+export function figuresHtml(state: State, x: Figures): string {
   const { totals, latency, units, traffic } = x;
   const head = `<dl class="keys" data-testid="totals">${key(t("qViolations"), String(totals.violations), `n ${totals.n}`)}`
     + `${key(t("qFalse"), `${totals.false} · ${percent(totals.false_share)}`, `n ${totals.n}`)}`
@@ -137,10 +138,10 @@ export function figuresHtml(x: Figures): string {
     + flow("qTraffic", `RSU · ${t("qLane")}`, traffic.lanes.map((row) => ({
       ...row, name: `${rsuLink(row.esn)} ${escape(row.lane || t("qOffLane"))}`,
     })))
-    + "</div>" + (x.items === undefined ? "" : listHtml(x.items, x.items_n ?? x.items.length));
+    + "</div>" + (x.items === undefined ? "" : listHtml(state, x.items, x.items_n ?? x.items.length));
 }
 
-function listHtml(items: readonly Found[], n: number): string {
+function listHtml(state: State, items: readonly Found[], n: number): string {
   const note = items.length < n ? t("qListCut", { a: items.length, n }) : `n ${n}`;
-  return block(t("qList"), items.length === 0 ? `<p class="dim">${t("qNone")}</p>` : violationTable(items, t("qList")), note);
+  return block(t("qList"), items.length === 0 ? `<p class="dim">${t("qNone")}</p>` : violationTable(state, items, t("qList")), note);
 }

@@ -29,11 +29,11 @@ export function goodsOf(un: string | null | undefined): Goods | undefined {
   return digits === undefined ? undefined : table?.get(digits.padStart(4, "0"));
 }
 
-/** `汽油 · 应急指南 128`; says so where the table lacks the number; empty before the table is loaded. */
+/** `应急指南 128 · 汽油`: the number first, since a narrow card cuts the end; says so where the table lacks the number; empty before the table is loaded. */
 export function goodsText(un: string | null | undefined): string {
   if (!un || table === null) return "";
   const found = goodsOf(un);
-  return found === undefined ? t("qNotInTable") : `${getLang() === "zh" ? found.zh : found.en} · ${t("qGuide", { n: found.guide })}`;
+  return found === undefined ? t("qNotInTable") : `${t("qGuide", { n: found.guide })} · ${getLang() === "zh" ? found.zh : found.en}`;
 }
 
 /** The link to a vehicle's page, by its plate, else its terminal. */

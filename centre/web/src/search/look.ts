@@ -125,7 +125,7 @@ export class Look implements View {
     switch (this.kind) {
       case "search": {
         const [words, page] = [this.words, await get<SearchPage>(`/api/search?${asked(this.words, PAGE_ROWS)}`)];
-        return () => searchHtml(page, words);
+        return (state) => searchHtml(state, page, words);
       }
       case "vehicle": {
         const found = await loadVehicle(this.named);
@@ -133,7 +133,7 @@ export class Look implements View {
       }
       case "carrier": {
         const found = await loadCarrier(this.named);
-        return () => carrierHtml(found);
+        return (state) => carrierHtml(state, found);
       }
       case "rsu": {
         const found = await loadRsu(this.named);
@@ -141,7 +141,7 @@ export class Look implements View {
       }
       default: {
         const found = await get<Figures>(`/api/${this.file(Date.now())}`);
-        return () => figuresHtml(found);
+        return (state) => figuresHtml(state, found);
       }
     }
   }
@@ -186,7 +186,7 @@ export class Look implements View {
   }
 }
 
-function searchHtml(page: SearchPage, words: URLSearchParams): string {
+function searchHtml(state: State, page: SearchPage, words: URLSearchParams): string {
   const turn = (key: "before" | "after", cursor: string | null, word: Word): string => {
     const to = new URLSearchParams(words);
     to.delete("before");
@@ -200,5 +200,5 @@ function searchHtml(page: SearchPage, words: URLSearchParams): string {
     + `${turn("after", page.newer, "qNewer")} ${turn("before", page.older, "qOlder")}</p>`;
   const filling = page.complete ? "" : `<p>▲ ${t("qFilling")}</p>`;
   if (page.items.length === 0) return `${head}${filling}<div class="blank dim">${t("qNone")}</div>`;
-  return head + filling + violationTable(page.items, t("qSearch"));
+  return head + filling + violationTable(state, page.items, t("qSearch"));
 }

@@ -1,8 +1,8 @@
 /** The pages of a vehicle, a carrier and an RSU, from what the centre says of them. They return HTML. */
 
 import { get } from "../api.ts";
-import { age, clock, escape, ms, station } from "../format.ts";
-import { beganText, endText, gateName, lastedText, permitText, speedText, violationsText } from "../journeys.ts";
+import { clock, escape, ms, station } from "../format.ts";
+import { beganText, contactText, endText, gateName, lastedText, permitText, speedText, violationsText } from "../journeys.ts";
 import type { Journey } from "../journeys.ts";
 import { ruleName } from "../rules.ts";
 import type { State } from "../state.ts";
@@ -107,9 +107,9 @@ function countsHtml(counts: Counts): string {
   return `<p>${[total, ...rules].join("　")}</p>`;
 }
 
-function pastHtml(rows: readonly Found[], counts: Counts | null, key: string, value: string): string {
+function pastHtml(state: State, rows: readonly Found[], counts: Counts | null, key: string, value: string): string {
   const all = `<a href="#search?${key}=${escape(encodeURIComponent(value))}">${t("qAll")}</a>`;
-  const body = rows.length === 0 ? `<p class="dim">${t("qNone")}</p>` : violationTable(rows, t("qPast"));
+  const body = rows.length === 0 ? `<p class="dim">${t("qNone")}</p>` : violationTable(state, rows, t("qPast"));
   return block(t("qPast"), (counts === null ? "" : countsHtml(counts)) + body, all);
 }
 
@@ -149,13 +149,13 @@ export function vehicleHtml(state: State, x: VehiclePage): string {
     : facts([
       [t("cEntry"), beganText(open, gateName(state))], [t("cNow"), station(open.s_m)],
       [t("cLasted"), lastedText(open, state.nowMs())], [t("cOut"), open.eta_ns === null ? "—" : clock(ms(open.eta_ns))],
-      [t("cContact"), `${escape(name(open.contact))} · ${age((state.nowMs() - ms(open.seen_ns)) / 1_000)}`],
+      [t("cContact"), escape(contactText(open, state.nowMs()))],
       [t("cPermit"), escape(permitText(open))],
     ]);
   const permits = x.permits.length === 0
     ? `<p class="dim">${t("qNoPermits")}</p>`
     : table(
-      [t("cPermit"), t("qFrom"), t("qTo"), t("cEntry"), t("cExit"), t("qState")],
+      [t("cPermit"), `${t("from")} · UTC+8`, t("to"), t("cEntry"), t("cExit"), t("qState")],
       x.permits.map((p) => [
         escape(p.permit + (p.waybill === null ? "" : ` · ${t("waybill", { n: p.waybill })}`)), stamp(p.start_ns), stamp(p.end_ns),
         escape(p.entry ?? "—"), escape(p.exit ?? "—"), t(p.holds ? "qValid" : "qNotValid"),
@@ -164,10 +164,10 @@ export function vehicleHtml(state: State, x: VehiclePage): string {
     );
   return `<h2 data-testid="vehicle-title">${escape(title)}</h2><div class="two">${block(t("qRegistered"), own)}`
     + `${block(t("qTrip"), trip, `<a href="#journeys">${t("qBoard")}</a>`)}</div>`
-    + pastHtml(x.past, x.counts, "plate", title) + block(t("qJourneys"), journeysHtml(state, x.journeys)) + block(t("qPermits"), permits);
+    + pastHtml(state, x.past, x.counts, "plate", title) + block(t("qJourneys"), journeysHtml(state, x.journeys)) + block(t("qPermits"), permits);
 }
 
-export function carrierHtml(x: CarrierPage): string {
+export function carrierHtml(state: State, x: CarrierPage): string {
   const byPlate = new Map(x.plates.map((row) => [row.plate, row.n]));
   const fold = (plate: string): string => plate.normalize("NFKC").toUpperCase().replace(/[ ·•・‧.\-_]/g, "");
   const rows = x.vehicles.map((v) => [
@@ -180,7 +180,7 @@ export function carrierHtml(x: CarrierPage): string {
   const dispatcher = x.vehicles.find((v) => v.phone !== null)?.phone ?? null;
   return `<h2 data-testid="carrier-title">${escape(x.name)}</h2>`
     + block(t("qVehicles"), facts([[t("qPhone"), phone(dispatcher)]]) + vehicles, `n ${x.vehicles.length}`)
-    + pastHtml(x.past, x.counts, "carrier", x.name);
+    + pastHtml(state, x.past, x.counts, "carrier", x.name);
 }
 
 export function rsuHtml(state: State, x: RsuPage): string {
@@ -208,7 +208,7 @@ export function rsuHtml(state: State, x: RsuPage): string {
     ["n", t("qWatched", { n: (watched / 3_600).toFixed(1) })],
   ]);
   return `<h2 data-testid="rsu-title">${escape(x.esn)}</h2><div class="two">${block(t("qNow"), own)}${block(t("qHours"), hours)}</div>`
-    + block(t("qHistory"), changes) + pastHtml(x.past, null, "esn", x.esn);
+    + block(t("qHistory"), changes) + pastHtml(state, x.past, null, "esn", x.esn);
 }
 
 function sensors(found: Readonly<Record<string, string>>): string {

@@ -3,9 +3,11 @@
 import type { Episode } from "../api.ts";
 import { stateWord } from "../desk/deskrow.ts";
 import type { DeskState } from "../desk/model.ts";
-import { clock, date, escape, kmh, ms, station } from "../format.ts";
+import { clock, date, escape, kmh, ms } from "../format.ts";
 import { markSvg } from "../icons.ts";
+import { placeOf } from "../row.ts";
 import { ruleName } from "../rules.ts";
+import type { State } from "../state.ts";
 import { name, t } from "../words.ts";
 import { goodsText, vehicleLink } from "./goods.ts";
 
@@ -27,7 +29,7 @@ export function stamp(ns: string | null | undefined): string {
 }
 
 /** One row of a list of violations: the start leads to the violation, the plate to the vehicle. */
-export function violationRow(x: Found): string[] {
+export function violationRow(state: State, x: Found): string[] {
   const at = x.decided ?? x;
   const plate = x.vehicle?.plate ?? x.vehicle?.terminal ?? null;
   const corrected = x.corrected ? `<br><small>${t("qCorrected", { p: escape(x.corrected) })}</small>` : "";
@@ -36,22 +38,22 @@ export function violationRow(x: Found): string[] {
     : `${Math.max(0, x.excess_m_max).toFixed(2)} m`;
   const isFalse = x.is_false === true;
   const done = x.handling ? stateWord({ state: x.handling, is_false: isFalse }) : isFalse ? t("qFalse") : "";
-  const state = [t(x.open ? "open" : "ended"), done];
+  const words = [t(x.open ? "open" : "ended"), done];
   return [
     `<a href="#v=${escape(x.id)}" data-testid="found">${stamp(x.start_ns)}</a>`,
     `<span class="g-${x.grade_max}">${markSvg(x.grade_max, 6, x.open)}</span>${name(x.grade_max)}`, escape(ruleName(x.rule)),
     `${plate === null ? t("unknown") : vehicleLink(plate)}${corrected}`,
     x.vehicle?.un ? `<span title="${escape(goodsText(x.vehicle.un))}">UN${escape(x.vehicle.un)}</span>` : "—",
-    x.vehicle?.carrier ? carrierLink(x.vehicle.carrier) : "—", `${station(at.s_m)}${at.lane === null ? "" : ` ${escape(at.lane)}`}`,
-    rsuLink(x.esn), most, escape(state.filter((word) => word !== "").join(" · ")),
+    x.vehicle?.carrier ? carrierLink(x.vehicle.carrier) : "—", placeOf(state, x),
+    rsuLink(x.esn), most, escape(words.filter((word) => word !== "").join(" · ")),
   ];
 }
 
-export function violationTable(rows: readonly Found[], label: string): string {
+export function violationTable(state: State, rows: readonly Found[], label: string): string {
   const heads = [
-    t("qBegan"), t("qGrade"), t("qRule"), t("qPlateShort"), "UN", t("qCarrier"), t("qPlace"), "RSU", t("qMost"), t("qState"),
+    `${t("qBegan")} · UTC+8`, t("qGrade"), t("qRule"), t("qPlateShort"), "UN", t("qCarrier"), t("qPlace"), "RSU", t("qMost"), t("qState"),
   ];
-  return table(heads, rows.map(violationRow), label);
+  return table(heads, rows.map((x) => violationRow(state, x)), label);
 }
 
 export function carrierLink(carrier: string): string {
@@ -62,7 +64,7 @@ export function rsuLink(esn: string): string {
   return `<a href="#rsu=${escape(encodeURIComponent(esn))}">${escape(esn)}</a>`;
 }
 
-const BAR_PX = 220;
+const BAR_PX = 160; // all columns beside it at 1280 px
 
 /** A horizontal bar: the whole, and the darker part of it. */
 export function bar(part: number, rest: number, most: number): string {

@@ -3,7 +3,7 @@
 export const SEARCH_WORDS = {
   qSearch: ["查询", "Search"], qStatistics: ["统计", "Statistics"], qReport: ["日报", "Daily report"], qRoad: ["道路", "Road"],
   qBoard: ["在途", "On the road"],
-  qPlate: ["车牌（可部分）", "Plate (part of it)"], qFrom: ["开始于", "Began from"], qTo: ["至", "to"], qRule: ["规则", "Rule"],
+  qPlate: ["车牌（可部分）", "Plate (part of it)"], qFrom: ["开始于（UTC+8）", "Began from (UTC+8)"], qTo: ["至", "to"], qRule: ["规则", "Rule"],
   qGrade: ["最高等级", "Highest grade"], qCarrier: ["承运人", "Carrier"], qRsu: ["RSU", "RSU"], qKmFrom: ["桩号 km", "Station km"],
   qKmTo: ["至 km", "to km"], qLane: ["车道", "Lane"], qZone: ["区域", "Zone"], qState: ["状态", "State"], qAny: ["全部", "any"],
   qTerminal: ["终端", "Terminal"], qFalse: ["误报", "False alarm"], qYes: ["是", "yes"], qNo: ["否", "no"],

@@ -1,0 +1,156 @@
+"""All screens in both languages and themes: nothing cut, small, mixed in language or nameless; axe agrees.
+
+A picture of each stays in `runs/screens`, for people who want to look.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.conftest import RUNS
+from tests.support.page_feed import PATIENCE_MS, wait_for
+from tests.support.page_looks import CUT, NAMELESS, SAID, SMALLEST_PX
+from tests.support.screens import OTHER, ROAD, Filled, Screen, filled, look, show, signed_in_page
+from tests.support.stage import staged
+
+pytestmark = [pytest.mark.e2e, pytest.mark.browser]
+AXE = Path(__file__).resolve().parents[2] / "centre" / "web" / "node_modules" / "axe-core" / "axe.min.js"
+PICTURES = RUNS / "screens"
+LEAST_PX = 12
+SERIOUS = """async (root) => {
+  const found = await axe.run(root, { resultTypes: ["violations"] });
+  const page = await axe.run(document, { runOnly: ["page-has-heading-one", "landmark-one-main", "region"] });
+  const bad = found.violations.filter((x) => x.impact === "serious" || x.impact === "critical");
+  return [...bad, ...page.violations].map((x) => [x.impact, x.id, x.nodes.length, x.nodes[0].html]);
+}"""
+HANZI = re.compile(r"[\u3400-\u9fff]")
+# what people and files call things is of any language: plates, carriers, notes, desks, zones
+DATA = re.compile(r"辽L·[\w·]+|盘锦一运|王师傅|检查区|雷达检修|司机已电话联系|席 2|演练·\w+")
+LATIN = re.compile(r"[A-Za-z][a-z]{2,}")
+# names of the site and its accounts, keys, units, and what has no Chinese word
+SAME = re.compile(
+    r"made up|entry|exit|(north|south)-(hazmat|mixed)|\b(ada|aud|ola|sun|vera|local|console)\b|Enter|Esc"
+    r"|English|synthetic-\d|RSU\w*|Ctrl|[0-9a-f-]{36}|[0-9a-f]{4}…[0-9a-f]{4}"
+)
+EMPTY = {  # the screens of a centre that has seen nothing, and what says so
+    "": "#list .blank", "#journeys": "#journeys .blank", "#search": "#look .blank",
+    "#statistics": "#look .keys", "#shift": "#shift p.dim",
+}  # fmt: skip
+BROKEN = re.compile(r"undefined|NaN|\[object|\bnull\b|Invalid Date|Infinity|\{\w\}")
+
+
+@pytest.fixture(scope="module")
+def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    with filled(tmp_path_factory.mktemp("screens")) as it:
+        yield it
+
+
+def wrong_words(said: list[list[str]], lang: str) -> list[str]:
+    """Return what is broken, or of the other language."""
+    found = [f"{where}: {text}" for where, text in said if BROKEN.search(text)]
+    for where, text in said:
+        own = DATA.sub("", text)
+        if HANZI.search(own) if lang == "en" else LATIN.search(SAME.sub("", own)):
+            found.append(f"{where}: {text}")
+    return found
+
+
+def faults(page: Page, lang: str, root: str = "body") -> dict[str, Any]:
+    """Return what a script finds wrong on what is shown; axe looks at the screen's own part."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = {
+        "wide": page.evaluate("document.documentElement.scrollWidth - innerWidth"),
+        "cut": page.evaluate(CUT),
+        "small": page.evaluate(SMALLEST_PX) < LEAST_PX,
+        "words": wrong_words(page.evaluate(SAID), lang),
+        "nameless": page.evaluate(NAMELESS),
+        "axe": page.evaluate(SERIOUS, root),
+    }
+    return {name: what for name, what in found.items() if what}
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, at: Filled) -> Iterator[Page]:
+    if not AXE.exists():
+        pytest.skip("centre/web/node_modules is missing: make page")
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    problems: list[str] = []
+    page = signed_in_page(browser, at, viewport={"width": 1280, "height": 800})
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page
+    page.context.close()
+    assert problems == []
+
+
+@pytest.mark.parametrize("screens", [ROAD, OTHER], ids=["road", "other"])
+@pytest.mark.parametrize(("lang", "theme"), [("zh", "dark"), ("en", "light")])
+def test_each_screen_is_whole_in_its_language(
+    page: Page, at: Filled, lang: str, theme: str, screens: tuple[Screen, ...]
+) -> None:
+    """Words and names depend on the language, contrasts on the theme: each is tried on each screen."""
+    show(page, at, screens[0])
+    look(page, lang, theme)
+    found = {}
+    for screen in screens:
+        show(page, at, screen)
+        if wrong := faults(page, lang, screen.root):
+            found[screen.name] = wrong
+        page.screenshot(path=PICTURES / f"{screen.name}-{lang}-{theme}.png")
+    assert found == {}
+
+
+@pytest.mark.parametrize(("lang", "theme"), [("zh", "dark"), ("en", "light")])
+def test_what_is_lost_the_wall_and_the_sign_in_are_whole_too(
+    page: Page, at: Filled, browser: Browser, lang: str, theme: str
+) -> None:
+    show(page, at, ROAD[0])
+    look(page, lang, theme)
+    found = {"rsu-off": None, "broker-off": None, "wall": None, "sign-in": None}
+    at.stage.kill("RSU21")
+    page.wait_for_selector("[data-testid=banner] :text('RSU21')")
+    found["rsu-off"] = picture(page, "rsu-off", lang, theme)
+    at.stage.broker.connected = False
+    page.wait_for_selector("[data-testid=banner] :text-matches('消息代理|message broker')")
+    found["broker-off"] = picture(page, "broker-off", lang, theme)
+    at.stage.broker.connected = True
+    at.stage.online.add("RSU21")
+    wall = page.context.new_page()
+    wall.set_viewport_size({"width": 1920, "height": 1080})
+    wall.goto(f"{at.stage.url}?wall=1&lang={lang}&theme={theme}")
+    wall.wait_for_selector("#list .row2")
+    found["wall"] = picture(wall, "wall", lang, theme)
+    wall.close()
+    stranger = browser.new_page(viewport={"width": 1280, "height": 800})
+    stranger.goto(f"{at.stage.url}?lang={lang}&theme={theme}")
+    stranger.wait_for_selector("html[data-ready]")
+    found["sign-in"] = picture(stranger, "sign-in", lang, theme)
+    stranger.close()
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+def picture(page: Page, name: str, lang: str, theme: str) -> dict[str, Any]:
+    """Take the picture of a screen; return its faults."""
+    page.screenshot(path=PICTURES / f"{name}-{lang}-{theme}.png")
+    return faults(page, lang)
+
+
+def test_an_empty_centre_says_so_on_each_screen(browser: Browser, tmp_path: Path) -> None:
+    found = {}
+    with staged(tmp_path, online=0, gateway=False) as stage:
+        for lang, theme in (("zh", "light"), ("en", "dark")):
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            page.set_default_timeout(PATIENCE_MS)
+            page.goto(f"{stage.url}?lang={lang}&theme={theme}")
+            wait_for(page, "document.documentElement.dataset.link === 'stale'")
+            for name, there in EMPTY.items():
+                page.evaluate("(hash) => { location.hash = hash; }", name)
+                page.wait_for_selector(there)
+                if wrong := picture(page, f"empty{name.replace('#', '-')}", lang, theme):
+                    found[f"{name} {lang}"] = wrong
+            page.close()
+    assert found == {}
