@@ -192,18 +192,15 @@ def build_centre(
     bounds = bounds_of(site.config.site.origin, view.range_m, view.map_version)
     writer = Writer(
         ViolationWriter(engine, clock.now_ns, beside.bugs.note), log, lambda: feed.wake(), bounds, storage,
-        damage.report,
-        metrics.stored.stored,
+        damage.report, metrics.stored.stored,
     )  # fmt: skip
     database = Database(
         engine, Reader(engine), lambda: writer.fault or writer.storage_fault, log, damage.report
     )
     access = Access(engine, database.read, writer.run, _access_facts(site, clock))
     present: Present = {}
-    feed = EventFeed(
-        lambda after, limit: Events(database, overview, shown, present, beside).after(after, limit),
-        database.bounds,
-    )
+    events = Events(database, lambda: overview, shown, present, beside)
+    feed = EventFeed(events.after, database.bounds)
     history = open_history(site, storage.path, clock.now_ns, log)
     recorders = _recorders(site, tracks, lambda: overview, database, writer, clock.now_ns)
     presence = begin_presence(

@@ -26,7 +26,7 @@ class Events:
     """
 
     database: Database
-    overview: Overview
+    overview: Callable[[], Overview]
     shown: Shown
     present: Present
     beside: Beside
@@ -55,5 +55,5 @@ class Events:
                 self.shown.announce(change.n, change.data)
             return change.data
         if postgresql.is_postgresql(self.database.engine):
-            await self.overview.read_unit(change.kind, change.key)
-        return self.overview.unit(change.kind, change.key)
+            await self.overview().read_unit(change.kind, change.key)
+        return self.overview().unit(change.kind, change.key)
