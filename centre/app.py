@@ -191,8 +191,7 @@ def build_centre(
     bounds = bounds_of(site.config.site.origin, view.range_m, view.map_version)
     writer = Writer(
         ViolationWriter(engine, clock.now_ns, beside.bugs.note), log, lambda: feed.wake(), bounds, storage,
-        damage.report,
-        metrics.stored.stored,
+        damage.report, metrics.stored.stored,
     )  # fmt: skip
     database = Database(
         engine, Reader(engine), lambda: writer.fault or writer.storage_fault, log, damage.report

@@ -72,7 +72,8 @@ class Keeper(threading.Thread):
         self._degraded: set[str] = set()
         self._well_since_s = time.monotonic()
         self._dirty_since_s: float | None = None  # since when the WAL has what the file has not
-        self._mark = MarkFile(path.with_name(path.name + ".mark"))
+        twin = None if recordings is None else recordings / f"{esn}.mark"
+        self._mark = MarkFile(path.with_name(path.name + ".mark"), twin)
         mender = None if recordings is None else Mender(recordings, esn)
         self.repair = Repair(mender, self.jobs, opened_ns, self._count, self._degraded)
         self.store: Store = self._open(_epoch_min(wall_s, self._mark.found, recordings, esn))

@@ -4,8 +4,12 @@ SQLite drops a WAL from its first bad frame on without a word, and a deleted fil
 written after each commit without waiting for the disk (kill -9 keeps it) and synced with each checkpoint; it
 is never ahead of an undamaged database, unless the disk refused the last items. Two slots in turn, each with
 a checksum: a torn write costs the newer one only.
+
+The same mark lies beside the recordings. An older copy of the outbox that somebody puts back with its own
+mark is sound in itself: what it lacks shows by this twin.
 """
 
+import contextlib
 import os
 import zlib
 from pathlib import Path
@@ -32,8 +36,7 @@ def read_mark(path: Path) -> Mark | None:
         raw = path.read_bytes()[: 2 * SLOT_BYTES]
     except OSError:
         return None
-    marks = [_read_slot(raw[at : at + SLOT_BYTES]) for at in (0, SLOT_BYTES)]
-    return max((mark for mark in marks if mark is not None), key=lambda mark: mark.n, default=None)
+    return _newest(*(_read_slot(raw[at : at + SLOT_BYTES]) for at in (0, SLOT_BYTES)))
 
 
 def _read_slot(slot: bytes) -> Mark | None:
@@ -47,41 +50,59 @@ def _read_slot(slot: bytes) -> Mark | None:
         return None
 
 
-class MarkFile:
-    """Writes marks; a disk that refuses costs the mark only."""
+def _newest(*marks: Mark | None) -> Mark | None:
+    return max((mark for mark in marks if mark is not None), key=lambda mark: mark.n, default=None)
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._last: Mark | None = read_mark(path)
-        self.found = self._last  # of the last run
-        self._fd: int | None = None
+
+class MarkFile:
+    """Writes marks; a disk that refuses costs the mark only.
+
+    twin : where the same mark lies; None: nowhere
+    """
+
+    def __init__(self, path: Path, twin: Path | None = None) -> None:
+        own, other = read_mark(path), None if twin is None else read_mark(twin)
+        self._last = _newest(own, other)
+        # of the last run; a copy that says itself that it has to be completed is no damage
+        self.found = own if own is not None and own.rebuilding else self._last
+        paths = [path] if twin is None else [path, twin]
+        self._fds: dict[Path, int | None] = dict.fromkeys(paths)
 
     def write(self, mark: Mark) -> None:
         """Write a mark where it differs from the last one; its number is set here."""
         last = self._last
         n = 1 if last is None else last.n + 1
         mark = msgspec.structs.replace(mark, n=n)
-        if last is not None and mark == msgspec.structs.replace(last, n=n) and self._fd is not None:
+        is_open = None not in self._fds.values()
+        if last is not None and mark == msgspec.structs.replace(last, n=n) and is_open:
             return
         body = msgspec.json.encode(mark)
         head = zlib.crc32(body).to_bytes(4, "little") + len(body).to_bytes(2, "little")
+        slot = (head + body).ljust(SLOT_BYTES, b"\0")
+        for path in self._fds:
+            if self._put(path, slot, n % 2 * SLOT_BYTES):
+                self._last = mark  # where the disk refuses both, it is tried again with the next commit
+
+    def _put(self, path: Path, slot: bytes, at: int) -> bool:
+        """Write a slot of one file; return whether the disk took it."""
+        fd = self._fds[path]
         try:
-            if self._fd is None:
-                self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            os.pwrite(self._fd, (head + body).ljust(SLOT_BYTES, b"\0"), n % 2 * SLOT_BYTES)
-        except OSError:  # it is tried again with the next commit
-            return
-        self._last = mark
+            if fd is None:
+                fd = self._fds[path] = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.pwrite(fd, slot, at)
+        except OSError:
+            return False
+        return True
 
     def sync(self) -> None:
         """Wait until the disk has it."""
-        if self._fd is not None:
-            try:
-                os.fdatasync(self._fd)
-            except OSError:  # the next commit will say what is wrong with the disk
-                return
+        for fd in self._fds.values():
+            if fd is not None:
+                with contextlib.suppress(OSError):  # the next commit will say what is wrong with the disk
+                    os.fdatasync(fd)
 
     def close(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        for path, fd in self._fds.items():
+            if fd is not None:
+                os.close(fd)
+                self._fds[path] = None

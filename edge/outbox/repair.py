@@ -129,15 +129,14 @@ class Repair:
     def look_for_losses(self, store: Store, mark: Mark | None) -> None:
         """Rebuild a sound file from the recordings where it lacks what the mark of the last run knows.
 
-        SQLite silently drops a WAL from its first bad frame on; a file that was deleted is a new one. A new
-        file without a mark is a first start, unless there are recordings.
+        SQLite silently drops a WAL from its first bad frame on; a file that was deleted is a new one. A file
+        without a mark is a first start, or a copy that somebody put here: the recordings say which.
         """
         if not store.is_read:  # nothing is known of it yet
             return
         newest = max(store.stored, default=0)
         if mark is None:
-            if not store.stored:
-                self._rebuild(store, None)
+            self._rebuild(store, None)
             return
         if mark.rebuilding:
             self._is_explained = True

@@ -183,8 +183,8 @@ class ClusterStage(Stage):
         return leader
 
     async def bring_down(self) -> None:
-        """End all parts in order; the database serves on: the checker reads it."""
-        await self.fleet.bring_down(("gateway", *self.site.esns), GRACE_S)
+        """End all other parts in order; the database serves on: the checker reads it."""
+        await self.fleet.bring_down(("gateway",), GRACE_S)
         await self.fleet.bring_down(("centre", *WORKERS), GRACE_S)
         await self.fleet.bring_down(NODES, GRACE_S)
 

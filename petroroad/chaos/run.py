@@ -191,7 +191,7 @@ async def _until_enough(stage: Stage) -> None:
 async def _drain(stage: Stage, page: Page, history: History, limit_s: float) -> float:
     """Wait until nothing waits and the page shows all; return the time, and leave copies of the outboxes.
 
-    The RSUs stand still while they are copied: what they raise later is not this run's.
+    The RSUs stand still while they are copied, and end so: what they would raise later no page would see.
     """
     begun_s = time.monotonic()
     while True:
@@ -201,14 +201,15 @@ async def _drain(stage: Stage, page: Page, history: History, limit_s: float) -> 
                 waiting = await asyncio.to_thread(_copy_last, stage, history)
                 if is_late or not waiting:
                     history.waiting = waiting
+                    await stage.end_units()
                     await _until_shown(stage, page)
                     return round(time.monotonic() - begun_s, 1)
         await asyncio.sleep(POLL_S)
 
 
 async def _is_drained(stage: Stage) -> bool:
-    """Say whether all RSUs run and wait for nothing, and the centre lacks nothing that it knows of."""
-    if any(stage.fleet.parts[esn].pid is None for esn in stage.site.esns):
+    """Say whether all RSUs serve and wait for nothing, and the centre lacks nothing that it knows of."""
+    if not all([await stage.listens(esn) for esn in stage.site.esns]):  # one that starts may find more
         return False
     depths = [await asyncio.to_thread(evidence.n_waiting, stage.outbox(esn)) for esn in stage.site.esns]
     summary = await asyncio.to_thread(ask, stage.site.http, "/api/summary")

@@ -258,9 +258,15 @@ class Stage:
             disk.heal(part.pid)
             self.full.discard(esn)
 
+    async def end_units(self) -> None:
+        """Kill the RSUs; what they had recorded and not committed was promised to nobody."""
+        for esn in self.site.esns:
+            self.ends_ns[esn].append(self.clock.now_ns())
+        await self.fleet.bring_down(self.site.esns, 0.0)
+
     async def bring_down(self) -> None:
-        """End all parts in order: recordings are closed whole."""
-        await self.fleet.bring_down(("gateway", *self.site.esns), GRACE_S)
+        """End all other parts in order."""
+        await self.fleet.bring_down(("gateway",), GRACE_S)
         await self.fleet.bring_down(("centre",), GRACE_S)
         await self.fleet.bring_down(("broker",), GRACE_S)
 

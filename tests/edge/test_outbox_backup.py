@@ -1,6 +1,7 @@
 """A backup of a live outbox."""
 
 import json
+import shutil
 import sqlite3
 
 import pytest
@@ -79,6 +80,31 @@ async def test_a_start_on_a_copy_finds_what_was_recorded_after_it(tmp_path):
         (to / name).rename(path.parent / name)
     arrived, voids, outbox = await restarted(tmp_path)
     assert (arrived, voids, outbox.depth, outbox.degraded) == (WAITING, [], 0, ())
+
+
+@pytest.mark.parametrize("left", ["mark", "no mark", "no mark at all"])
+async def test_an_older_copy_put_back_by_hand_is_completed_from_the_recordings(tmp_path, left):
+    """A copy of the whole folder is sound in itself, mark and all; only the recordings know more."""
+    outbox_folder, to = tmp_path / "outbox", tmp_path / "copy"
+    outbox_folder.mkdir()
+    (tmp_path / "recordings").mkdir()
+    async with running(outbox_folder / "o.sqlite", recordings=tmp_path / "recordings", esn=ESN) as (
+        early,
+        wire,
+    ):
+        put(early, b"early")
+        await until(wire.keys)
+    shutil.copytree(outbox_folder, to)
+    leave_behind(tmp_path)
+    shutil.rmtree(outbox_folder)
+    shutil.copytree(to, outbox_folder)
+    if left != "mark":
+        (outbox_folder / "o.sqlite.mark").unlink()
+    if left == "no mark at all":
+        (tmp_path / "recordings" / f"{ESN}.mark").unlink()
+    arrived, voids, outbox = await restarted(tmp_path)
+    assert (arrived, voids, outbox.depth) == (WAITING | {b"early"}, [], 0)
+    assert outbox.degraded == ("outbox_damaged",)
 
 
 async def test_an_epoch_is_never_used_again_though_the_clock_is_back_and_the_outbox_gone(
