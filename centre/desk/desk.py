@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -184,11 +185,21 @@ class Desk:
     async def _trim(self) -> None:
         """Delete what is kept no longer, each hour of real time."""
         while True:
-            with contextlib.suppress(NotWrittenError):
+            with contextlib.suppress(NotWrittenError, UnreadableError):
                 await self._until_done(
                     lambda db, _found, now_ns: keeping.trim(db, self.counts, self._kept_days, now_ns)
                 )
+                await self._drop_orphans()
             await asyncio.sleep(TRIM_S)
+
+    async def _drop_orphans(self) -> None:
+        """Delete alarms whose episodes are gone: looks in a reader's thread, with rests between them."""
+        after: str | None = ""
+        while after is not None:
+            ids, after = await self.ask(keeping.orphans, after)
+            if ids:
+                await self.write(partial(keeping.drop_orphans, counts=self.counts, ids=ids))
+            await asyncio.sleep(TURN_S)
 
     async def _watch_view(self) -> None:
         """Look each second for what the road can't be watched by."""
