@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from centre import postgresql
 from centre.accounts.actor import Actor
 from centre.changes import Change
+from centre.costly import Costly, timed
 from centre.database import Database
 from centre.desk import board, exercise, keeping, loss_rows, rows, shelving, shifts, timing
 from centre.desk.acts import Acts, Wanted
@@ -64,6 +65,7 @@ class Desk:
         self._awake = asyncio.Event()
         self._awake.set()
         self._figures, self._figures_read = DeskFigures(), dict[str, Any]()
+        self._counted = Costly(lambda: self.ask(timed(self._figures.read), self.now_ns()))
         self.watching = Watching(
             view,
             policy,
@@ -123,7 +125,7 @@ class Desk:
     async def summary(self) -> dict[str, Any]:
         """Return `desk` of the summary; where the database can't be read, as it was last read."""
         with contextlib.suppress(UnreadableError):
-            self._figures_read = await self.ask(self._figures.read, self.now_ns())
+            self._figures_read = await self._counted.newest()
         unwritten = len(self.watching.unwritten())
         if not unwritten or not self._figures_read:
             return self._figures_read
