@@ -8,6 +8,7 @@ from typing import Any
 
 from centre.beside import Beside
 from centre.broker import BrokerLink
+from centre.costly import Costly, timed
 from centre.database import Database
 from centre.faults import UnreadableError
 from centre.peers import Peers
@@ -74,6 +75,7 @@ class Overview:
         self._latencies: Sequence[Sample] = ()
         self._latencies_of: Mapping[str, Sequence[Sample]] = {}  # the same by RSU
         self._figures: dict[str, Any] = {}
+        self._counted = Costly(lambda: database.read(timed(database.reader.figures), now_ns()))
 
     def add_desk(self, figures: Callable[[], Awaitable[dict[str, Any]]], counts: Counter[str]) -> None:
         """Show the figures of the desk, which is made after this, and its counters."""
@@ -145,7 +147,7 @@ class Overview:
         """Return `/api/summary`; where the database can't be read, with the figures that were last read."""
         now_ns = self._now_ns()
         with contextlib.suppress(UnreadableError):
-            self._figures = await self._database.read(self._database.reader.figures, now_ns)
+            self._figures = await self._counted.newest()
         vehicles, hazmat = self._tracks.vehicles(now_ns)
         asked_of = [self._asked(esn) for esn in self._rsus.rows()]
         depths = [getattr(row.status, "outbox_depth", 0) for row in self._rsus.rows().values()]

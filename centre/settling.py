@@ -208,7 +208,7 @@ class Settler:
         for statement, rows in (
             (self._sql.stamp_version, versions),
             (self._sql.stamp_episode, begun),
-            (self._sql.sample_episode, [(key, key, key) for key in samples]),
+            (self._sql.sample_episode, [(key, key) for key in samples]),
         ):
             if rows:
                 db.exec_driver_sql(statement, rows)

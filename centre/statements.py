@@ -93,8 +93,8 @@ def statements_of(dialect: str) -> Statements:
         f" WHERE id = {mark} AND version = {mark} AND esn = {mark}",
         stamp_episode=f"UPDATE episode SET first_committed_ns = {mark}"
         f" WHERE id = {mark} AND first_committed_ns IS NULL",
-        sample_episode=f"UPDATE episode SET latency_ns = (SELECT committed_ns - decided_ns {sample}),"
-        f" latency_esn = (SELECT esn {sample}) WHERE id = {mark}",
+        sample_episode="UPDATE episode SET (latency_ns, latency_esn) ="
+        f" (SELECT committed_ns - decided_ns, esn {sample}) WHERE id = {mark}",
         find_episode_keys=f"SELECT id, {', '.join(KEY_CHANGING)} FROM episode_key WHERE id {among}",
         add_episode_key=insert(EPISODE_KEY, ("id", *KEY_CHANGING)),
         change_episode_key=f"UPDATE episode_key SET {key_changes} WHERE id = {mark}",

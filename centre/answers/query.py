@@ -74,18 +74,25 @@ async def refuse_unknown(request: Request[Any, Any, Any]) -> None:
     unknown = sorted({name for name in given if name not in found.query})
     twice = sorted({name for name in given if given.count(name) > 1} - found.repeated - set(unknown))
     nulls = sorted({name for name, value in pairs if value.lower() in BLANK and name in found.no_text})
-    refuse_names(unknown, sorted(found.query), twice, nulls)
+    # no text of ours has it, and PostgreSQL takes none that has
+    zeros = sorted({name for name, value in pairs if "\0" in value} - set(unknown))
+    refuse_names(unknown, sorted(found.query), twice, nulls, zeros)
 
 
 def refuse_names(
-    unknown: Sequence[str], known: Sequence[str], twice: Sequence[str] = (), nulls: Sequence[str] = ()
+    unknown: Sequence[str],
+    known: Sequence[str],
+    twice: Sequence[str] = (),
+    nulls: Sequence[str] = (),
+    zeros: Sequence[str] = (),
 ) -> None:
-    """Raise 400 where there are unknown or repeated names, or names with the value null."""
-    if not unknown and not twice and not nulls:
+    """Raise 400 for names that are unknown or repeated, or whose value is null or has a zero byte."""
+    if not (unknown or twice or nulls or zeros):
         return
     errors = [{"name": name[:64], "in": "query", "reason": "is not known here"} for name in unknown]
     errors += [{"name": name, "in": "query", "reason": "is given more than once"} for name in twice]
     errors += [{"name": name, "in": "query", "reason": "is empty: leave it out"} for name in nulls]
+    errors += [{"name": name, "in": "query", "reason": "has a zero byte"} for name in zeros]
     detail = "; ".join(f"{each['name']}: {each['reason']}" for each in errors)
     raise ClientException(
         detail[:1_000], status_code=400, extra={"errors": errors[:64], "known": list(known)}

@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 from centre import postgresql
 from centre.accounts.actor import Actor
 from centre.changes import Change
+from centre.costly import Costly, timed
 from centre.database import Database
 from centre.desk import board, exercise, keeping, loss_rows, rows, shelving, shifts, timing
 from centre.desk.acts import Acts, Wanted
@@ -63,6 +65,7 @@ class Desk:
         self._awake = asyncio.Event()
         self._awake.set()
         self._figures, self._figures_read = DeskFigures(), dict[str, Any]()
+        self._counted = Costly(lambda: self.ask(timed(self._figures.read), self.now_ns()))
         self.watching = Watching(
             view,
             policy,
@@ -122,7 +125,7 @@ class Desk:
     async def summary(self) -> dict[str, Any]:
         """Return `desk` of the summary; where the database can't be read, as it was last read."""
         with contextlib.suppress(UnreadableError):
-            self._figures_read = await self.ask(self._figures.read, self.now_ns())
+            self._figures_read = await self._counted.newest()
         unwritten = len(self.watching.unwritten())
         if not unwritten or not self._figures_read:
             return self._figures_read
@@ -185,11 +188,21 @@ class Desk:
     async def _trim(self) -> None:
         """Delete what is kept no longer, each hour of real time."""
         while True:
-            with contextlib.suppress(NotWrittenError):
+            with contextlib.suppress(NotWrittenError, UnreadableError):
                 await self._until_done(
                     lambda db, _found, now_ns: keeping.trim(db, self.counts, self._kept_days, now_ns)
                 )
+                await self._drop_orphans()
             await asyncio.sleep(TRIM_S)
+
+    async def _drop_orphans(self) -> None:
+        """Delete alarms whose episodes are gone: looks in a reader's thread, with rests between them."""
+        after: str | None = ""
+        while after is not None:
+            ids, after = await self.ask(keeping.orphans, after)
+            if ids:
+                await self.write(partial(keeping.drop_orphans, counts=self.counts, ids=ids))
+            await asyncio.sleep(TURN_S)
 
     async def _watch_view(self) -> None:
         """Look each second for what the road can't be watched by."""

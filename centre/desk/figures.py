@@ -37,14 +37,14 @@ class DeskFigures:
         """Return the figures of this moment."""
         if not self._slow or not 0 <= now_ns - self._slow_ns < SLOW_NS:
             self._slow, self._slow_ns = _slow(db, now_ns), now_ns
-        recent = _raised(db, now_ns - health.WINDOW_NS, now_ns)
-        self._is_flood = health.is_flood(len(recent), self._is_flood)
+        n_recent, n_chattering = _recent(db, now_ns)
+        self._is_flood = health.is_flood(n_recent, self._is_flood)
         operators = n_operators(db)
         return {
             **_by_state(db),
-            "last_10_min": len(recent),
+            "last_10_min": n_recent,
             "flood": self._is_flood,
-            "chattering": len(health.chattering(recent)),
+            "chattering": n_chattering,
             "operators": operators,
             "per_operator_hour": self._slow["last_hour"] / max(1, operators),
             **{name: self._slow[name] for name in ("standing", "ack_s_mean", "false_share_7d")},
@@ -77,6 +77,24 @@ def _by_state(db: sa.Connection) -> dict[str, Any]:
         else:
             fresh["warning" if grade_max == GRADES.index("warning") else "violation"] += n
     return {"new": fresh, **found}
+
+
+def _recent(db: sa.Connection, now_ns: int) -> tuple[int, int]:
+    """Return how many alarms were raised in the window, and how many sources chatter (`health.chattering`).
+
+    The database counts: in a flood tens of thousands of rows would hold up whatever else Python does.
+    """
+    source = sa.func.coalesce(HANDLING.c.vehicle, HANDLING.c.esn)
+    steps_back: sa.ColumnElement[int] = sa.literal_column(str(health.CHATTER_N - 1))
+    first_ns = sa.func.lag(HANDLING.c.raised_ns, steps_back).over(
+        partition_by=(HANDLING.c.rule, source), order_by=HANDLING.c.raised_ns
+    )
+    between = (HANDLING.c.raised_ns > now_ns - health.WINDOW_NS) & (HANDLING.c.raised_ns <= now_ns) & _real
+    name = (HANDLING.c.rule + " " + source).label("name")
+    rows = sa.select(name, (HANDLING.c.raised_ns - first_ns).label("took_ns")).where(between).subquery()
+    chattering = sa.case((rows.c.took_ns <= health.MINUTE_NS, rows.c.name))
+    n, n_chattering = db.execute(sa.select(sa.func.count(), sa.func.count(chattering.distinct()))).one()
+    return n, n_chattering
 
 
 def _raised(db: sa.Connection, from_ns: int, to_ns: int) -> list[Raised]:

@@ -1,5 +1,6 @@
 """Losses of view in the database: a row each, and one of handling, as any alarm has. Blocking."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,38 +36,55 @@ def open_losses(db: sa.Connection) -> tuple[dict[Key, Loss], int]:
 
 def write_turns(
     db: sa.Connection, found: list[Change], turns: Sequence[Turn], policy: Policy, now_ns: int
-) -> None:
-    """Write what some looks changed, in their order.
+) -> dict[int, int]:
+    """Write what some looks changed, in their order; return the numbers that losses got instead of their own.
 
-    What is written already stays: a commit can succeed whose answer is lost, and then it comes again.
+    What is written already stays: a commit can succeed whose answer is lost, and then it comes again. Another
+    desk on the same database may have given a number to a loss of its own: then the next free one is given.
     """
     board = Board(db, found)
     shelves = active_shelves(db)
-    known = _known(db, [loss.n for turn in turns for loss in turn.opened])
+    numbers = _numbers(db, [loss for turn in turns for loss in turn.opened])
+    written = {n for n, is_written in numbers.values() if is_written}
+    given = {old: n for old, (n, _) in numbers.items() if old != n}
     for turn in turns:
         for loss in turn.opened:
-            if known.get(loss.n) == (loss.kind, loss.part, loss.start_ns):
+            n, _ = numbers[loss.n]
+            if n in written:
                 continue
-            _open(board, loss, now_ns)
-            shelve_or_time(board, id_of(loss.n), shelves, policy, now_ns)
-            found.append(Change(KIND, id_of(loss.n)))
+            _open(board, loss._replace(n=n), now_ns)
+            shelve_or_time(board, id_of(n), shelves, policy, now_ns)
+            found.append(Change(KIND, id_of(n)))
         board.flush()
-        board.load([id_of(loss.n) for loss, _ in turn.closed])
-        for loss, end_ns in turn.closed:
-            db.execute(sa.update(LOSS).where(LOSS.c.n == loss.n).values(end_ns=end_ns))
-            if id_of(loss.n) in board.rows:
-                board.change(id_of(loss.n), is_open=False, over_ns=now_ns, last_ns=end_ns)
-            found.append(Change(KIND, id_of(loss.n)))
+        closed = [(given.get(loss.n, loss.n), end_ns) for loss, end_ns in turn.closed]
+        board.load([id_of(n) for n, _ in closed])
+        for n, end_ns in closed:
+            db.execute(sa.update(LOSS).where(LOSS.c.n == n).values(end_ns=end_ns))
+            if id_of(n) in board.rows:
+                board.change(id_of(n), is_open=False, over_ns=now_ns, last_ns=end_ns)
+            found.append(Change(KIND, id_of(n)))
         board.flush()
+    return given
 
 
-def _known(db: sa.Connection, numbers: Sequence[int]) -> dict[int, tuple[str, str, int]]:
-    """Return what the database has under these numbers, which follow each other."""
-    if not numbers:
+def _numbers(db: sa.Connection, opened: Sequence[Loss]) -> dict[int, tuple[int, bool]]:
+    """Return by each loss's own number the one that the database has for it, and whether it is written."""
+    if not opened:
         return {}
     query = sa.select(LOSS.c.n, LOSS.c.kind, LOSS.c.part, LOSS.c.start_ns)
-    between = LOSS.c.n.between(min(numbers), max(numbers))
-    return {row.n: (row.kind, row.part, row.start_ns) for row in db.execute(query.where(between))}
+    starts_ns, own = {loss.start_ns for loss in opened}, [loss.n for loss in opened]
+    near = LOSS.c.n.between(min(own), max(own)) | LOSS.c.start_ns.in_(starts_ns)
+    rows = db.execute(query.where(near)).all()
+    taken, known = {row.n for row in rows}, {(row.kind, row.part, row.start_ns): row.n for row in rows}
+    free = itertools.count(max(*own, db.scalar(sa.select(sa.func.max(LOSS.c.n))) or 0) + 1)
+    numbers: dict[int, tuple[int, bool]] = {}
+    for loss in opened:
+        written = known.get((loss.kind, loss.part, loss.start_ns))
+        if written is not None:
+            numbers[loss.n] = written, True
+        else:
+            numbers[loss.n] = next(free) if loss.n in taken else loss.n, False
+    return numbers
 
 
 def _open(board: Board, loss: Loss, now_ns: int) -> None:

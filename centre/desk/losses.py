@@ -82,6 +82,13 @@ class LossWatch:
                 closed.append(self._end(key, gone_ns, seen.back_ns.get(key)))
         return Turn(tuple(loss for loss in opened if loss is not None), tuple(closed))
 
+    def renumber(self, given: Mapping[int, int]) -> None:
+        """Take the numbers that the database gave to losses in place of ours."""
+        for key, loss in self.open.items():
+            if loss.n in given:
+                self.open[key] = loss._replace(n=given[loss.n])
+        self._next_n = max([self._next_n, *(n + 1 for n in given.values())])
+
     def _rise(self, key: Key, fault: Fault, now_ns: int) -> Loss | None:
         """Note a fault; return the loss that it now is, if it is a new one."""
         self._gone_ns.pop(key, None)

@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 from centre.desk.priority import LOWEST, Priority, Road, priority_of, rules_with, shipped
 from centre.desk.reading import Facts
 from edge.sections import DeskConfig, PriorityRuleConfig
+from geofence.rules import REGISTRY
 
 NS = 1e9
+VIOLATIONS = frozenset(rule.violation for rule in REGISTRY)
 
 
 class Policy(NamedTuple):
@@ -17,6 +19,7 @@ class Policy(NamedTuple):
     road: Road
     deadlines_s: Sequence[float]
     escalate_s: float
+    of_rule: dict[str, Sequence[PriorityRuleConfig]]  # the rules that may match a violation of each rule
 
     @property
     def words(self) -> list[dict[str, str]]:
@@ -27,7 +30,12 @@ class Policy(NamedTuple):
 
     def rank(self, facts: Facts) -> Priority:
         """Return the priority of a violation."""
-        return priority_of(facts, self.rules, self.road)
+        found = self.of_rule.get(facts.rule)
+        if found is None:
+            found = [each for each in self.rules if not each.rules or facts.rule in each.rules]
+            if facts.rule in VIOLATIONS:  # no other name is kept: what an RSU sends could be anything
+                self.of_rule[facts.rule] = found
+        return priority_of(facts, found, self.road)
 
     def acknowledge_by(self, priority: int, now_ns: int) -> int:
         """Return until when an alarm that is raised now must be acknowledged."""
@@ -46,7 +54,7 @@ class Policy(NamedTuple):
 
 def policy_of(config: DeskConfig, road: Road) -> Policy:
     """Return the policy of a site."""
-    return Policy(rules_with(config.rule), road, config.deadlines_s, config.escalate_s)
+    return Policy(rules_with(config.rule), road, config.deadlines_s, config.escalate_s, {})
 
 
 def is_shelved(row: Mapping[str, Any], shelf: Mapping[str, Any]) -> bool:

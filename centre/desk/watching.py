@@ -23,7 +23,7 @@ class Watching:
         self,
         view: View,
         policy: Policy,
-        write: Callable[[Callable[[sa.Connection, list[Change]], None]], Awaitable[None]],
+        write: Callable[[Callable[[sa.Connection, list[Change]], dict[int, int]]], Awaitable[dict[int, int]]],
         publish: Callable[[dict[str, Any]], None],
         counts: Counter[str],
     ) -> None:
@@ -59,12 +59,13 @@ class Watching:
             return
         turns = list(self._waiting)
         try:
-            await self._write(lambda db, found: write_turns(db, found, turns, self._policy, now_ns))
+            given = await self._write(lambda db, found: write_turns(db, found, turns, self._policy, now_ns))
         except NotWrittenError:
             self.counts["losses.unwritten"] += 1
             for item in self.unwritten():
                 self._publish(item)
             return
+        self._watch.renumber(given)
         del self._waiting[: len(turns)]
 
     def unwritten(self) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from centre.history.clips import AROUND_NS, Wish, near
 from centre.history.folder import DAY_S, Folder, Policy
 from centre.history.reader import HistoryReader
 from centre.history.recorder import Recorder
-from centre.store import EPISODE, VERSION
+from centre.store import EPISODE, FEED, VERSION
 from edge import wire
 from edge.config import Site
 from edge.recording.retention import Limits
@@ -33,7 +33,20 @@ QUEUE_BYTES_MAX = 32_000_000
 QUEUE_MAX = 100_000  # items: empty snapshots and states have no bytes that count
 TURN_S = 0.5
 FOLLOW_S = 2.0  # between two looks for new violations
-FOLLOWED_MAX = 200  # of one look
+FOLLOWED_MAX = 200  # rows of the feed of one look
+# the first versions of episodes among the announced ones: what came later asks for no clip
+_FIRST = (
+    sa.select(FEED.c.esn, VERSION.c.body)
+    .select_from(
+        FEED.join(
+            VERSION,
+            (VERSION.c.id == FEED.c.key)
+            & (VERSION.c.version == FEED.c.version)
+            & (VERSION.c.esn == FEED.c.esn),
+        ).join(EPISODE, EPISODE.c.id == FEED.c.key)
+    )
+    .where(FEED.c.kind == "violation", VERSION.c.received_ns == EPISODE.c.first_received_ns)
+)
 READS_MAX = 8  # that wait: pages ask again
 Result = TypeVar("Result")
 Item = tuple[int, wire.TrackSnapshot | list[dict[str, Any]] | Wish]
@@ -103,21 +116,24 @@ class History:
         """Ask for a clip of each new violation, until cancelled."""
         after: int | None = None
         while True:
+            before = after
             with contextlib.suppress(UnreadableError):
                 after = await database.read(partial(self._new_violations, database.engine), after)
-            await asyncio.sleep(FOLLOW_S)
+            is_behind = before is not None and after is not None and after - before >= FOLLOWED_MAX
+            await asyncio.sleep(0.0 if is_behind else FOLLOW_S)
 
     def _new_violations(self, engine: sa.Engine, after: int | None) -> int:
-        """Ask for the clips of the violations after a number; return the newest number. Blocking."""
+        """Ask for the clips of violations that the feed announced after a number; return the newest one.
+
+        The feed's numbers become visible in their order, whoever writes; those of episodes need not.
+        Blocking.
+        """
         with engine.begin() as db:
             if after is None:
-                return int(db.scalar(sa.select(sa.func.max(EPISODE.c.n))) or 0)
-            first = (EPISODE.c.id == VERSION.c.id) & (EPISODE.c.version == VERSION.c.version)
-            query = sa.select(EPISODE.c.n, EPISODE.c.esn, VERSION.c.body)
-            query = query.select_from(EPISODE.join(VERSION, first & (EPISODE.c.esn == VERSION.c.esn)))
-            rows = db.execute(
-                query.where(EPISODE.c.n > after).order_by(EPISODE.c.n).limit(FOLLOWED_MAX)
-            ).all()
+                return int(db.scalar(sa.select(sa.func.max(FEED.c.n))) or 0)
+            numbers = sa.select(FEED.c.n).where(FEED.c.n > after).order_by(FEED.c.n).limit(FOLLOWED_MAX)
+            newest = max(db.scalars(numbers).all(), default=after)
+            rows = db.execute(_FIRST.where(FEED.c.n.between(after + 1, newest)).order_by(FEED.c.n)).all()
         now_ns = self.now_ns()
         for row in rows:
             try:
@@ -129,7 +145,7 @@ class History:
                 continue
             wish = Wish(found.id, found.start_ns, found.s_m, near(row.esn, found.s_m, self._stretches))
             self._queue.append((now_ns, wish))
-        return int(rows[-1].n) if rows else after
+        return newest
 
     async def read(self, query: Callable[..., Result], *args: object) -> Result:
         """Run a query of the reader in its thread; raises BusyError."""

@@ -52,6 +52,7 @@ def problem_of(answer: httpx.Response) -> dict[str, Any]:
         ("GET", "/api/site?x=", {}, 400, "x: is not known here"),
         ("GET", "/api/violations?limit=1&limit=2", {}, 400, "limit: is given more than once"),
         ("GET", "/api/violations?before=null", {}, 400, "before: is empty: leave it out"),
+        ("GET", "/api/audit?user=a%00b", {}, 400, "user: has a zero byte"),
         ("GET", "/api/violations?state=x", {}, 400, "state: Invalid enum value 'x'"),
         ("GET", "/api/violations?limit=501", {}, 400, "limit: Expected `int` <= 500"),
     ],

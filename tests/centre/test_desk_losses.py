@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from centre.audit.log import check
+from centre.desk import keeping
 from centre.desk.keeping import trim
 from centre.desk.loss_rows import losses, open_losses, write_turns
 from centre.desk.losses import GONE_NS, LASTS_NS, Fault, Loss, LossWatch, Seen, Turn
@@ -146,7 +147,7 @@ def test_a_database_that_fails_is_a_loss(site, fault, key):
 
 
 def write(desk, turn):
-    desk.run(lambda db, found: write_turns(db, found, [turn], desk.policy, desk.at.now_ns))
+    return desk.run(lambda db, found: write_turns(db, found, [turn], desk.policy, desk.at.now_ns))
 
 
 def test_a_loss_is_an_alarm_with_the_same_life(engine):
@@ -193,9 +194,37 @@ def test_what_is_written_though_its_answer_was_lost_is_written_once(engine):
     (taken,) = desk.act("loss-1", "handle", version=0)
     write(desk, opened)
     assert desk.one("loss-1") == taken
-    other = opened.opened[0]._replace(part="RSU002")
-    with pytest.raises(sa.exc.IntegrityError):  # the number of another loss
-        write(desk, Turn((other,), ()))
+
+
+def test_two_desks_on_one_database_never_share_a_number(engine):
+    """Both begin at the same number: the later one gets the next, and closes what is its own."""
+    desk, one, other = DeskStage(engine), LossWatch({}, 1), LossWatch({}, 1)
+    late = ("gateway", "GW1")
+    for watch, key in ((one, RSU), (other, late)):
+        watch.look(seen(key), T0_NS)
+        watch.renumber(write(desk, watch.look(seen(key), T0_NS + 2 * S)))
+    with engine.begin() as db:
+        assert {(row["id"], row["part"]) for row in losses(db, "open", 9)} == {
+            ("loss-1", "RSU001"), ("loss-2", "GW1"),
+        }  # fmt: skip
+    for now_ns in (T0_NS + 20 * S, T0_NS + 31 * S):
+        turn = other.look(seen(), now_ns)
+    write(desk, turn)
+    with engine.begin() as db:
+        assert [row["id"] for row in losses(db, "open", 9)] == ["loss-1"]
+    other.look(seen(late), T0_NS + 40 * S)
+    (again,) = other.look(seen(late), T0_NS + 43 * S).opened
+    assert again.n == 3
+
+
+def test_a_loss_whose_answer_was_lost_keeps_the_number_that_it_got(engine):
+    desk, watch = DeskStage(engine), LossWatch({}, 1)
+    watch.look(seen(RSU), T0_NS)
+    opened = watch.look(seen(RSU), T0_NS + 2 * S)
+    write(desk, Turn((opened.opened[0]._replace(part="RSU002"),), ()))
+    assert write(desk, opened) == write(desk, opened) == {1: 2}
+    with engine.begin() as db:
+        assert len(losses(db, "all", 9)) == 2
 
 
 def test_a_number_is_never_given_again(engine):
@@ -221,7 +250,23 @@ def test_what_is_kept_no_longer_is_deleted_and_what_is_open_stays(engine):
     assert desk.run(lambda db, _: trim(db, counts, 180.0, later_ns)) is False
     assert set(desk.listed()) == {alarm, "loss-2"}  # nobody has closed it
     assert counts == {"desk.loss_trimmed": 1}
+
+
+def test_alarms_without_an_episode_are_deleted_some_at_a_time(engine, monkeypatch):
+    """A look reads a few rows, in a reader's thread: no commit waits for a table of millions."""
+    monkeypatch.setattr(keeping, "LOOKED_AT", 2)
+    desk, counts = DeskStage(engine), Counter()
+    alarms = [desk.send(n) for n in range(7)]
+    gone = sorted(alarms[1::2])
     with engine.begin() as db:
-        db.execute(sa.delete(EPISODE))
-    desk.run(lambda db, _: trim(db, counts, 180.0, later_ns))
-    assert set(desk.listed()) == {"loss-2"}
+        db.execute(sa.delete(EPISODE).where(EPISODE.c.id.in_(gone)))
+    found, after, n_looks = [], "", 0
+    while after is not None:
+        with engine.begin() as db:
+            lacking, after = keeping.orphans(db, after)
+        found, n_looks = found + lacking, n_looks + 1
+    assert (found, n_looks) == (gone, 4)
+    # an episode that came meanwhile keeps its alarm
+    desk.run(lambda db, noted: keeping.drop_orphans(db, noted, counts=counts, ids=[*gone, alarms[0]]))
+    assert set(desk.listed()) == set(alarms[::2])
+    assert counts == {"desk.handling_trimmed": len(gone)}

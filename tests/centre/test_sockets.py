@@ -1,0 +1,22 @@
+"""Many messages of a WebSocket in one write are the frames that the library would send one by one."""
+
+import pytest
+from websockets.frames import Frame, Opcode
+
+from centre.sockets import BINARY, PART_BYTES, TEXT, head_of, parts_of
+
+
+@pytest.mark.parametrize("n_bytes", [0, 1, 125, 126, 127, 65_535, 65_536, 70_000])
+def test_a_frame_is_that_of_the_library(n_bytes: int) -> None:
+    for kind, opcode in ((TEXT, Opcode.TEXT), (BINARY, Opcode.BINARY)):
+        body = b"x" * n_bytes
+        assert head_of(kind, n_bytes) + body == Frame(opcode, body).serialize(mask=False)
+
+
+def test_a_write_has_a_limit_and_keeps_the_order() -> None:
+    sizes = (1, PART_BYTES, 2, 3, PART_BYTES - 5, 1, 2 * PART_BYTES, 4)
+    payloads = [bytes([i]) * size for i, size in enumerate(sizes)]
+    parts = list(parts_of(payloads))
+    assert [payload for part in parts for payload in part] == payloads
+    assert [sum(map(len, part)) for part in parts] == [1, PART_BYTES, PART_BYTES, 1, 2 * PART_BYTES, 4]
+    assert list(parts_of(())) == []
