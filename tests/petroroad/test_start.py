@@ -41,7 +41,7 @@ def started(tmp_path):
         (tmp_path / "map.geojson").write_bytes((EXAMPLE / "map.geojson").read_bytes())
         command = [sys.executable, "-m", "petroroad", arguments[0], "--config", "site.toml", *arguments[1:]]
         env = os.environ | {"PYTHONPATH": str(ROOT)}
-        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=30.0)
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120.0)
         return done.returncode, done.stderr
 
     return run
