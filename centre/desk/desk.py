@@ -14,7 +14,7 @@ from centre import postgresql
 from centre.accounts.actor import Actor
 from centre.changes import Change
 from centre.database import Database
-from centre.desk import board, exercise, keeping, loss_rows, rows, shelving, shifts, timing
+from centre.desk import board, exercise, keeping, loss_rows, relief, rows, shelving, shifts, timing
 from centre.desk.acts import Acts, Wanted
 from centre.desk.figures import DeskFigures
 from centre.desk.intake import Intake, feed_waits
@@ -30,6 +30,7 @@ REST = 4.0  # times as long as a transaction took, where the ledger has work
 REST_S_MAX = 1.0
 TRIM_S = 3_600.0
 TICK_S = 0.5  # between two looks at what time has done
+RELIEF_S = 2.0  # between two looks at who may no longer handle alarms
 LOCK = "desk"  # of whatever reads and changes rows of the desk, where several processes write
 Result = TypeVar("Result")
 
@@ -79,6 +80,7 @@ class Desk:
             tasks.create_task(self._take_in(), name="desk.intake")
             tasks.create_task(self._watch(), name="desk.watch")
             tasks.create_task(self._watch_view(), name="desk.view")
+            tasks.create_task(self._watch_people(), name="desk.people")
             tasks.create_task(self._trim(), name="desk.trim")
 
     async def act(self, alarm_id: str, wanted: Wanted, actor: Actor) -> list[dict[str, Any]]:
@@ -186,6 +188,16 @@ class Desk:
                     lambda db, _found, now_ns: keeping.trim(db, self.counts, self._kept_days, now_ns)
                 )
             await asyncio.sleep(TRIM_S)
+
+    async def _watch_people(self) -> None:
+        """Take off duty whoever may no longer handle alarms."""
+        while True:
+            with contextlib.suppress(NotWrittenError, UnreadableError):
+                if await self.ask(relief.is_due):
+                    await self._until_done(
+                        lambda db, found, now_ns: relief.relieve(db, found, self.policy, now_ns)
+                    )
+            await asyncio.sleep(RELIEF_S)
 
     async def _watch_view(self) -> None:
         """Look each second for what the road can't be watched by."""
