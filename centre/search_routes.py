@@ -8,10 +8,10 @@ from litestar.params import FromPath, QueryParameter
 from litestar.types import ControllerRouterHandler
 
 from centre.app import Centre
+from centre.history.grades import RANGE_NS_MAX, grades
 from centre.reader import PAGE_ROWS_MAX, JourneyFilter
 from centre.search.counts import by_plate, by_rule
 from centre.search.directory import Asked
-from centre.search.grades import RANGE_NS_MAX, grades
 from centre.search.query import Cursor, Search, cursor_of
 from centre.search.un import SOURCE, table
 from centre.views.safe_json import json_safe
