@@ -195,6 +195,7 @@ class Overview:
             asked_of=[row["esn"] for row in rsus if row["asked"]],
             centres=self._peers.rows(),
             expected=self._other_centre,
+            main=self._peers.main,
             workers=self._workers.fault(self._now_ns()),
             history=self._history(),
             failing=self._beside.failing,

@@ -18,7 +18,7 @@ class Peers:
     """
 
     def __init__(self, *, own: str, database: str, main: str, counts: Counter[str]) -> None:
-        self.own, self._database, self._main, self._counts = own, database, main, counts
+        self.own, self._database, self.main, self._counts = own, database, main, counts
         self._centres = Centres()
 
     def receive(self, message: Incoming) -> None:
@@ -37,7 +37,7 @@ class Peers:
 
     def answers_clocks(self) -> bool:
         """Say whether this centre answers clock probes."""
-        return self.own == self._main or not self._centres.lives(self._main, time.monotonic())
+        return self.own == self.main or not self._centres.lives(self.main, time.monotonic())
 
     def rows(self) -> list[dict[str, Any]]:
         """Return `centres` of `/api/summary`: this one, then the others."""

@@ -8,9 +8,10 @@ from litestar.params import FromPath, QueryParameter
 from litestar.types import ControllerRouterHandler
 
 from centre.app import Centre
+from centre.history.grades import RANGE_NS_MAX, grades
 from centre.reader import PAGE_ROWS_MAX, JourneyFilter
 from centre.search.counts import by_plate, by_rule
-from centre.search.grades import RANGE_NS_MAX, grades
+from centre.search.directory import Asked
 from centre.search.query import Cursor, Search, cursor_of
 from centre.search.un import SOURCE, table
 from centre.views.safe_json import json_safe
@@ -84,6 +85,17 @@ def _pages(centre: Centre) -> list[ControllerRouterHandler]:
     """Return the handlers of the pages of vehicles and carriers, and of the UN table."""
     read, reader = centre.database.read, centre.database.reader
 
+    @get("/api/vehicles", sync_to_thread=False)
+    def vehicles(
+        name: Text = None,
+        carrier: Text = None,
+        un: Text = None,
+        after: Text = None,
+        limit: Annotated[int, QueryParameter(ge=1, le=PAGE_ROWS_MAX)] = 100,
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = json_safe(centre.directory.page(Asked(name, carrier, un, after, limit)))
+        return found
+
     @get("/api/vehicles/{name:str}")
     async def vehicle(name: FromPath[str]) -> dict[str, Any]:
         known = centre.directory.vehicle(name, centre.now_ns())
@@ -115,7 +127,7 @@ def _pages(centre: Centre) -> list[ControllerRouterHandler]:
     def un_table() -> dict[str, Any]:
         return {"source": SOURCE, "items": list(table().values())}
 
-    return [vehicle, carrier, un_table]
+    return [vehicles, vehicle, carrier, un_table]
 
 
 def _cursor(name: str, text: str | None) -> Cursor | None:

@@ -1,5 +1,7 @@
 """The open episodes. Opening, revising and closing one each make one version of a violation."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from geofence.episodes import Facts, OpenEpisode, encoded
@@ -12,6 +14,8 @@ from geofence.violation import GRADES, Grade, Phase, Stamps, Violation, Violatio
 from geofence.writing import episode_id, evidence, violation
 
 WARNING = GRADES.index("warning")
+Measures = Mapping[str, float]  # what a rule measured at the tick of a version, by evidence column
+NONE: Measures = MappingProxyType({})
 
 
 class Judged(NamedTuple):
@@ -81,6 +85,7 @@ class EpisodeBook:
         start_ns: int,
         facts: Facts,
         stamps: Stamps,
+        measures: Measures = NONE,
     ) -> Judged:
         """Open an episode and return its first version."""
         episode = OpenEpisode(
@@ -97,10 +102,16 @@ class EpisodeBook:
             lat_deg=facts.lat_deg,
         )
         self.attach(track, episode)
-        return self.revise(episode, "open", GRADES[grade], facts, stamps)
+        return self.revise(episode, "open", GRADES[grade], facts, stamps, measures)
 
     def revise(
-        self, episode: OpenEpisode, phase: Phase, grade: Grade, facts: Facts, stamps: Stamps
+        self,
+        episode: OpenEpisode,
+        phase: Phase,
+        grade: Grade,
+        facts: Facts,
+        stamps: Stamps,
+        measures: Measures = NONE,
     ) -> Judged:
         """Return the next version of an open episode."""
         episode.update(facts)
@@ -110,7 +121,7 @@ class EpisodeBook:
             episode.confirmed_ns = stamps.measured_ns
         episode.version += 1
         episode.version_ns = episode.seen_ns = stamps.measured_ns
-        return Judged(self._version(episode, phase, None, stamps, None), encoded(episode))
+        return Judged(self._version(episode, phase, None, stamps, None, measures), encoded(episode))
 
     def restate(self, episode: OpenEpisode, stamps: Stamps) -> Judged:
         """Return the next version of an open episode, with the facts of the last: its owner has changed."""
@@ -143,7 +154,13 @@ class EpisodeBook:
         return stamp_ns - episode.version_ns >= self._update_ns
 
     def _version(
-        self, episode: OpenEpisode, phase: Phase, end_ns: int | None, stamps: Stamps, reason: str | None
+        self,
+        episode: OpenEpisode,
+        phase: Phase,
+        end_ns: int | None,
+        stamps: Stamps,
+        reason: str | None,
+        measures: Measures = NONE,
     ) -> Violation:
         state, rule = self._state, BY_NAME[episode.rule_name]
         row = state.find(episode.track)
@@ -159,7 +176,7 @@ class EpisodeBook:
             stamps=stamps,
             reason=episode.scope if reason is None and rule.scope == "fault" else reason,
             late=self._late,
-            evidence=evidence(self._frame, state, rule.column, ring, ring_ns),
+            evidence=evidence(self._frame, state, rule.column, ring, ring_ns, measures),
         )
 
 

@@ -70,7 +70,9 @@ class Judging:
             or (rule.decided_by == "observation" and self._has_other_vehicle(episode, verdict.i, ctx))
         ):
             facts = self._facts(rule, verdict, ctx, values)
-            return self._book.revise(episode, "update", GRADES[verdict.grade], facts, stamps)
+            return self._book.revise(
+                episode, "update", GRADES[verdict.grade], facts, stamps, verdict.measures
+            )
         episode.seen_ns = stamps.measured_ns
         return None
 
@@ -93,7 +95,7 @@ class Judging:
         if observes:
             self._count(f"opened.{rule.violation}")
         return self._book.open(
-            track, type(rule), verdict.scope, verdict.grade, verdict.start_ns, facts, stamps
+            track, type(rule), verdict.scope, verdict.grade, verdict.start_ns, facts, stamps, verdict.measures
         )
 
     def _facts(self, rule: Rule, verdict: Verdict, ctx: Context, values: Values | None) -> Facts:

@@ -35,6 +35,7 @@ _STAMP_TEXTS = ("by",)
 _TEXTS = ("lane", "zone", "map_version", "rules_version", "reason")
 _PROBABILITY = (0.0, 1.0)
 _OFFSET = (-SITE_REACH_M, SITE_REACH_M)
+_GAP = (-1e4, 1e4)
 _SIGMA = (0.0, SITE_REACH_M)
 _SPEED = (0.0, SPEED_MPS_MAX)
 _RANGES = {
@@ -54,6 +55,8 @@ _COLUMN_RANGES = {
     "excess_m": _OFFSET,
     "over": (-1e9, 1e9),  # metres, metres per second, or the seconds of a stop
     "speed_mps": _SPEED,
+    "gap_m": _GAP,  # to the vehicle ahead; below 0 where errors let the two overlap
+    "gap_least_m": _GAP,
     "p_violation": _PROBABILITY,
 }
 Range = tuple[float, float]

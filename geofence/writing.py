@@ -1,6 +1,7 @@
 """Episodes as violations: quantised, with the last seconds as evidence."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -47,10 +48,13 @@ def probabilities(state: State, rule: str, rows: F64) -> list[float]:
     return [flat if p != p else round(p, 6) + 0.0 for p, flat in zip(shown, found, strict=True)]
 
 
-def evidence(frame: SiteFrame, state: State, rule: str, ring: F64, ring_ns: I64) -> dict[str, list[Any]]:
+def evidence(
+    frame: SiteFrame, state: State, rule: str, ring: F64, ring_ns: I64, measures: Mapping[str, float]
+) -> dict[str, list[Any]]:
     """Return the ring's rows as columns of equal length; `over` holds the values of the rule `rule`.
 
     ring : (m, ring columns).  ring_ns : (m,).  A rule with a shared column has no `over`.
+    measures : what a tick measured beside it stands in the newest row of columns of its own
     """
     lon, lat = frame.lonlat_from_site(ring[:, R_EAST], ring[:, R_NORTH])
     value, p_violation = np.full(len(ring), np.nan), [0.0] * len(ring)
@@ -73,6 +77,8 @@ def evidence(frame: SiteFrame, state: State, rule: str, ring: F64, ring_ns: I64)
     }
     if rule not in SHARED_COLUMNS:
         columns["over"] = [number(v, 3) for v in value.tolist()]
+    if not any(value != value for value in measures.values()) and len(ring):
+        columns |= {name: [*[None] * (len(ring) - 1), number(at, 2)] for name, at in measures.items()}
     return columns
 
 

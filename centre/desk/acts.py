@@ -188,7 +188,8 @@ class Acts:
             due_ns = self._policy.acknowledge_by(row["priority"], now_ns)
             return {
                 "deadline_ns": due_ns, "escalated": 0, "reason": None, "is_false": False, "assigned": None,
-                "acknowledged_ns": None,
+                "acknowledged_ns": None, "ended_by": None, "ended_ns": None, "ended_at": None,
+                "resumed_ns": None,
             }  # fmt: skip
         if fitting.state == "acknowledged":
             return {"deadline_ns": self._policy.handle_by(now_ns)}

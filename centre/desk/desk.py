@@ -16,7 +16,7 @@ from centre.accounts.actor import Actor
 from centre.changes import Change
 from centre.costly import Costly, timed
 from centre.database import Database
-from centre.desk import board, exercise, keeping, loss_rows, rows, shelving, shifts, timing
+from centre.desk import board, exercise, keeping, loss_rows, relief, rows, shelving, shifts, timing
 from centre.desk.acts import Acts, Wanted
 from centre.desk.figures import DeskFigures
 from centre.desk.intake import Intake
@@ -34,6 +34,7 @@ REST_S_MAX = 1.0
 TRIM_S = 3_600.0
 TURN_S = 0.05  # after what was taken in: what is committed meanwhile is taken in together
 TICK_S = 0.5  # between two looks at what time has done
+RELIEF_S = 2.0  # between two looks at who may no longer handle alarms
 LOCK = "desk"  # of whatever reads and changes rows of the desk, where several processes write
 Result = TypeVar("Result")
 
@@ -83,7 +84,7 @@ class Desk:
         """What the desk does while the centre serves, by name; each goes its own way."""
         return {
             "desk.intake": self._take_in, "desk.watch": self._watch, "desk.view": self._watch_view,
-            "desk.trim": self._trim,
+            "desk.people": self._watch_people, "desk.trim": self._trim,
         }  # fmt: skip
 
     async def act(self, alarm_id: str, wanted: Wanted, actor: Actor) -> list[dict[str, Any]]:
@@ -203,6 +204,16 @@ class Desk:
             if ids:
                 await self.write(partial(keeping.drop_orphans, counts=self.counts, ids=ids))
             await asyncio.sleep(TURN_S)
+
+    async def _watch_people(self) -> None:
+        """Take off duty whoever may no longer handle alarms."""
+        while True:
+            with contextlib.suppress(NotWrittenError, UnreadableError):
+                if await self.ask(relief.is_due):
+                    await self._until_done(
+                        lambda db, found, now_ns: relief.relieve(db, found, self.policy, now_ns)
+                    )
+            await asyncio.sleep(RELIEF_S)
 
     async def _watch_view(self) -> None:
         """Look each second for what the road can't be watched by."""

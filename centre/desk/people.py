@@ -11,13 +11,13 @@ from centre.desk_tables import SHIFT
 
 LISTED_MAX = 1_000
 HANDLING_ROLES = tuple(role for role in RIGHTS if may(role, "handle"))
-_may_handle = ~ACCOUNT.c.disabled & ACCOUNT.c.role.in_(HANDLING_ROLES)
+may_handle = ~ACCOUNT.c.disabled & ACCOUNT.c.role.in_(HANDLING_ROLES)
 
 
 def users(db: sa.Connection) -> list[dict[str, Any]]:
     """Return `users` of `/api/desk`: who may handle alarms, by name; without accounts, whoever is on duty."""
     if _has_accounts(db):
-        query = sa.select(ACCOUNT.c.name, ACCOUNT.c.role).where(_may_handle)
+        query = sa.select(ACCOUNT.c.name, ACCOUNT.c.role).where(may_handle)
         rows = db.execute(query.order_by(ACCOUNT.c.name).limit(LISTED_MAX)).all()
         return [{"name": row.name, "role": row.role} for row in rows]
     on_duty = sa.select(SHIFT.c.by_user).where(SHIFT.c.ended_ns.is_(None)).distinct()
@@ -27,7 +27,7 @@ def users(db: sa.Connection) -> list[dict[str, Any]]:
 
 def check_can_handle(db: sa.Connection, name: str) -> None:
     """Refuse to give something to somebody who can't handle it; without accounts nobody knows who can."""
-    known = db.scalar(sa.select(ACCOUNT.c.name).where(ACCOUNT.c.name == name, _may_handle))
+    known = db.scalar(sa.select(ACCOUNT.c.name).where(ACCOUNT.c.name == name, may_handle))
     if known is None and _has_accounts(db):
         raise RefusedError(400, f"to: no active account {name!r} has the right to handle alarms")
 

@@ -3,6 +3,7 @@
 A shelf never takes an alarm of priority 1, needs a reason, and ends by itself.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -70,9 +71,6 @@ def add_shelf(
         raise RefusedError(400, "until_ns must lie within the next 24 hours")
     if not wanted.reason.strip():
         raise RefusedError(400, "a shelf needs a reason")
-    active = db.scalar(sa.select(sa.func.count()).select_from(SHELF).where(SHELF.c.ended_ns.is_(None)))
-    if (active or 0) >= ACTIVE_MAX:
-        raise RefusedError(409, f"there are {ACTIVE_MAX} shelves, as many as there can be: end one first")
     texts = {
         name: plain(value, PLATE_MAX if name == "plate" else TEXT_MAX) if isinstance(value, str) else value
         for name, value in what.items()
@@ -81,6 +79,14 @@ def add_shelf(
         "until_ns": until_ns, "reason": plain(wanted.reason), "by_user": actor.name, "begun_ns": now_ns,
         "n_held": 0,
     }  # fmt: skip
+    if (same := _active_of(db, texts)) is not None:
+        if all(same[name] == values[name] for name in ("by_user", "until_ns", "reason")):
+            return shown(same)  # it is sent again: its answer was lost
+        detail = f"shelf {same['n']} of {same['by_user']} takes the same: end it first"
+        raise RefusedError(409, detail, {"shelf": shown(same)})
+    active = db.scalar(sa.select(sa.func.count()).select_from(SHELF).where(SHELF.c.ended_ns.is_(None)))
+    if (active or 0) >= ACTIVE_MAX:
+        raise RefusedError(409, f"there are {ACTIVE_MAX} shelves, as many as there can be: end one first")
     key = db.execute(sa.insert(SHELF).values(values)).inserted_primary_key
     assert key is not None, "the row has a number"
     n: int = key[0]
@@ -95,6 +101,15 @@ def add_shelf(
             shelve_or_time(board, each, [shelf], policy, now_ns)
     board.flush()
     return _one(db, n)
+
+
+def _active_of(db: sa.Connection, what: Mapping[str, Any]) -> Any | None:
+    """Return the active shelf that takes just this; None: there is none."""
+    same = [
+        SHELF.c[name] == value if value is not None else SHELF.c[name].is_(None)
+        for name, value in what.items()
+    ]
+    return db.execute(sa.select(SHELF).where(SHELF.c.ended_ns.is_(None), *same)).mappings().first()
 
 
 def remove_shelf(

@@ -87,6 +87,9 @@ def _charts(versions: Sequence[Violation]) -> list[Series]:
         distance = distance._replace(
             title="off the lane's centre", values=_column(versions, "d_m"), limit=None
         )
+    gap, least = _column(versions, "gap_m"), _column(versions, "gap_least_m")
+    if gap and least:
+        distance = Series("gap to the vehicle ahead", "m", gap, least[-1][1])
     return [
         distance,
         Series("speed", "km/h", [(at, 3.6 * v) for at, v in _column(versions, "speed_mps")],

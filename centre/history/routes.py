@@ -22,6 +22,7 @@ Stamp = Annotated[int, QueryParameter(ge=0, le=STAMP_NS_MAX)]
 Metres = Annotated[float | None, QueryParameter(ge=-NONE_S_DM, le=NONE_S_DM)]
 SETTLED_NS = 30 * NS  # what is older is written, and stays as it is
 KEEP_S = 600  # a browser keeps it for so long: not much longer than the history itself is kept
+VEHICLE_NS_MAX = 24 * 3_600 * NS  # of one answer about one vehicle
 PACKED = "application/vnd.msgpack"
 
 
@@ -66,6 +67,11 @@ def handlers(history: History | None) -> Handlers:
         from_ns: Annotated[int, QueryParameter(name="from", ge=0, le=STAMP_NS_MAX)],
         to_ns: Annotated[int, QueryParameter(name="to", ge=0, le=STAMP_NS_MAX)],
     ) -> dict[str, Any]:
+        if not from_ns <= to_ns <= from_ns + VEHICLE_NS_MAX:  # each hour is a file to open
+            hours = VEHICLE_NS_MAX // (3_600 * NS)
+            raise HTTPException(
+                status_code=400, detail=f"to: from `from` to {hours} hours later, not {to_ns}"
+            )
         return await _read(history, lambda it: it.reader.vehicle(terminal, from_ns, to_ns))
 
     @get("/api/violations/{violation_id:str}/clip", opt={"media_types": (PACKED,)})

@@ -15,11 +15,13 @@ from centre.accounts.actor import Actor
 from centre.audit.log import Act, append
 from centre.changes import Change
 from centre.database import Database
+from centre.desk_tables import HANDLING
 from centre.faults import NotWrittenError, UnreadableError
 from centre.outreach.warning import AGAIN, ANSWER_NS, WAITING, checked, template
 from centre.outreach_tables import DRIVER_WARNING
 from centre.store import EPISODE, VERSION
 from centre.writer import Writer
+from core.times import NS
 from edge import topics
 from edge.gateway_command import Command, CommandOutcome, decode_outcome
 from edge.subscriptions import Incoming
@@ -30,6 +32,7 @@ KIND = "warning"  # of the feed
 LOCK = "driver_warning"
 LOOK_S = 1.0  # between looks for warnings without an answer
 OUTCOMES_MAX = 1_000  # that wait for the database
+SAME_EVENT_NS = 120 * NS  # as long after a warning, other alarms of its case need no second one
 
 
 class RefusedError(Exception):
@@ -66,13 +69,11 @@ class Drivers:
                 return None
             terminal = None if found.vehicle is None else found.vehicle.terminal
             rows = [_json(row) for row in _rows(db, violation)]
-        before = next(
-            (row for row in rows if row["terminal"] == terminal and row["outcome"] not in AGAIN), None
-        )
+            before = None if terminal is None else warned(db, violation, terminal, self.now_ns())
         why = self._why_not(terminal, before)
         return {"terminal": terminal, "text": template(found.rule), "why_not": why, "items": rows}
 
-    def _why_not(self, terminal: str | None, before: dict[str, Any] | None) -> str | None:
+    def _why_not(self, terminal: str | None, before: Any | None) -> str | None:
         if self.gateway is None:
             return "no_gateway"
         if terminal is None:
@@ -92,10 +93,9 @@ class Drivers:
             if self.gateway is None or terminal is None:
                 raise RefusedError(409, "the site has no gateway" if self.gateway is None else
                                    "the vehicle has no known terminal")  # fmt: skip
-            for row in _rows(db, violation):
-                if row.terminal == terminal and row.outcome not in AGAIN:
-                    detail = "this terminal was warned of this event already"
-                    raise RefusedError(409, detail, warning=_json(row))
+            if (before := warned(db, violation, terminal, now_ns)) is not None:
+                detail = "this terminal was warned of this event already"
+                raise RefusedError(409, detail, warning=_json(before))
             words = chosen or template(episode.rule)
             db.execute(sa.insert(DRIVER_WARNING).values(
                 id=key, violation=violation, terminal=terminal, text=words, user=actor.name, sent_ns=now_ns,
@@ -194,6 +194,21 @@ def _settle(key: str, outcome: str, answered_ns: int | None, db: sa.Connection, 
 def _rows(db: sa.Connection, violation: str) -> list[Any]:
     query = sa.select(DRIVER_WARNING).where(DRIVER_WARNING.c.violation == violation)
     return list(db.execute(query.order_by(DRIVER_WARNING.c.n.desc()).limit(50)).all())
+
+
+def warned(db: sa.Connection, violation: str, terminal: str, now_ns: int) -> Any | None:
+    """Return the warning that a terminal has of this event: this violation, or lately another of its case.
+
+    Two RSUs that see one departure, and a departure that is repeated at once, are one event for the driver.
+    """
+    case = sa.select(HANDLING.c.case_id).where(HANDLING.c.id == violation).scalar_subquery()
+    others = sa.select(HANDLING.c.id).where(HANDLING.c.case_id == case)
+    just_now = DRIVER_WARNING.c.violation.in_(others) & (DRIVER_WARNING.c.sent_ns > now_ns - SAME_EVENT_NS)
+    query = sa.select(DRIVER_WARNING).where(
+        DRIVER_WARNING.c.terminal == terminal, DRIVER_WARNING.c.outcome.not_in(sorted(AGAIN)),
+        (DRIVER_WARNING.c.violation == violation) | just_now,
+    )  # fmt: skip
+    return db.execute(query.order_by(DRIVER_WARNING.c.n.desc()).limit(1)).first()
 
 
 def _episode(db: sa.Connection, violation: str) -> codec.Violation | None:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from centre.search.keys import folded, shown
 from centre.search.un import Goods, table
@@ -11,6 +11,16 @@ from geofence.permits import PermitConfig
 
 PERMITS_MAX = 50  # of one vehicle's page, the newest
 FIELDS = ("terminal", "plate", "hazmat_class", "un", "carrier", "phone", "driver", "driver_phone")
+
+
+class Asked(NamedTuple):
+    """Which registered vehicles a page of `/api/vehicles` holds; None: any."""
+
+    name: str | None  # a part of the plate or of the terminal
+    carrier: str | None  # a part of its name
+    un: str | None
+    after: str | None  # the last terminal of the page before
+    limit: int
 
 
 class Directory:
@@ -29,6 +39,26 @@ class Directory:
                 self._by_name[folded(vehicle.plate)] = vehicle
         for permit in permits:
             self._permits[permit.terminal].append(permit)
+
+        self._listed = sorted(vehicles, key=lambda each: each.terminal)
+
+    def page(self, asked: Asked) -> dict[str, Any]:
+        """Return a page of `/api/vehicles`: the registered vehicles that fit, by terminal."""
+        name, carrier = folded(asked.name or ""), folded(asked.carrier or "")
+        un = None if asked.un is None else goods_key(asked.un)
+        fit = [
+            each
+            for each in self._listed
+            if (name in folded(each.plate or "") or name in folded(each.terminal))
+            and carrier in folded(each.carrier or "")
+            and (un is None or (each.un is not None and goods_key(each.un) == un))
+        ]
+        after = [each for each in fit if asked.after is None or each.terminal > asked.after]
+        items = after[: asked.limit]
+        return {
+            "n": len(fit), "items": [registered(each) for each in items],
+            "next": items[-1].terminal if len(after) > len(items) else None,
+        }  # fmt: skip
 
     def find(self, name: str) -> VehicleConfig | None:
         """Return the vehicle of a plate or a terminal."""
@@ -58,7 +88,12 @@ def registered(vehicle: VehicleConfig) -> dict[str, Any]:
 
 def goods_of(un: str | None) -> Goods | None:
     """Return the entry of a UN number; None where the table lacks it."""
-    return None if un is None else table().get(un.strip().upper().removeprefix("UN").strip().zfill(4))
+    return None if un is None else table().get(goods_key(un))
+
+
+def goods_key(un: str) -> str:
+    """Return the four digits of a UN number as messages and registries write it."""
+    return un.strip().upper().removeprefix("UN").strip().zfill(4)
 
 
 def _permit(permit: PermitConfig, now_ns: int) -> dict[str, Any]:

@@ -43,6 +43,7 @@ def warnings(
     asked_of: Sequence[str],
     centres: Sequence[Mapping[str, Any]],
     expected: str | None,
+    main: str = "",
     workers: Fault = SOUND,
     history: Sequence[str] = (),
     failing: Mapping[str, str] = NOTHING,
@@ -52,6 +53,7 @@ def warnings(
     notices : of the database's files.  asked_of : RSUs that are asked for what the database lacks
     workers : what is wrong with those of the site
     centres : `centres` of the summary.  expected : id of the site's other centre; None: there is one only
+    main : id of the site's first centre, at whose desk alarms are handled while it lives
     history : why the vehicles' history is not kept now.  failing : work beside delivery, and why it fails
     """
     found: list[dict[str, Any]] = []
@@ -67,6 +69,8 @@ def warnings(
         found.append(_line("work_fails", tuple(failing), next(iter(failing.values()))))
     if asked_of:
         found.append(_line("asking", asked_of))
+    if expected is not None and expected == main and _lives(main, centres):
+        found.append(_line("standby_desk", (main,)))
     if expected is not None and not _lives(expected, centres):
         found.append(_line("centre_missing", (expected,)))
     if own.counts.get("centres.twin"):

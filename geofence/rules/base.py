@@ -3,7 +3,8 @@
 Rule files import no kernel: the configuration reads them for their sections.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -29,6 +30,9 @@ class Verdict(NamedTuple):
     clear: bool = False  # an open episode closes: the rule has been kept for long enough
     scope: str = ""  # the zone or fault; "" for a rule of whole tracks
     p_violation: float | None = None  # None: `Rule.p_violation` says
+    measures: Mapping[str, float] = MappingProxyType(
+        {}
+    )  # what the rule measured now: evidence columns by name
 
 
 class Rule(Protocol):

@@ -1,6 +1,8 @@
 """The common part of rules that count, at each tick, the seconds for which they are certainly broken."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
@@ -22,6 +24,7 @@ class Breach(NamedTuple):
     unsure: Bools  # (n,) neither certainly broken nor certainly kept: its count waits
     z: F64  # (n,) by how many sigmas it is broken, negative where it is kept
     weight: F64  # (n,) probability that what it was measured by is so: the lane, the vehicle ahead
+    measures: Mapping[str, F64] = MappingProxyType({})  # (n,) evidence columns by name; NaN: not measured
 
 
 class CountedRule(Rule):
@@ -67,7 +70,10 @@ class CountedRule(Rule):
             clear = ctx.evidence.is_clear(self.name, row)
             p = round(ctx.normal_cdf(float(breach.z[i])) * float(breach.weight[i]), 6)
             start_ns = int(since[k]) or ctx.now_ns
-            verdicts.append(Verdict(i, grade, start_ns, opens=grade > 0, clear=clear, p_violation=p))
+            measures = {name: float(column[i]) for name, column in breach.measures.items()}
+            verdicts.append(
+                Verdict(i, grade, start_ns, opens=grade > 0, clear=clear, p_violation=p, measures=measures)
+            )
         return verdicts
 
     def _count_from(self, config: Grading) -> None:

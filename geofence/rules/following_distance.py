@@ -86,15 +86,17 @@ class FollowingDistance(CountedRule):
         tracks, located, n = ctx.tracks, ctx.located, len(ctx.tracks)
         self._settle(ctx)
         broken, unsure = np.zeros((2, n), dtype=np.bool_)
-        z, weight = np.full(n, -np.inf), np.zeros(n)
+        z, weight, measured_m = np.full(n, -np.inf), np.zeros(n), np.full(n, np.nan)
         known = (located.kind == HAZMAT) | (located.vehicle >= 0)
         least_m = self._least_m(ctx)
         at = np.flatnonzero(known & tracks.confirmed & (ctx.rows >= 0) & (least_m > 0.0))
         at = at[ctx.ahead.who[at] >= 0] if len(at) else at
+        measures = {"gap_m": measured_m, "gap_least_m": least_m}
         if not len(at):
-            return Breach(broken, unsure, z, weight)
+            return Breach(broken, unsure, z, weight, measures)
         who = ctx.ahead.who[at]
         gap_m = ctx.ahead.away_m[at] - (_length_m(tracks.length_m[at]) + _length_m(tracks.length_m[who])) / 2
+        measured_m[at] = gap_m
         sigma_m = np.hypot(_sigma_m(ctx, at, at), _sigma_m(ctx, who, at))
         z[at], weight[at] = (least_m[at] - gap_m) / sigma_m, located.p_lane[at] * located.p_lane[who]
         perhaps = z[at] > -self._config.sigmas
@@ -102,7 +104,7 @@ class FollowingDistance(CountedRule):
         sure &= ~tracks.coasting[at] & ~tracks.coasting[who] & self._are_two(ctx, at, who, gap_m)
         cut_in = ctx.now_ns - self._settled_ns(ctx)[who] < self._cut_in_ns
         broken[at], unsure[at] = sure & ~cut_in, perhaps & ~sure & ~cut_in
-        return Breach(broken, unsure, z, weight)
+        return Breach(broken, unsure, z, weight, measures)
 
     def _least_m(self, ctx: "TickContext") -> F64:
         """Return the gap that is asked of each track (n,) [m]; 0: none."""

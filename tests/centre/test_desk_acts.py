@@ -186,6 +186,9 @@ def test_the_episode_of_a_dead_rsu_is_ended_by_a_supervisor_and_its_return_wins(
     (ended,) = desk.act(alarm, "end", ZHAO, reason="unit_dead", text="mast fell")
     assert (ended["state"], ended["ended"]["user"], ended["resumed_ns"]) == ("closed", "zhao", None)
     assert desk.at.shown()[0]["open"]  # the ledger's fact stays
+    (again,) = desk.act(alarm, "reopen", ZHAO, text="the mast stands")
+    assert (again["state"], again["ended"]) == ("new", None)  # nobody has ended it now
+    desk.act(alarm, "end", ZHAO, reason="unit_dead")
     desk.dead.clear()
     desk.send(1, version=2, phase="update")
     back = desk.one(alarm)

@@ -1,9 +1,11 @@
 """What time does: deadlines, escalation, shelves; and what a shift has to know. On both databases."""
 
 import pytest
+import sqlalchemy as sa
 
+from centre.accounts.tables import ACCOUNT
 from centre.audit.log import check
-from centre.desk import figures, health, shifts
+from centre.desk import figures, health, relief, shifts
 from centre.desk.faults import RefusedError
 from centre.desk.health import Raised
 from centre.desk.rows import acts_of
@@ -20,6 +22,13 @@ CALM = DeskConfig(deadlines_s=(30.0, 60.0, 180.0, 600.0), escalate_s=300.0)
 @pytest.fixture
 def desk(engine):
     return DeskStage(engine, CALM)
+
+
+def account(name, role="operator"):
+    return {
+        "name": name, "display": name, "role": role, "hash": "-", "disabled": False, "generation": 1,
+        "created_ns": 1, "changed_ns": 1, "failed": 0,
+    }  # fmt: skip
 
 
 def wait_until(desk, at_ns):
@@ -60,8 +69,9 @@ def test_what_is_acknowledged_but_not_handled_escalates_to_two_and_handling_ends
     assert (handled["escalated"], handled["deadline_ns"]) == (0, None)
 
 
-def put(desk, hours=1.0, actor=ZHAO, **what):
-    wanted = WantedShelf(until_ns=str(desk.at.now_ns + round(hours * 3_600 * S)), reason="radar 3", **what)
+def put(desk, hours=1.0, actor=ZHAO, until_ns=None, **what):
+    until = str(until_ns or desk.at.now_ns + round(hours * 3_600 * S))
+    wanted = WantedShelf(until_ns=until, reason="radar 3", **what)
 
     def work(db, found):
         return add_shelf(db, found, wanted, actor, desk.policy, desk.at.now_ns)
@@ -100,6 +110,71 @@ def test_an_alarm_that_becomes_urgent_leaves_its_shelf(desk):
     found = desk.one(alarm)
     assert (found["priority"], found["shelf"]) == (1, None)
     assert found["deadline_ns"] is not None
+
+
+def test_a_shelf_that_is_sent_twice_is_one(desk):
+    desk.send(1)
+    until_ns = desk.at.now_ns + 3_600 * S
+    made = put(desk, until_ns=until_ns, rule="lane_departure", from_m=0.0, to_m=500.0)
+    again = put(desk, until_ns=until_ns, rule="lane_departure", from_m=0.0, to_m=500.0)
+    assert again == made  # its answer was lost
+    with pytest.raises(
+        RefusedError, match=f"shelf {made['n']} of zhao takes the same: end it first"
+    ) as refused:
+        put(desk, hours=2.0, rule="lane_departure", from_m=0.0, to_m=500.0)
+    assert (refused.value.status, refused.value.extra["shelf"]["n"]) == (409, made["n"])
+    wider = put(desk, rule="lane_departure")  # not the same
+    assert wider["n"] != made["n"]
+    desk.run(lambda db, found: remove_shelf(db, found, made["n"], ZHAO, desk.policy, desk.at.now_ns))
+    assert put(desk, hours=2.0, rule="lane_departure", from_m=0.0, to_m=500.0)["n"] > wider["n"]
+
+
+def test_who_may_no_longer_handle_alarms_is_off_duty_and_hands_them_back(desk):
+    with desk.at.engine.begin() as db:
+        rows = [
+            account("wang"),
+            account("li"),
+            account("zhao", role="supervisor"),
+            account("gu", role="viewer"),
+        ]
+        db.execute(sa.insert(ACCOUNT), rows)
+    mine, closed, other = (desk.send(n, vehicle=ViolationVehicle(plate=f"A{n}")) for n in (1, 2, 3))
+    for alarm, actor in ((mine, WANG), (closed, WANG), (other, LI)):
+        desk.act(alarm, "handle", actor)
+        desk.run(lambda db, found, actor=actor: shifts.change_shift(
+            db, found, WantedShift(act="begin"), actor, desk.at.now_ns
+        ))  # fmt: skip
+    desk.act(closed, "close", WANG, reason="patrol_informed")
+
+    def relieved():
+        with desk.at.engine.begin() as db:
+            if not relief.is_due(db):
+                return False
+        desk.run(lambda db, found: relief.relieve(db, found, desk.policy, desk.at.now_ns))
+        return True
+
+    assert not relieved()
+    with desk.at.engine.begin() as db:
+        db.execute(sa.update(ACCOUNT).where(ACCOUNT.c.name == "wang").values(disabled=True))
+    desk.at.now_ns += 5 * S
+    assert relieved()
+    assert not relieved()
+    back, kept = desk.one(mine), desk.one(other)
+    assert (back["state"], back["assigned"], back["user"]) == ("new", None, None)
+    assert int(back["deadline_ns"]) > desk.at.now_ns  # somebody else has its whole time
+    assert (kept["state"], kept["assigned"]) == ("handled", "li")
+    assert desk.one(closed)["assigned"] == "wang"
+    with desk.at.engine.begin() as db:
+        assert [each["user"] for each in shifts.shift(db)["on_duty"]] == ["li"]
+        assert [(act["act"], act["user"], act["text"]) for act in acts_of(db, mine)][-1] == (
+            "hand_back",
+            "",
+            "wang",
+        )
+        assert check(db) is None
+        db.execute(sa.update(ACCOUNT).where(ACCOUNT.c.name == "li").values(role="auditor"))
+    assert relieved()
+    assert desk.one(other)["state"] == "new"
 
 
 def test_a_shelf_can_be_ended_early_once(desk):

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from centre.history.grades import grades
 from centre.search import backfill
-from centre.search.grades import grades
 from centre.search.keys import folded, key_of
 from centre.search.notes import annotate
 from centre.search.query import KEY, Cursor, Search, cursor_of, search
@@ -250,7 +250,7 @@ def test_a_replay_gets_the_grade_of_each_moment(engine: sa.Engine, monkeypatch: 
     assert [each["id"] for each in whole["items"]] == [episode_id(2), episode_id(1)]
     assert [each["id"] for each in asked(T0_NS + HOUR_NS, T0_NS + 2 * HOUR_NS)["items"]] == [episode_id(2)]
     assert asked(0, began_ns - 1)["items"] == []
-    monkeypatch.setattr("centre.search.grades.LISTED_MAX", 1)
+    monkeypatch.setattr("centre.history.grades.LISTED_MAX", 1)
     assert asked(0, T0_NS + HOUR_NS) == {"more": True, "items": whole["items"][:1]}
 
 

@@ -2,11 +2,14 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from centre.search.directory import Asked, Directory
 from centre.search.tables import EPISODE_KEY
+from geofence.config import VehicleConfig
 from geofence.violation import ViolationVehicle
 from tests.support.centre_samples import episode_id, violation
 from tests.support.serving_centre import TEST_S, running
@@ -35,8 +38,36 @@ async def test_a_search_by_http_and_what_it_refuses(tmp_path: Path) -> None:
             assert answer.status_code == 400, wrong
 
 
+def test_registered_vehicles_are_listed_in_pages() -> None:
+    fleet = [
+        VehicleConfig(
+            terminal=f"1390000000{n}", plate=f"辽L·A000{n}", hazmat_class="3",
+            un="1203" if n % 2 else "UN1972", carrier="盘锦一运" if n < 5 else "Ｌ运输",
+        )
+        for n in (3, 1, 2, 7, 5)
+    ]  # fmt: skip
+    known = Directory(fleet, ())
+
+    def asked(**given: Any) -> tuple[list[str], str | None, int]:
+        page = known.page(
+            Asked(**({"name": None, "carrier": None, "un": None, "after": None, "limit": 2} | given))
+        )
+        return [each["terminal"][-1] for each in page["items"]], page["next"], page["n"]
+
+    assert asked() == (["1", "2"], "13900000002", 5)
+    assert asked(after="13900000002") == (["3", "5"], "13900000005", 5)
+    assert asked(after="13900000005") == (["7"], None, 5)
+    assert asked(name="ａ0007") == (["7"], None, 1)  # any width and case
+    assert asked(name="13900000003") == (["3"], None, 1)
+    assert asked(carrier="l运") == (["5", "7"], None, 2)
+    assert asked(un="1972") == (["2"], None, 1)
+    assert asked(un="9999") == ([], None, 0)
+
+
 async def test_grades_are_asked_for_a_bounded_time(tmp_path: Path) -> None:
     async with running(tmp_path) as centre, asyncio.timeout(TEST_S):
+        assert (await centre.get("/api/vehicles?limit=1"))["n"] >= 0
+        assert (await centre.http.get("/api/vehicles?limit=501")).status_code == 400
         assert await centre.get("/api/grades?from_ns=1&to_ns=2") == {"items": [], "more": False}
         days_9 = 9 * 86_400 * 10**9
         for wrong in ("from_ns=1", "from_ns=2&to_ns=1", "from_ns=x&to_ns=2", f"from_ns=0&to_ns={days_9}"):

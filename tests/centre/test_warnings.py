@@ -39,6 +39,10 @@ def rsu(name: str, *degraded: str, **counts: int) -> Reported:
     ({"expected": "standby", "centres": BOTH}, []),
     ({"expected": "standby"}, [("centre_missing", ["standby"], "")]),  # it was never there
     ({"expected": "standby", "centres": SILENT}, [("centre_missing", ["standby"], "")]),
+    ({"expected": "main", "main": "main", "centres": [*ALONE, BOTH[1] | {"centre": "main"}]},
+     [("standby_desk", ["main"], "")]),  # the first one lives: alarms are handled there
+    ({"expected": "main", "main": "main"}, [("centre_missing", ["main"], "")]),  # now they are handled here
+    ({"expected": "standby", "main": "centre", "centres": BOTH}, []),
     ({"rsus": [rsu("R1", "twin"), rsu("R2", "disk_full", "twin")]}, [("twin", ["R1", "R2"], "")]),
     ({"rsus": [rsu("R1", "one_centre")]}, [("one_centre", ["R1"], "")]),
     ({"rsus": [rsu("R1", "disk_full")]}, []),  # in its row of the table

@@ -117,6 +117,12 @@ def test_a_departure_is_replayed(browser: Browser, tmp_path: Path) -> None:
         page.mouse.move(box["x"] + 120, box["y"] + 80, steps=4)
         page.mouse.up()
         wait_for(page, "document.querySelector('#map h2').innerText.includes('dragged, Esc returns')")
+        page.mouse.dblclick(box["x"] + 120, box["y"] + 80)
+        wait_for(page, "!document.querySelector('#map h2').innerText.includes('dragged')")
+        page.mouse.down()
+        page.mouse.move(box["x"] + 200, box["y"] + 60, steps=4)
+        page.mouse.up()
+        wait_for(page, "document.querySelector('#map h2').innerText.includes('dragged, Esc returns')")
         page.keyboard.press("Escape")
         wait_for(page, "!document.querySelector('#map h2').innerText.includes('dragged')")
         assert page.evaluate("location.hash") == f"#v={violation}"  # the next Esc would clear the choice

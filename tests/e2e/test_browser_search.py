@@ -133,3 +133,18 @@ def test_an_rsus_page_shows_its_changes(stage: Stage, page: Page) -> None:
     expect(rows.nth(1)).to_contain_text("online")
     states = stage.get("/api/rsus/RSU22/history")["states"]
     assert 0 < int(states[0]["at_ns"]) - int(states[1]["at_ns"]) < 30_000 * MS
+
+
+def test_a_plate_of_the_list_opens_its_vehicle_beside_the_alarms(stage: Stage, page: Page) -> None:
+    found = stage.violation(7, vehicle=VEHICLE)
+    stage.send(found)
+    page.goto(stage.url + "?lang=en")
+    plate = page.locator(f"#list .row2[data-id='{found.id}'] a.p")
+    plate.wait_for()
+    with page.context.expect_page() as opened:
+        plate.click()
+    opened.value.get_by_text("王师傅").first.wait_for()  # the registry's driver, on the vehicle's page
+    opened.value.close()
+    wait_for(page, f"location.hash === '#v={found.id}'")  # the alarms stay, and the row is chosen
+    listed = stage.get("/api/vehicles?name=a0042")
+    assert [each["driver"] for each in listed["items"]] == ["王师傅"]

@@ -100,3 +100,18 @@ def test_the_count_goes_with_the_vehicles():
     other.drive(12.0, pair(30.0), from_s=12.0)
     (opened, *_) = other.of("following_distance")
     assert (opened.stamps.measured_ns - T0_NS) * 1e-9 == pytest.approx(20.2, abs=0.5)
+
+
+def test_its_evidence_has_the_gap_and_the_one_that_is_asked_for():
+    found = driven(pair(30.0, closing=0.5), seconds=40.0).of("following_distance")
+    gaps = []
+    for version in found:
+        evidence = version.evidence
+        assert {len(column) for column in evidence.values()} == {len(evidence["stamp_ns"])}
+        assert evidence["gap_m"][:-1] == [None] * (len(evidence["stamp_ns"]) - 1)  # a tick measured it, now
+        at_s = (evidence["stamp_ns"][-1] - T0_NS) * 1e-9
+        assert evidence["gap_m"][-1] == pytest.approx(30.0 - 0.5 * at_s, abs=0.2)
+        assert evidence["gap_least_m"][-1] == 50.0
+        gaps.append(evidence["gap_m"][-1])
+    assert len(gaps) > 3
+    assert gaps == sorted(gaps, reverse=True)

@@ -84,6 +84,26 @@ def test_terminal_registers_authenticates_and_reports():
     assert not counts
 
 
+def test_a_text_for_a_terminal_of_the_2013_edition_has_its_header_and_its_flag():
+    session = Session(rules(), counts := Counter())
+    code = f"code-{TERMINAL}".encode("gbk")
+    received = session.receive(sent(Id.AUTHENTICATE, code), NOW_NS)
+    assert results(bytes(received.replies)) == [(Id.AUTHENTICATE, 0)]
+    seq, wire = session.text("偏离车道，请回到危化车道")
+    body = b"\x0d" + "偏离车道，请回到危化车道".encode("gbk")  # 2013: urgent, shown, spoken; no type of text
+    # message, length without a version bit, phone of six bytes, serial number
+    head = bytes.fromhex(f"8300 {len(body):04x} 013900000001 {seq:04x}")
+    check = 0
+    for byte in head + body:
+        check ^= byte
+    plain = head + body + bytes((check,))
+    assert wire == b"\x7e" + plain.replace(b"\x7d", b"\x7d\x01").replace(b"\x7e", b"\x7d\x02") + b"\x7e"
+    answer = bytes.fromhex(f"{seq:04x} 8300 00")
+    assert session.receive(sent(Id.TERMINAL_REPLY, answer, seq=6), NOW_NS).replies == b""
+    assert [(each.seq, each.msg_id, each.result) for each in session.answers] == [(seq, Id.TEXT, 0)]
+    assert not counts
+
+
 def test_plate_of_any_length_is_cut_to_what_a_fix_may_carry():
     session, client = Session(rules(), Counter()), Client(TERMINAL, "辽" * 400)
     talk(session, client, client.greeting())

@@ -62,6 +62,7 @@ ROWS = (
     Row("DELETE", "/api/exercise", "exercise"),
     Row("GET", "/api/search", "look"),
     Row("GET", "/api/grades", "look"),
+    Row("GET", "/api/vehicles", "look"),
     Row("GET", "/api/vehicles/{name:str}", "look", "/api/vehicles/x"),
     Row("GET", "/api/carriers/{name:str}", "look", "/api/carriers/x"),
     Row("GET", "/api/un", "look"),

@@ -3,6 +3,7 @@
 import type { EpisodeDetail } from "./api.ts";
 import { budget, deciding, history, logOdds } from "./evidence.ts";
 import type { History, Sample } from "./evidence.ts";
+import { gapChart, gapsOf } from "./charts/gap.ts";
 import { area, clipped, line, poly, rect, spread, text, worstMark } from "./charts/parts.ts";
 import type { Frame, Point } from "./charts/parts.ts";
 import { againstChart, durationChart } from "./charts/timed.ts";
@@ -41,7 +42,9 @@ export function chartsSvg(site: Site, detail: EpisodeDetail, w: number, h: numbe
 /** The chart that fits the rule; without a lane, or without the rule's own values, its speed. */
 function upperChart(f: Frame, site: Site, data: History, detail: EpisodeDetail): string {
   const { chart } = ruleView(detail.episode.rule);
-  if (chart === "duration") return durationChart(f, site, data, detail);
+  const gaps = chart === "gap" ? gapsOf(detail).filter((x) => x.tMs >= data.fromMs && x.tMs <= data.toMs) : [];
+  if (gaps.length > 0) return gapChart(f, gaps);
+  if (chart === "duration" || chart === "gap") return durationChart(f, site, data, detail);
   if (chart === "against" && data.samples.some((x) => !Number.isNaN(x.over))) return againstChart(f, site, data, detail);
   return chart === "lateral" && !Number.isNaN(data.halfLaneM) ? lateralChart(f, data, detail) : speedChart(f, data, detail);
 }

@@ -4,10 +4,11 @@ import type { Episode, Grade } from "./api.ts";
 import { mostUrgent } from "./desk/alarms.ts";
 import { chipHtml, handledBy, noteParts, priorityDigit, rowIds } from "./desk/deskrow.ts";
 import { briefAge, clock, escape, ms, probability, span, station, withUnit } from "./format.ts";
+import { isExerciseId } from "./desk/model.ts";
 import { markSvg } from "./icons.ts";
 import { isAlarm } from "./order.ts";
 import { excessText, ruleName } from "./rules.ts";
-import { goodsText } from "./search/goods.ts";
+import { goodsText, vehicleHref } from "./search/goods.ts";
 import { homeRow } from "./site.ts";
 import type { State } from "./state.ts";
 import { rowShort } from "./strip.ts";
@@ -42,7 +43,7 @@ export function cellsHtml(state: State, episode: Episode, folded = false): strin
   const filled = isAlarm(episode) && handling.state === "new" && handling.shelf === null;
   return [
     `<div>${markSvg(grade, isAlarm(episode) ? 7 : 6, filled, priorityDigit(handling))}${name(`${grade}S`)}</div><i>${clock(startMs)}</i>`,
-    `<span class="p" title="${escape(plate)}">${escape(plate)}</span><i title="${escape(goodsText(vehicle?.un))}">${escape(un)}</i>`,
+    `${plateHtml(episode, plate)}<i title="${escape(goodsText(vehicle?.un))}">${escape(un)}</i>`,
     `<span class="rl">${escape(ruleName(episode.rule))}</span><i>${placeOf(state, episode, live)}</i>`,
     `<span class="a">${withUnit(depth)}</span><i>${depth === "—" || most === "" ? "&nbsp;" : now ? `${t("max")} ${most}` : t("max")}</i>`,
     `<span class="a">${withUnit(lastedOf(episode))}</span><i>${probabilityOf(episode, live)}</i>`,
@@ -50,6 +51,13 @@ export function cellsHtml(state: State, episode: Episode, folded = false): strin
       + `<i title="${timeWord(state, episode, live)}">${(isAlarm(episode) && handledBy(handling)) || timeWord(state, episode, live)}</i>`,
     [noteHtml(state, episode), ...(isAlarm(episode) ? noteParts(state, episode.id, folded, handling) : [])].filter(Boolean).join(" · "),
   ];
+}
+
+/** The plate; that of a known vehicle leads to its page in a window of its own: the alarms stay on the screen. */
+function plateHtml(episode: Episode, plate: string): string {
+  if (episode.vehicle === null || isExerciseId(episode.id)) return `<span class="p" title="${escape(plate)}">${escape(plate)}</span>`;
+  const how = `class="p" tabindex="-1" target="_blank" rel="noopener" href="${vehicleHref(plate)}"`;
+  return `<a ${how} title="${escape(plate)}">${escape(plate)}</a>`;
 }
 
 /** The live values of an episode: all or none, so that one "as of" is true for the others. */

@@ -4,6 +4,7 @@ import type { Gateway, Rsu } from "./api.ts";
 import { clockFacts, wrongClocks } from "./clocks.ts";
 import { age, clock, escape, ms, signed } from "./format.ts";
 import { stateSvg } from "./icons.ts";
+import { cameraUrl } from "./evidence/state.ts";
 import { Hold } from "./hold.ts";
 import { rsuLink } from "./search/tables.ts";
 import { hasFault, isLost, isSlow, p99Of } from "./supervision.ts";
@@ -139,7 +140,7 @@ export class RsuTable implements View {
     const wrong = on ? wrongClocks(x) : 0;
     const p99 = p99Of(x.latency);
     const cells =
-      `<td>${stateSvg(x.state, fault)}${on && x.stale ? t("staleBeat") : name(x.state)}</td><td>${rsuLink(x.esn)}</td>`
+      `<td>${stateSvg(x.state, fault)}${on && x.stale ? t("staleBeat") : name(x.state)}</td><td>${rsuLink(x.esn)}${cameraLink(state, x.esn)}</td>`
       + `<td class="wide-cell">${stretch}</td>
       <td>${on && clockMs !== null ? cell(signed(clockMs), Math.abs(clockMs) > CLOCK_MS_MAX) : "—"}${
         wrong === 0 ? "" : ` <span class="bad" title="${escape(t("clockWrong"))}">▲ ${wrong}</span>`
@@ -170,6 +171,16 @@ export class RsuTable implements View {
       x.id, x.state, `main${x.state === "offline" ? " flag" : ""}`, cells, () => moreCells([[t("versionW"), x.version ?? "—"]], x.counts),
     );
   }
+}
+
+/** The link to an RSU's camera, where the site names one; its time is that of the minute: the link stays under a click. */
+function cameraLink(state: State, esn: string): string {
+  const camera = state.site?.body.rsus.find((x) => x.esn === esn)?.camera;
+  const minute = Math.floor(state.viewMs() / 60_000) * 60;
+  const url = cameraUrl(camera, { esn, stamp_s: String(minute), plate: "" });
+  if (url === null) return "";
+  const words = `title="${t("camera")}" aria-label="${t("camera")} ${escape(esn)}"`;
+  return ` <a href="${escape(url)}" target="_blank" rel="noopener noreferrer" ${words}>◉</a>`;
 }
 
 function beatAge(x: Rsu | Gateway, state: State): number {

@@ -22,9 +22,10 @@ export interface RuleView {
   readonly excess: (values: ExcessValues) => string | null;
   /**
    * The card's upper chart: the place in the lane (`lateral`, which needs one), the speed and its limit, how long it has lasted
-   * against the grades' times (`duration`), or the speed against the lane's direction.
+   * against the grades' times (`duration`), the speed against the lane's direction, or the distance to the vehicle ahead (`gap`;
+   * without one, as of an older RSU, the duration).
    */
-  readonly chart: "lateral" | "speed" | "duration" | "against";
+  readonly chart: "lateral" | "speed" | "duration" | "against" | "gap";
   /** What the duration is of. */
   readonly lasting?: Word;
   /** Words for the start of an episode, in the card's log and in the chart. */
@@ -59,7 +60,7 @@ const ROWS = {
   time_window: PLAIN,
   route_deviation: PLAIN,
   missed_exit: PLAIN,
-  following_distance: { ...PLAIN, chart: "duration", lasting: "qTooClose" },
+  following_distance: { ...PLAIN, chart: "gap", lasting: "qTooClose" },
   unauthorised_vehicle: PLAIN,
   gnss_integrity: PLAIN,
   closed_road: PLAIN,

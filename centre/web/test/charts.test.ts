@@ -81,3 +81,19 @@ test("the zeros of a rule that is not judged by single observations are no proba
   const judged = history(SITE, detail("overspeed", 20, () => ({ speed_mps: 16, p_violation: 0.4 }), { p_violation: 1 }));
   assert.ok(judged.samples.some((x) => x.p === 0.4));
 });
+
+test("a distance to the vehicle ahead is drawn against the one that is asked for, and without one its duration", () => {
+  setLang("en");
+  const near = detail("following_distance", 30, () => ({ speed_mps: 20, p_violation: 0 }));
+  assert.equal(worst(chartsSvg(SITE, near, 600, 300)), "30.0 s"); // of an RSU that sends no gap
+  near.versions.forEach((version, i) => { // one gap each 5 s, in the newest row
+    const rows = (version.evidence["stamp_ns"] as string[]).length;
+    const last = (value: number): (number | null)[] => [...Array<null>(rows - 1).fill(null), value];
+    Object.assign(version.evidence, { gap_m: last([40, 31, 22.5, 30, 36, 48][i]!), gap_least_m: last(50) });
+  });
+  const svg = chartsSvg(SITE, near, 600, 300);
+  assert.equal(worst(svg), "22.5 m &#60; 50 m");
+  assert.ok(svg.includes("least 50") && svg.includes(">gap<"));
+  const all = xs(svg);
+  assert.ok(Math.min(...all) >= 51.9 && Math.max(...all) <= 600 - 106 + 0.1);
+});

@@ -53,10 +53,11 @@ test("only a lane departure is measured in the picture and begins with crossing 
   assert.deepEqual([...RULES].filter(([, view]) => view.opened === "crossed" || view.started === "crossed").map(([rule]) => rule), live);
   const drawn = (chart: string): string[] => [...RULES].filter(([, view]) => view.chart === chart).map(([rule]) => rule).sort();
   assert.deepEqual(drawn("lateral"), ["lane_departure", "off_dedicated_road"]);
-  assert.deepEqual(drawn("duration"), ["convoy", "dark_vehicle", "following_distance", "illegal_stop", "parking_timeout"]);
+  assert.deepEqual(drawn("duration"), ["convoy", "dark_vehicle", "illegal_stop", "parking_timeout"]);
   assert.deepEqual(drawn("against"), ["wrong_way"]);
-  // what a duration is of has a word
-  assert.deepEqual([...RULES].filter(([, view]) => (view.chart === "duration") !== (view.lasting !== undefined)), []);
+  assert.deepEqual(drawn("gap"), ["following_distance"]);
+  // what a duration is of has a word; where no gap is known, the duration is drawn
+  assert.deepEqual([...RULES].filter(([, view]) => ["duration", "gap"].includes(view.chart) !== (view.lasting !== undefined)), []);
 });
 
 test("the layer of a limit is named in the page's language, with its own name", () => {

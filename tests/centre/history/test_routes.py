@@ -77,6 +77,16 @@ async def test_a_wrong_question_is_refused(tmp_path: Path, query: str) -> None:
         assert (await centre.http.get(f"/api/history?{query}")).status_code == 400
 
 
+@pytest.mark.parametrize(
+    "query", ["from=5&to=4", f"from=0&to={24 * 3_600 * NS + 1}", "from=1", "from=x&to=2"]
+)
+async def test_a_vehicles_way_is_asked_for_a_day_at_most(tmp_path: Path, query: str) -> None:
+    async with running(tmp_path) as centre:
+        answer = await centre.http.get(f"/api/history/vehicle/1?{query}")
+        assert answer.status_code == 400
+        assert (await centre.get(f"/api/history/vehicle/1?from=0&to={24 * 3_600 * NS}"))["stamp_ns"] == []
+
+
 async def test_a_violation_gets_a_clip(tmp_path: Path) -> None:
     async with running(tmp_path) as centre:
         history = centre.app.history

@@ -36,7 +36,12 @@ export function goodsText(un: string | null | undefined): string {
   return found === undefined ? t("qNotInTable") : `${t("qGuide", { n: found.guide })} · ${getLang() === "zh" ? found.zh : found.en}`;
 }
 
+/** The address of a vehicle's page, for an attribute. */
+export function vehicleHref(name: string): string {
+  return `#vehicle=${escape(encodeURIComponent(name))}`;
+}
+
 /** The link to a vehicle's page, by its plate, else its terminal. */
 export function vehicleLink(name: string, shown: string = name): string {
-  return `<a href="#vehicle=${escape(encodeURIComponent(name))}" data-testid="plate">${escape(shown)}</a>`;
+  return `<a href="${vehicleHref(name)}" data-testid="plate">${escape(shown)}</a>`;
 }
