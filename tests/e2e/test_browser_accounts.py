@@ -81,6 +81,16 @@ def test_an_administrator_adds_an_operator_whom_the_centre_then_refuses(
     expect(operator.get_by_test_id("ended")).to_be_hidden(timeout=PATIENCE_MS)
     wait_for(operator, LIVE)
     assert operator.evaluate("location.hash") == "#journeys", "the screen is where it was"
+
+    row.get_by_role("combobox").select_option("viewer")  # another role holds at once: the session has ended
+    expect(operator.get_by_test_id("ended")).to_be_visible(timeout=PATIENCE_MS)
+    for _ in range(7):  # guesses at a name make whoever guesses wait, and nobody else
+        with operator.expect_response("**/api/sign-in"):
+            sign_in(operator, "guessed", "a wrong password")
+    expect(operator.locator("#ended .why")).to_contain_text("Too many failed tries", timeout=PATIENCE_MS)
+    sign_in(operator, "wang")
+    expect(operator.get_by_test_id("who")).to_have_text("王值班viewer", timeout=PATIENCE_MS)
+    assert operator.evaluate(POST, "/api/shelves") == 403
     for context in (desk, other):
         context.close()
 

@@ -115,7 +115,7 @@ export const WORDS = {
   noRsu: ["无 RSU", "no RSU"], gatewayNever: ["{r} 未接入", "{r} never seen"], nOff: ["{n} 离线", "{n} off"],
   neverHeard: ["{r} 无心跳", "{r} sends no heartbeat"], noNews: ["{r} 自 {t} 未再更新", "{r}: no update since {t}"],
   noUpdate: ["未更新", "no update"],
-  brokerSince: ["中心与消息代理自 {t} 断开", "the centre is cut off from the RSUs since {t}"],
+  brokerSince: ["中心与消息代理自 {t} 断开", "no link to the RSUs since {t}"],
   databaseSince: ["中心数据库自 {t} 故障", "the centre's database fails since {t}"],
   lossBroker: [
     "中心与消息代理自 {t} 断开：RSU 状态未知，无违规到达", "The centre is cut off from the message broker since {t}: nothing arrives, no RSU's state is known",

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { setMe } from "../src/accounts/me.ts";
 import type { Episode } from "../src/api.ts";
 import { caseOf, mostUrgent, rankAll, unseen } from "../src/desk/alarms.ts";
-import { chipHtml, dueHtml, handledBy, noteParts, refusalText, rowButton } from "../src/desk/deskrow.ts";
+import { chipHtml, dueHtml, handledBy, lossDetail, noteParts, refusalText, rowButton } from "../src/desk/deskrow.ts";
 import { whatIsMissing } from "../src/desk/dialog.ts";
 import { exerciseBanner, exerciseHindrance, exerciseHtml } from "../src/desk/exercise.ts";
 import { grouped } from "../src/desk/groups.ts";
@@ -151,13 +151,22 @@ test("the time left, the escalation and who was first are on the row", () => {
   const state = deskOf(episode("a", 1));
   const row = handled("a", "acknowledged", { user: "<wang>", deadline_ns: "100000000000", escalated: 1 });
   assert.equal(dueHtml(row, 40_000), "1:00 left");
-  assert.match(dueHtml(row, 140_000), /▲ 0:40 over/);
+  assert.match(dueHtml(row, 140_000), /▲ \+0:40/);
   assert.equal(dueHtml({ ...row, state: "closed" }, 40_000), "");
   assert.equal(handledBy(row), "Acked &#60;wang&#62;");
   state.desk.refused.set("a", { act: "acknowledge", who: "<wang>", atNs: "1000000000", detail: "" });
   assert.match(noteParts(state, "a", true, state.desk.of("a"))[0]!, /&#60;wang&#62;/);
   assert.equal(refusalText(state, "a"), "<wang> was first: acknowledged at 08:00:01");
   assert.match(noteParts(state, "a", false, row).join(" · "), /was first.*▲ escalated 1: late to ack/);
+});
+
+test("a loss says its codes as words, and sentences of the centre as they are", () => {
+  setLang("zh");
+  assert.equal(lossDetail({ kind: "rsu", detail: "off" }), "离线");
+  assert.equal(lossDetail({ kind: "radar", detail: "silent" }), "无数据");
+  assert.equal(lossDetail({ kind: "clock", detail: "time_zone +28800.0 s" }), "时区错误 +28800.0 s");
+  assert.equal(lossDetail({ kind: "database", detail: "no space left" }), "no space left");
+  setLang("en");
 });
 
 test("a dialog is accepted only with what it asks for", () => {

@@ -131,7 +131,7 @@ test("without the broker no RSU's state is known; without the database nothing n
   assert.deepEqual(state.losses, [{ kind: "broker", id: "", sinceMs: T0 + 50_000 }]);
   assert.equal(nobodyWatches(state), false, "nobody knows");
   const open = episode("a", 1, { esn: "A", open: true });
-  assert.equal(missingUpdates(state, open), "the centre is cut off from the RSUs since 22:14:10");
+  assert.equal(missingUpdates(state, open), "no link to the RSUs since 22:14:10");
   state.summary = { broker: { connected: true, since_ns: ns(50) }, database: { fault: "database is locked", since_ns: ns(55) } } as never;
   state.losses = losses(state);
   assert.deepEqual(state.losses.map((x) => x.kind), ["database", "rsu"]);

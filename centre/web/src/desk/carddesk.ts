@@ -6,7 +6,7 @@ import { markSvg } from "../icons.ts";
 import type { State } from "../state.ts";
 import { getLang, pick, t } from "../words.ts";
 import type { Word } from "../words.ts";
-import { doneWord, dueHtml, lossName, priorityDigit, stateWord } from "./deskrow.ts";
+import { doneWord, dueHtml, lossDetail, lossName, priorityDigit, stateWord } from "./deskrow.ts";
 import type { ActLine, Handling, LossAlarm } from "./model.ts";
 
 interface Held {
@@ -110,6 +110,6 @@ export function lossCard(state: State, loss: LossAlarm): string {
     + `<span class="gw">${t("lossOfView")} · ${escape(lossName(loss))}</span><span class="pl">${escape(loss.part || "—")}</span></div>`
     + `<div class="asof" data-testid="card-desk">${deskLine(state, loss.id)}</div>`
     + `<div class="nums">${facts.map(([key, x]) => `<div><div class="k">${key}</div><div class="x">${x}</div></div>`).join("")}</div>`
-    + `<div class="blank"><p>${escape(loss.detail)}</p></div>`
+    + `<div class="blank"><p>${escape(lossDetail(loss))}</p></div>`
     + `<div class="log" data-testid="trail">${trail || `<div>${t("trailNone")}</div>`}</div>`;
 }

@@ -7,7 +7,7 @@ import { isAlarm } from "../order.ts";
 import { ruleName } from "../rules.ts";
 import { isLate } from "../state.ts";
 import type { State } from "../state.ts";
-import { getLang, t, wordOf } from "../words.ts";
+import { getLang, name, reason, t, wordOf } from "../words.ts";
 import type { Word } from "../words.ts";
 import { caseOf, circumstances, isOpen, mostUrgent } from "./alarms.ts";
 import type { Act, Handling, LossAlarm } from "./model.ts";
@@ -127,6 +127,13 @@ export function lossName(loss: LossAlarm): string {
   return wordOf("loss", loss.kind);
 }
 
+/** What a loss says beside its kind: codes of the centre as words, its sentences as they are. */
+export function lossDetail({ kind, detail }: Pick<LossAlarm, "kind" | "detail">): string {
+  const [code = "", ...rest] = detail.split(" ");
+  if (kind === "clock" && rest.length > 0) return `${reason(`clock_${code}`)} ${rest.join(" ")}`;
+  return detail === "off" ? t("offline") : name(detail);
+}
+
 /** The cells of a loss's row, as `cellsHtml` of row.ts gives those of an episode; the last is the note. */
 export function lossCells(state: State, loss: LossAlarm, folded: boolean): string[] {
   const handling = mostUrgent(state, rowIds(state, loss.id, folded));
@@ -134,11 +141,12 @@ export function lossCells(state: State, loss: LossAlarm, folded: boolean): strin
   const endMs = loss.end_ns === null ? state.viewMs() : ms(loss.end_ns);
   const lasted = `${loss.end_ns === null && state.connection === "disconnected" ? "≥" : ""}${span((endMs - startMs) / 1_000)}`;
   const who = handledBy(handling);
+  const detail = lossDetail(loss);
   const word = who !== "" ? who : loss.end_ns === null ? t("lossGoes") : t("ended");
   return [
     `<div>${markSvg("warning", 7, handling.state === "new", priorityDigit(handling))}${t("lossS")}</div><i>${clock(startMs)}</i>`,
     `<span class="p" title="${escape(loss.part)}">${escape(loss.part || "—")}</span><i>${t("lossOfView")}</i>`,
-    `<span class="rl">${escape(lossName(loss))}</span><i title="${escape(loss.detail)}">${escape(loss.detail) || "&nbsp;"}</i>`,
+    `<span class="rl">${escape(lossName(loss))}</span><i title="${escape(detail)}">${escape(detail) || "&nbsp;"}</i>`,
     '<span class="a">—</span><i>&nbsp;</i>',
     `<span class="a">${lasted}</span><i>&nbsp;</i>`,
     `<div class="when">${chipHtml(state, loss.id, handling, null)}<span class="a">${briefAge((state.nowMs() - startMs) / 1_000)}</span></div>`
