@@ -176,9 +176,19 @@ export function banner(ctx: Ctx, x: number, y: number, value: string): void {
   text(ctx, x, y, value, style);
 }
 
+const WIDTHS_MAX = 4_000;
+const widths = new Map<string, number>();
+
+/** The width of a text of 12 px; each is measured once, since a plate is drawn ten times a second. */
 export function textWidth(ctx: Ctx, value: string, bold = false): number {
+  const key = bold ? `*${value}` : value;
+  const known = widths.get(key);
+  if (known !== undefined) return known;
   ctx.font = `${bold ? "700 " : ""}12px ${FONT}`;
-  return ctx.measureText(value).width;
+  const { width } = ctx.measureText(value);
+  if (widths.size >= WIDTHS_MAX) widths.clear();
+  widths.set(key, width);
+  return width;
 }
 
 /** The hatch of a stretch that can't be judged, and its dotted rim. */
@@ -312,7 +322,9 @@ export class LabelSpace {
   private readonly taken: [number, number, number][] = [];
 
   reserve(from: number, to: number, gap = 2, y = 0): boolean {
-    if (this.taken.some(([a, b, at]) => from < b + gap && to > a - gap && Math.abs(y - at) < LINE_PX)) return false;
+    if (gap > -Infinity) { // without a gap it may overlap all others: what is drawn in any case
+      for (const [a, b, at] of this.taken) if (from < b + gap && to > a - gap && Math.abs(y - at) < LINE_PX) return false;
+    }
     this.taken.push([from, to, y]);
     return true;
   }

@@ -7,6 +7,7 @@ import { hatches, radarCovers } from "./site.ts";
 import { readSnapshot } from "./snapshot.ts";
 import type { State } from "./state.ts";
 import type { StreamHandlers } from "./streams.ts";
+import { p99Of } from "./supervision.ts";
 
 export class Updates implements StreamHandlers {
   /** When each RSU's last snapshot arrived, by its number [performance.now()]. */
@@ -14,6 +15,8 @@ export class Updates implements StreamHandlers {
   /** What takes an event of another kind, by its name. */
   readonly kinds = new Map<string, (body: unknown) => void>();
   private badFrames = 0;
+  private standing = "";
+  private drawnRoad = "";
   private readonly state: State;
   private readonly requestDrawing: () => void;
 
@@ -33,7 +36,7 @@ export class Updates implements StreamHandlers {
     if (!state.rsus.has(rsu.esn)) state.rsuOrder.push(rsu.esn);
     state.rsus.set(rsu.esn, rsu);
     this.roadChanged();
-    this.requestDrawing(); // an RSU that goes offline is an alarm too
+    this.unitsChanged();
   }
 
   rsus(body: Rsus): void {
@@ -42,12 +45,21 @@ export class Updates implements StreamHandlers {
     state.rsuOrder = body.rsus.map((x) => x.esn);
     state.gateways = body.gateways;
     this.roadChanged();
-    this.requestDrawing();
+    this.unitsChanged();
   }
 
   gateway(gateway: Gateway): void {
     const { state } = this;
     state.gateways = [...state.gateways.filter((x) => x.id !== gateway.id), gateway].sort((a, b) => a.id.localeCompare(b.id));
+    this.unitsChanged();
+  }
+
+  /** An RSU or gateway that goes or comes is an alarm too; what else a heartbeat brings waits for the next drawing of the text. */
+  private unitsChanged(): void {
+    const { state } = this;
+    const standing = [...state.rsus.values(), ...state.gateways].map((x) => `${"esn" in x ? x.esn : x.id} ${x.state} ${x.stale}`).join();
+    if (standing === this.standing) return;
+    this.standing = standing;
     this.requestDrawing();
   }
 
@@ -96,8 +108,12 @@ export class Updates implements StreamHandlers {
   roadChanged(): void {
     const { state } = this;
     if (state.site === null) return;
-    state.roadChanges++;
     state.hatches = hatches(state.site, [...state.rsus.values()]);
     state.covers = radarCovers(state.site, state.rsus);
+    const units = [...state.rsus.values()].map((x) => [x.esn, x.state, x.stale, p99Of(x.latency)?.toFixed(0)]);
+    const road = JSON.stringify([units, state.hatches, state.covers]);
+    if (road === this.drawnRoad) return; // a heartbeat that says what the one before said
+    this.drawnRoad = road;
+    state.roadChanges++;
   }
 }

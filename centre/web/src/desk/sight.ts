@@ -1,6 +1,6 @@
-/** Which rows of a scrolling box are in sight or near it: only their texts are written. */
+/** Which rows of a scrolling box are in sight or near it: only their texts are written, and only they blink. */
 
-const MARGIN_PX = 240; // of rows above and below, so that scrolling meets written ones
+const MARGIN_PX = 120; // of rows above and below, so that scrolling meets written ones
 
 export class Sight {
   private readonly inSight = new Set<string>();
@@ -10,7 +10,9 @@ export class Sight {
   constructor(box: HTMLElement, entered: (id: string) => void) {
     this.observer = new IntersectionObserver((entries) => {
       for (const entry of entries) {
-        const id = (entry.target as HTMLElement).dataset["id"]!;
+        const row = entry.target as HTMLElement;
+        const id = row.dataset["id"]!;
+        row.toggleAttribute("data-near", entry.isIntersecting);
         if (!entry.isIntersecting) this.inSight.delete(id);
         else if (!this.inSight.has(id)) {
           this.inSight.add(id);

@@ -56,6 +56,7 @@ export function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels:
     labels.reserve(f.x(fleet.s[slot]!) - 8, f.x(fleet.s[slot]!) + 8, -Infinity, markHeight(f, fleet.u[slot]!));
   }
   for (const { episode, where } of stakes) {
+    if (!inView(f, f.x(where.s))) continue;
     labels.reserve(f.x(where.s) - 7, f.x(where.s) + 7, -Infinity, markHeight(f, where.u));
     if (episode.id === state.selected) {
       labels.reserve(...stakeSpan(ctx, f.x(where.s), f.right, placeWords(state, episode, where)), -Infinity, markHeight(f, where.u));
@@ -83,6 +84,10 @@ export function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels:
   return trucks;
 }
 
+function inView(f: Frame, x: number): boolean {
+  return x > f.left - 20 && x < f.right + 20;
+}
+
 /** Alarms without a visible vehicle (silent RSUs, lost tracks), and the chosen one at its end: places with an age. */
 function places(state: State, site: Site): { episode: Episode; where: Where }[] {
   return [...state.episodes.values()]
@@ -95,7 +100,7 @@ function drawStakes(ctx: Ctx, f: Frame, state: State, stakes: ReturnType<typeof 
   for (const { episode, where } of stakes) {
     const chosen = episode.id === state.selected;
     const x = f.x(where.s);
-    if (!(x > f.left - 20 && x < f.right + 20)) continue;
+    if (!inView(f, x)) continue;
     const y = f.y(where.u);
     const head = markHeight(f, where.u);
     stake(ctx, episode.grade, x, y, y - head, state.isUnseen(episode), chosen);
@@ -112,7 +117,7 @@ function drawMarked(
   const fleet = state.fleet!;
   const c = colours();
   const [x, y] = [f.x(fleet.s[slot]!), f.y(fleet.u[slot]!)];
-  if (!(x > f.left - 20 && x < f.right + 20)) return;
+  if (!inView(f, x)) return;
   const half = 1.25 * f.perMetre;
   const chosen = episode !== null && episode.id === state.selected;
   if (chosen || fleet.track[slot] === state.follow) brackets(ctx, x - 9, y - half - 4, 18, 2 * half + 8);
