@@ -163,7 +163,7 @@ const REASONS: Readonly<Record<string, readonly [string, string]>> = {
   database_aside: ["数据库有问题，需检查", "database needs a look"],
   asking: ["中心缺失数据，正在向 RSU 索取", "centre lacks data, asks the RSUs for it"],
   history_stopped: ["车辆历史未在保存", "the vehicles' history is not kept"],
-  standby_desk: ["备用中心：本席处置独立，主中心在线时请在主中心处置", "standby centre with a desk of its own: alarms are handled at the main centre while it lives"],
+  standby_desk: ["备用中心：本席处置独立，主中心在线时请在主中心处置", "standby centre, a desk of its own: alarms are handled at the main centre while it lives"],
   centre_missing: ["另一中心不在线，违规仅由一个中心确认", "other centre is away: violations are acknowledged by one"],
   workers_absent: ["没有存储进程在线，违规暂不入库、不显示", "no worker lives: violations are neither stored nor shown"],
   worker_silent: ["存储进程无响应", "worker does not answer"],
