@@ -1,4 +1,4 @@
-"""A driver is warned once of one event, also where two alarms tell of it. On both databases."""
+"""A driver is warned once of one event, also where two alarms show it. On both databases."""
 
 import pytest
 import sqlalchemy as sa

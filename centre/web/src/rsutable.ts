@@ -140,7 +140,8 @@ export class RsuTable implements View {
     const wrong = on ? wrongClocks(x) : 0;
     const p99 = p99Of(x.latency);
     const cells =
-      `<td>${stateSvg(x.state, fault)}${on && x.stale ? t("staleBeat") : name(x.state)}</td><td>${rsuLink(x.esn)}${cameraLink(state, x.esn)}</td>`
+      `<td>${stateSvg(x.state, fault)}${on && x.stale ? t("staleBeat") : name(x.state)}</td>`
+      + `<td>${rsuLink(x.esn)}${cameraLink(state, x.esn)}</td>`
       + `<td class="wide-cell">${stretch}</td>
       <td>${on && clockMs !== null ? cell(signed(clockMs), Math.abs(clockMs) > CLOCK_MS_MAX) : "—"}${
         wrong === 0 ? "" : ` <span class="bad" title="${escape(t("clockWrong"))}">▲ ${wrong}</span>`

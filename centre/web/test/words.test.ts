@@ -38,7 +38,8 @@ test("what the centre names has its word in both languages, and keeps its name w
   const acts = [
     "acknowledge", "handle", "close", "false", "reopen", "note", "assign", "correct", "end", "escalate", "resume", "shelve", "shelf_end",
     "warn_driver", "warn_outcome", "evidence_ask", "evidence_get", "evidence_deleted", "shift_begin", "shift_end", "hand_over",
-    "hand_back", "exercise_begin", "exercise_end", "desk_begin", "sign_in", "sign_out", "sign_in_refused", "user_add", "user_role", "user_password",
+    "hand_back", "exercise_begin", "exercise_end", "desk_begin", "sign_in", "sign_out", "sign_in_refused", "user_add", "user_role",
+    "user_password",
   ];
   setLang("zh");
   for (const act of acts) assert.match(doneWord(act), /^[\u4e00-\u9fff]+$/, act);

@@ -29,7 +29,8 @@ export class Announcer implements View {
     for (const x of state.episodes.values()) {
       if (!state.isUnseen(x)) continue;
       waiting.add(x.id);
-      if (!known.has(x.id)) fresh.push(`${isExerciseId(x.id) ? `${t("exercise")} ` : ""}${name(gradeOf(x))}: ${plateShown(state, x)}, ${ruleName(x.rule)}`);
+      const made = isExerciseId(x.id) ? `${t("exercise")} ` : "";
+      if (!known.has(x.id)) fresh.push(`${made}${name(gradeOf(x))}: ${plateShown(state, x)}, ${ruleName(x.rule)}`);
     }
     for (const x of state.desk.losses.values()) {
       if (!state.desk.isUnseen(x.id)) continue;

@@ -68,7 +68,8 @@ export function exerciseHindrance(state: State, act: "begin" | "end"): Word | nu
 export function exerciseHtml(state: State): string {
   const button = (act: "begin" | "end", word: Word): string => {
     const why = exerciseHindrance(state, act);
-    return `<button type="button" data-exercise="${act}" aria-disabled="${why !== null}" title="${why === null ? "" : t(why)}">${t(word)}</button>`;
+    const off = `aria-disabled="${why !== null}" title="${why === null ? "" : t(why)}"`;
+    return `<button type="button" data-exercise="${act}" ${off}>${t(word)}</button>`;
   };
   return `${button("begin", "exBegin")}${button("end", "exEnd")}<span class="dim">${runningWords(state) || t("exNone")}</span>`;
 }

@@ -43,7 +43,7 @@ export const DESK_WORDS = {
   act_evidence_ask: ["申请证据包", "asked for the evidence"], act_evidence_get: ["下载证据包", "took the evidence"],
   act_evidence_deleted: ["删除证据包", "deleted the evidence"],
   act_shift_begin: ["开始值班", "began a shift"], act_shift_end: ["结束值班", "ended a shift"], act_hand_over: ["交班", "handed over"],
-  act_hand_back: ["停用退回", "handed back, account off:"],
+  act_hand_back: ["账号停用退回", "handed back, account off:"],
   act_exercise_begin: ["演练开始", "exercise began"], act_exercise_end: ["演练结束", "exercise ended"],
   exTitle: ["演练", "Exercise"], exBegin: ["开始演练", "Begin exercise"], exEnd: ["结束演练", "End exercise"],
   exScript: ["脚本（必选）", "Script (required)"],
