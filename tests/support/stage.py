@@ -32,6 +32,7 @@ BEAT_S = 1.0
 SNAPSHOT_S = 0.2
 S = 1_000 * MS
 EPOCH = 10
+GIVEN_UP_S = 60.0  # what has not come by then never does
 
 
 class _Silent:
@@ -72,12 +73,12 @@ class Stage:
     def start(self) -> None:
         """Serve; `url` is the page."""
         self._thread.start()
-        assert self._ready.wait(30.0), "the centre does not start"
+        assert self._ready.wait(GIVEN_UP_S), "the centre does not start"
 
     def end(self) -> None:
         """Stop serving; the database stays."""
         self._loop.call_soon_threadsafe(self._centre.stop.set)
-        self._thread.join(10.0)
+        self._thread.join(GIVEN_UP_S)
         self._loop.close()
 
     async def _serve(self) -> None:
@@ -137,17 +138,17 @@ class Stage:
 
     def get(self, path: str) -> Any:
         """Return what the interface answers."""
-        return httpx.get(self.url.rstrip("/") + path, timeout=10.0).json()
+        return httpx.get(self.url.rstrip("/") + path, timeout=GIVEN_UP_S).json()
 
     def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until something holds, 10 s at most."""
+        """Wait until something holds."""
 
         async def poll() -> None:
-            async with asyncio.timeout(10.0):
+            async with asyncio.timeout(GIVEN_UP_S):
                 while not await asyncio.to_thread(condition):
                     await asyncio.sleep(0.02)
 
-        asyncio.run_coroutine_threadsafe(poll(), self._loop).result(15.0)
+        asyncio.run_coroutine_threadsafe(poll(), self._loop).result(GIVEN_UP_S + 5.0)
 
     def beat(self, esn: str, state: str = "online") -> None:
         """Send one RSU's status: a heartbeat, or its will."""
@@ -278,7 +279,7 @@ class Stage:
         async def read() -> dict[str, int]:
             return dict(self._centre.overview.counts()["centre"])
 
-        return asyncio.run_coroutine_threadsafe(read(), self._loop).result(10.0)
+        return asyncio.run_coroutine_threadsafe(read(), self._loop).result(GIVEN_UP_S)
 
 
 @contextlib.contextmanager
