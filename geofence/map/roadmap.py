@@ -5,6 +5,7 @@ needs a `RoadPlan`, for which no compiler is loaded; the same faults refuse both
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,9 +36,13 @@ class RoadPlan:
     lanes: tuple[Lane, ...]
     gates: tuple[Gate, ...]
     zones: tuple[Zone, ...]
-    axis: Axis | None  # of the site's road: the longest one; None where the map has neither axis nor lanes
     axes: tuple[Axis, ...]
     skipped: dict[str, int]  # features and properties of the text that are not read, by kind
+
+    @property
+    def axis(self) -> Axis | None:
+        """The one of the site's road; None where the map has neither axis nor lanes."""
+        return _longest(self.axes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,13 +117,11 @@ def _loaded(
     found = faults_of(features, strips, axes, frame) if all_faults else refused(features.lanes, strips, frame)
     if not axes and features.lanes and not any(fault.level == "error" for fault in found):
         axes = (_default_axis(features.lanes),)
-    site = max(axes, key=lambda axis: axis.length_m, default=None)
     plan = RoadPlan(
         version=features.version,
         lanes=features.lanes,
         gates=features.gates,
         zones=features.zones,
-        axis=site,
         axes=axes,
         skipped=features.skipped,
     )
@@ -133,17 +136,19 @@ def _compiled(plan: RoadPlan, strips: Strips) -> RoadMap:
     from geofence.map.stationing import stationed
 
     axes = tuple(compiled(axis) for axis in plan.axes)
-    site = max(axes, key=lambda axis: axis.length_m, default=None)
     return RoadMap(
         version=plan.version,
         lanes=plan.lanes,
         gates=plan.gates,
         zones=plan.zones,
-        axis=site,
         axes=axes,
         skipped=plan.skipped,
-        strips=stationed(by_place(strips), plan.lanes, site, axes),
+        strips=stationed(by_place(strips), plan.lanes, _longest(axes), axes),
     )
+
+
+def _longest(axes: Sequence[Axis]) -> Axis | None:
+    return max(axes, key=lambda axis: axis.length_m, default=None)
 
 
 def _with_names(features: Features, *, gaps: bool) -> Features:
