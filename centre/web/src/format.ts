@@ -48,7 +48,8 @@ export function age(seconds: number): string {
 /** An age for a narrow column, as HTML: 12:07, and from an hour on 1.5 h, 24 h. */
 export function briefAge(seconds: number): string {
   const hours = seconds / 3_600;
-  return hours < 1 || !Number.isFinite(hours) ? age(seconds) : `${hours < 10 ? (Math.floor(hours * 10) / 10).toFixed(1) : Math.floor(hours)}<small>h</small>`;
+  if (hours < 1 || !Number.isFinite(hours)) return age(seconds);
+  return `${hours < 10 ? (Math.floor(hours * 10) / 10).toFixed(1) : Math.floor(hours)}<small>h</small>`;
 }
 
 /** A probability that stays readable near 1. */

@@ -35,8 +35,11 @@ test("a member of a problem is found at its top or among its extras", () => {
 
 test("the log says codes and times in the page's words, and what it does not know as it was written", () => {
   const state = new State();
-  state.desk.settings = { reasons: [{ code: "driver_warned", zh: "已警示驾驶员", en: "driver warned", is_false: false }] } as unknown as DeskSettings;
-  const body = { reason: "driver_warned", until_ns: "1795993755667837200", rule: "overspeed", role: "auditor", state: "new", newer: "x", to: null };
+  const reasons = [{ code: "driver_warned", zh: "已警示驾驶员", en: "driver warned", is_false: false }];
+  state.desk.settings = { reasons } as unknown as DeskSettings;
+  const body = {
+    to: null, reason: "driver_warned", until_ns: "1795993755667837200", rule: "overspeed", role: "auditor", state: "new", newer: "x",
+  };
   setLang("zh");
   assert.equal(
     detailsOf(state, body), "原因 已警示驾驶员 · 到期 2026-11-30 07:09:15 · 规则 超速 · 角色 审计员 · 状态 未确认 · newer x",

@@ -94,7 +94,8 @@ export class Audit implements View {
     const table = this.root.querySelector(".plot")!;
     if (!may("audit")) set(table, `<div class="blank">${t("noRight", { t: t(whoAmI()?.role ?? "viewer") })}</div>`);
     else if (this.failed !== "") set(table, `<div class="blank">▲ ${t("refusedAct", { t: escape(this.failed) })}</div>`);
-    else set(table, this.items === null ? `<div class="blank dim">${t("loading")}</div>` : tableHtml(state, this.items, this.next, this.before));
+    else if (this.items === null) set(table, `<div class="blank dim">${t("loading")}</div>`);
+    else set(table, tableHtml(state, this.items, this.next, this.before));
   }
 
   private drawForm(): void {

@@ -6,7 +6,7 @@ import { markSvg } from "../icons.ts";
 import type { State } from "../state.ts";
 import { getLang, pick, t } from "../words.ts";
 import type { Word } from "../words.ts";
-import { doneWord, dueHtml, lossDetail, lossName, priorityDigit, stateWord } from "./deskrow.ts";
+import { doneWord, dueHtml, lossDetail, lossName, lossPart, priorityDigit, stateWord } from "./deskrow.ts";
 import type { ActLine, Handling, LossAlarm } from "./model.ts";
 
 interface Held {
@@ -107,7 +107,7 @@ export function lossCard(state: State, loss: LossAlarm): string {
   ];
   const trail = trailLines(state, loss.id).map(([, html]) => `<div>${html}</div>`).join("");
   return `<div class="cardtop g-warning">${markSvg("warning", 9, handling.state === "new", priorityDigit(handling))}`
-    + `<span class="gw">${t("lossOfView")} · ${escape(lossName(loss))}</span><span class="pl">${escape(loss.part || "—")}</span></div>`
+    + `<span class="gw">${t("lossOfView")} · ${escape(lossName(loss))}</span><span class="pl">${escape(lossPart(loss))}</span></div>`
     + `<div class="asof" data-testid="card-desk">${deskLine(state, loss.id)}</div>`
     + `<div class="nums">${facts.map(([key, x]) => `<div><div class="k">${key}</div><div class="x">${x}</div></div>`).join("")}</div>`
     + `<div class="blank"><p>${escape(lossDetail(loss))}</p></div>`

@@ -127,6 +127,11 @@ export function lossName(loss: LossAlarm): string {
   return wordOf("loss", loss.kind);
 }
 
+/** What is lost; the broker, the database and a disk are the centre's. */
+export function lossPart({ kind, part }: Pick<LossAlarm, "kind" | "part">): string {
+  return kind === part ? t("byCentre") : part || "—";
+}
+
 /** What a loss says beside its kind: codes of the centre as words, its sentences as they are. */
 export function lossDetail({ kind, detail }: Pick<LossAlarm, "kind" | "detail">): string {
   const [code = "", ...rest] = detail.split(" ");
@@ -141,16 +146,15 @@ export function lossCells(state: State, loss: LossAlarm, folded: boolean): strin
   const endMs = loss.end_ns === null ? state.viewMs() : ms(loss.end_ns);
   const lasted = `${loss.end_ns === null && state.connection === "disconnected" ? "≥" : ""}${span((endMs - startMs) / 1_000)}`;
   const who = handledBy(handling);
-  const detail = lossDetail(loss);
+  const [part, detail, ageS] = [lossPart(loss), lossDetail(loss), (state.nowMs() - startMs) / 1_000];
   const word = who !== "" ? who : loss.end_ns === null ? t("lossGoes") : t("ended");
   return [
     `<div>${markSvg("warning", 7, handling.state === "new", priorityDigit(handling))}${t("lossS")}</div><i>${clock(startMs)}</i>`,
-    `<span class="p" title="${escape(loss.part)}">${escape(loss.part || "—")}</span><i>${t("lossOfView")}</i>`,
+    `<span class="p" title="${escape(part)}">${escape(part)}</span><i>${t("lossOfView")}</i>`,
     `<span class="rl">${escape(lossName(loss))}</span><i title="${escape(detail)}">${escape(detail) || "&nbsp;"}</i>`,
     '<span class="a">—</span><i>&nbsp;</i>',
     `<span class="a">${lasted}</span><i>&nbsp;</i>`,
-    `<div class="when">${chipHtml(state, loss.id, handling, null)}<span class="a">${briefAge((state.nowMs() - startMs) / 1_000)}</span></div>`
-      + `<i>${word}</i>`,
+    `<div class="when">${chipHtml(state, loss.id, handling, null)}<span class="a">${briefAge(ageS)}</span></div><i>${word}</i>`,
     noteParts(state, loss.id, folded, handling).join(" · "),
   ];
 }

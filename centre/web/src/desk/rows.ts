@@ -8,7 +8,7 @@ import { missingUpdates } from "../supervision.ts";
 import { getLang } from "../words.ts";
 import { set } from "../written.ts";
 import { isOpen, mostUrgent } from "./alarms.ts";
-import { dueHtml, lossCells, lossName, rowButton, rowIds, rowLabel } from "./deskrow.ts";
+import { dueHtml, lossCells, lossName, lossPart, rowButton, rowIds, rowLabel } from "./deskrow.ts";
 import type { RowButton } from "./deskrow.ts";
 import type { Handling } from "./model.ts";
 import { Sight } from "./sight.ts";
@@ -117,7 +117,7 @@ function write(state: State, row: HTMLElement, id: string, folded: boolean, hand
   cells.forEach((html, i) => set(row.children[i === note ? note + 1 : i]!, html));
   const what = episode !== undefined
     ? [plateShown(state, episode), ruleName(episode.rule)]
-    : [loss?.part ?? "", loss === undefined ? "" : lossName(loss)];
+    : [loss === undefined ? "" : lossPart(loss), loss === undefined ? "" : lossName(loss)];
   const label = rowLabel(state, id, what[0]!, what[1]!);
   if (row.getAttribute("aria-label") !== label) row.setAttribute("aria-label", label);
   const button = row.querySelector<HTMLButtonElement>(".act button")!;

@@ -29,7 +29,7 @@ export function goodsOf(un: string | null | undefined): Goods | undefined {
   return digits === undefined ? undefined : table?.get(digits.padStart(4, "0"));
 }
 
-/** `应急指南 128 · 汽油`: the number first, since a narrow card cuts the end; says so where the table lacks the number; empty before the table is loaded. */
+/** `应急指南 128 · 汽油`: the number first, since a narrow card cuts the end; says so where the table lacks it; empty before it is loaded. */
 export function goodsText(un: string | null | undefined): string {
   if (!un || table === null) return "";
   const found = goodsOf(un);

@@ -164,7 +164,8 @@ export function vehicleHtml(state: State, x: VehiclePage): string {
     );
   return `<h2 data-testid="vehicle-title">${escape(title)}</h2><div class="two">${block(t("qRegistered"), own)}`
     + `${block(t("qTrip"), trip, `<a href="#journeys">${t("qBoard")}</a>`)}</div>`
-    + pastHtml(state, x.past, x.counts, "plate", title) + block(t("qJourneys"), journeysHtml(state, x.journeys)) + block(t("qPermits"), permits);
+    + pastHtml(state, x.past, x.counts, "plate", title)
+    + block(t("qJourneys"), journeysHtml(state, x.journeys)) + block(t("qPermits"), permits);
 }
 
 export function carrierHtml(state: State, x: CarrierPage): string {
