@@ -14,6 +14,9 @@ export class Past {
   /** The vehicle that was clicked in the replayed picture; null: none. */
   follow: bigint | null = null;
   private rows: readonly Rsu[] = [];
+  private source = ""; // what the episodes were taken from, and from when until when [ms] none of them begins or ends
+  private fromMs = Infinity;
+  private untilMs = -Infinity;
 
   /** Show a moment: vehicles from `fleet`, RSUs as they were, and of the live state what is chosen and where it looks. */
   show(live: State, fleet: Fleet, rsus: readonly Rsu[], tMs: number): void {
@@ -35,14 +38,24 @@ export class Past {
     state.follow = this.follow ?? this.chosenTrack(live, tMs);
   }
 
+  /** Put the episodes as they were; they are looked through again only where one of them begins or ends, or a newer version came. */
   private putEpisodes(live: State, tMs: number): void {
-    const { episodes } = this.state;
+    const { episodes, details } = this.state;
+    const detail = live.selected === null ? undefined : live.details.get(live.selected);
+    details.clear();
+    if (detail !== undefined) details.set(live.selected!, detail);
+    const source = `${live.changes} ${live.selected}`;
+    if (source === this.source && tMs >= this.fromMs && tMs < this.untilMs) return;
+    [this.source, this.fromMs, this.untilMs] = [source, -Infinity, Infinity];
     episodes.clear();
     for (const episode of live.episodes.values()) {
+      for (const edgeMs of episode.open ? [ms(episode.start_ns)] : [ms(episode.start_ns), endMs(episode)]) {
+        if (edgeMs <= tMs) this.fromMs = Math.max(this.fromMs, edgeMs);
+        else this.untilMs = Math.min(this.untilMs, edgeMs);
+      }
       const then = episodeAt(episode, tMs);
       if (then !== null && (then.open || then.id === live.selected)) episodes.set(then.id, then);
     }
-    for (const [id, detail] of live.details) this.state.details.set(id, detail);
   }
 
   private putRsus(rows: readonly Rsu[]): void {
@@ -71,6 +84,10 @@ export class Past {
 /** An episode as it was at a moment: open from its start to its end, with the highest grade that it had; null before it. */
 export function episodeAt(episode: Episode, tMs: number): Episode | null {
   if (tMs < ms(episode.start_ns)) return null;
-  if (!episode.open && tMs >= ms(episode.end_ns ?? episode.stamps.measured_ns)) return episode;
+  if (!episode.open && tMs >= endMs(episode)) return episode;
   return { ...episode, open: true, grade: episode.grade_max, end_ns: null };
+}
+
+function endMs(episode: Episode): number {
+  return ms(episode.end_ns ?? episode.stamps.measured_ns);
 }
