@@ -8,8 +8,12 @@ import { readAnswer } from "../src/replay/answer.ts";
 import type { Answer } from "../src/replay/answer.ts";
 import { Film } from "../src/replay/film.ts";
 import { Grades, lasts } from "../src/replay/grades.ts";
+import { Past } from "../src/replay/past.ts";
 import { Projector } from "../src/replay/projector.ts";
+import { Fleet } from "../src/fleet.ts";
+import { State } from "../src/state.ts";
 import { answerOf, frame, ground, pack } from "./samples_replay.ts";
+import { episode } from "./samples.ts";
 
 const T0 = 1_790_000_000_000; // ms
 
@@ -105,4 +109,28 @@ test("an episode is open from its start to its end, with the grade of the moment
   const marks = (all: boolean): unknown[] => grades.marks(episode, all).map((x) => [x.atMs - T0, x.grade]);
   assert.deepEqual(marks(false), [[2_000, "warning"], [4_000, "violation"]]);
   assert.deepEqual(marks(true), [[0, "notice"], [2_000, "warning"], [4_000, "violation"]]);
+});
+
+test("episodes of a replayed moment stay as they are until one of them begins or ends, or another version comes", () => {
+  const at = (s: number): string => `${T0 + s * 1_000}000000`;
+  const [live, past, fleet] = [new State(), new Past(), new Fleet(ground)];
+  live.put(episode("a", 1, { start_ns: at(10), end_ns: at(20), open: false }));
+  live.put(episode("b", 2, { start_ns: at(15) }));
+  const shown = (s: number): string[] => {
+    past.show(live, fleet, [], T0 + s * 1_000);
+    return [...past.state.episodes.keys()];
+  };
+  assert.deepEqual([5, 10, 14.9, 15, 19.9, 20, 12, 5].map(shown), [[], ["a"], ["a"], ["a", "b"], ["a", "b"], ["b"], ["a"], []]);
+  shown(16);
+  const held = past.state.episodes.get("b");
+  shown(17);
+  assert.equal(past.state.episodes.get("b"), held, "not made anew for each frame");
+  live.put(episode("b", 2, { start_ns: at(15), version: 2 }));
+  shown(17);
+  assert.equal(past.state.episodes.get("b")!.version, 2);
+  past.grades.add({ items: [{ id: "b", steps: [[at(15), "notice"], [at(18), "warning"]] }] });
+  const graded = (s: number): unknown => (shown(s), past.state.episodes.get("b")!.grade);
+  assert.deepEqual([17, 18, 17.9].map(graded), ["notice", "warning", "notice"]);
+  live.selected = "a";
+  assert.deepEqual(shown(25), ["a", "b"], "the chosen one is shown after its end");
 });

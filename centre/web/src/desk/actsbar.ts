@@ -84,7 +84,7 @@ export class ActsBar implements View {
       set(el, `${t(word)}${x.key === "" ? "" : `<kbd>${x.key}</kbd>`}`);
       if (x.name === "replay") disable(el, state.chosen === null ? t("noRow") : "");
       if (x.act === null) continue;
-      const why = x.act === "shelve" ? shelfHindrance(state) : hindrance(x.act, at);
+      const why = x.act === "shelve" ? (target === null ? "noRow" : shelfHindrance(state)) : hindrance(x.act, at);
       disable(el, why === null ? "" : t(why));
       el.classList.toggle("pri", why === null && x.act === nextAct(target === null ? "new" : state.desk.of(target).state));
     }
@@ -107,7 +107,8 @@ function placeOf(x: Button): string {
   return `data-slot="${x.name}"${x.name === "replay" ? ' data-do="replay"' : ""}`;
 }
 
-function disable(el: HTMLButtonElement, why: string): void {
+/** Disable a button with its reason; empty: enable it. It is written only when it changes. */
+export function disable(el: HTMLButtonElement, why: string): void {
   if (el.title !== why) el.title = why;
   const off = String(why !== "");
   if (el.getAttribute("aria-disabled") !== off) el.setAttribute("aria-disabled", off);

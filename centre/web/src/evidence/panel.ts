@@ -4,6 +4,7 @@ import "./evidence.css";
 import { may } from "../accounts/me.ts";
 import { get, Refused } from "../api.ts";
 import type { Episode } from "../api.ts";
+import { disable } from "../desk/actsbar.ts";
 import { hasEvidence } from "../desk/model.ts";
 import { escape, ms } from "../format.ts";
 import { send } from "../send.ts";
@@ -130,10 +131,7 @@ export class OutwardPanel implements View {
   }
 
   private button(slot: string, why: string): void {
-    const button = this.bar.querySelector<HTMLButtonElement>(`[data-slot="${slot}"]`)!;
-    const off = String(why !== "");
-    if (button.getAttribute("aria-disabled") !== off) button.setAttribute("aria-disabled", off);
-    if (button.title !== why) button.title = why;
+    disable(this.bar.querySelector<HTMLButtonElement>(`[data-slot="${slot}"]`)!, why);
   }
 
   private choose(id: string): void {

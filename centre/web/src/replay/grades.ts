@@ -23,9 +23,12 @@ export interface Mark {
 }
 
 export class Grades {
+  /** Counts what was added: what was made of it before may have changed. */
+  changes = 0;
   private readonly byId = new Map<string, readonly Step[]>();
 
   add(body: GradesBody): void {
+    this.changes += 1;
     for (const { id, steps } of body.items) {
       if (steps.length > 0) this.byId.set(id, steps.map(([at, grade]) => ({ atMs: ms(at), grade })));
     }
@@ -36,6 +39,12 @@ export class Grades {
     const startMs = ms(episode.start_ns);
     const found = this.byId.get(episode.id) ?? [{ atMs: startMs, grade: episode.grade_max }];
     return [{ atMs: startMs, grade: found[0]!.grade }, ...found.slice(1)];
+  }
+
+  /** The moments from which on an episode is another one than before [ms]. */
+  edges(episode: Episode): number[] {
+    const edges = this.of(episode).map((step) => step.atMs);
+    return episode.open ? edges : [...edges, endMs(episode)];
   }
 
   /** An episode as it was at a moment: open from its start to its end, with the grades that it had by then; null before it. */
@@ -60,5 +69,9 @@ export class Grades {
 
 /** Whether an episode lasted at a moment after its start. */
 export function lasts(episode: Episode, tMs: number): boolean {
-  return episode.open || tMs < ms(episode.end_ns ?? episode.stamps.measured_ns);
+  return episode.open || tMs < endMs(episode);
+}
+
+function endMs(episode: Episode): number {
+  return ms(episode.end_ns ?? episode.stamps.measured_ns);
 }

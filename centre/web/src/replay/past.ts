@@ -16,6 +16,9 @@ export class Past {
   /** The vehicle that was clicked in the replayed picture; null: none. */
   follow: bigint | null = null;
   private rows: readonly Rsu[] = [];
+  private source = ""; // what the episodes were taken from, and from when until when [ms] each of them stays as it is
+  private fromMs = Infinity;
+  private untilMs = -Infinity;
 
   /** Show a moment: vehicles from `fleet`, RSUs as they were, and of the live state what is chosen and where it looks. */
   show(live: State, fleet: Fleet, rsus: readonly Rsu[], tMs: number): void {
@@ -40,14 +43,24 @@ export class Past {
     state.follow = this.follow ?? this.chosenTrack(live, tMs);
   }
 
+  /** Put the episodes as they were; they are looked through again only where one of them changes, or what is known of them. */
   private putEpisodes(live: State, tMs: number): void {
-    const { episodes } = this.state;
+    const { episodes, details } = this.state;
+    const detail = live.selected === null ? undefined : live.details.get(live.selected);
+    details.clear();
+    if (detail !== undefined) details.set(live.selected!, detail);
+    const source = `${live.changes} ${this.grades.changes} ${live.selected}`;
+    if (source === this.source && tMs >= this.fromMs && tMs < this.untilMs) return;
+    [this.source, this.fromMs, this.untilMs] = [source, -Infinity, Infinity];
     episodes.clear();
     for (const episode of live.episodes.values()) {
+      for (const edgeMs of this.grades.edges(episode)) {
+        if (edgeMs <= tMs) this.fromMs = Math.max(this.fromMs, edgeMs);
+        else this.untilMs = Math.min(this.untilMs, edgeMs);
+      }
       const then = this.grades.at(episode, tMs);
       if (then !== null && (then.open || then.id === live.selected)) episodes.set(then.id, then);
     }
-    for (const [id, detail] of live.details) this.state.details.set(id, detail);
   }
 
   private putRsus(rows: readonly Rsu[]): void {
