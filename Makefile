@@ -24,7 +24,7 @@ demo: $(VENV)/.stamp-run centre/static/index.html
 
 # Two cores. While the kernels are compiled, on one core, the other builds the page and checks types. While the
 # benchmarks compare, on one core, the other runs the tests of arithmetic, which wait for nobody. Then files of tests run
-# in pairs; those that play traffic at its own pace come last, apart from the browsers: their processes must keep up.
+# in pairs; those that play traffic at its own pace run one by one: each starts many processes that must keep up.
 test: $(VENV)/.stamp-dev
 	@$(MAKE) --no-print-directory kernels & kernels=$$!; $(MAKE) --no-print-directory page lint; checked=$$?; \
 	wait $$kernels && exit $$checked
@@ -36,7 +36,7 @@ else
 	$(BIN)/python -m pytest -m "not e2e" $(ARITHMETIC); tested=$$?; wait $$bench && exit $$tested
 	@$(BIN)/python -m pytest -m "not e2e" -n 2 --dist loadfile $(addprefix --ignore=,$(ARITHMETIC))
 	@$(BIN)/python -m pytest -m "e2e and not paced" -n 2 --dist loadfile
-	@exec $(BIN)/python -m pytest -m paced -n 2 --dist loadfile
+	@exec $(BIN)/python -m pytest -m paced
 endif
 
 chaos: $(VENV)/.stamp-run centre/static/index.html  # CHAOS="--seeds 20 --broker mosquitto --hard"

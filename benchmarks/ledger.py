@@ -1,21 +1,30 @@
-"""Violations that the centre's ledger commits each second: decoded batches into a SQLite file, no broker.
+"""Violations that the centre's ledger commits each second, and that its desk takes in: no broker.
 
 `python -m benchmarks.ledger [N] [VERSIONS]`: N violations of eight RSUs, VERSIONS of each episode, in batches
-of 32 and in transactions of the writer's own size, each of which is synchronised to the disk.
+of 32 and in transactions of the writer's own size, each of which is synchronised to a file. `ledger.cpu`
+and `desk.cpu` are processor time, which does not depend on what else runs.
 """
 
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
+
+import sqlalchemy as sa
 
 from benchmarks.delivery_site import violation
 from benchmarks.harness import print_line
 from centre.batch_decoder import Batch, decode_batch
 from centre.commit_size import CommitSize
+from centre.desk.intake import Intake
+from centre.desk.policy import policy_of
+from centre.desk.priority import Road
+from centre.desk_tables import HANDLING
 from centre.store import open_database
 from centre.violation_writer import ViolationWriter
 from edge import topics
+from edge.sections import DeskConfig
 from edge.wire import ITEMS_MAX, ViolationBatch, ViolationItem, encode
 
 RSUS = 8
@@ -38,6 +47,18 @@ def batches(n: int, n_versions: int) -> list[Batch]:
     return made
 
 
+def take_in(writer: ViolationWriter, n_alarms: int) -> float:
+    """Let a desk take in what is committed; return the processor time [s]."""
+    intake = Intake(policy_of(DeskConfig(), Road()), Counter())
+    begun_s, is_more = time.thread_time(), True
+    while is_more:
+        is_more = writer.run(lambda db, found: intake.read_feed(db, found, time.time_ns()))
+    cpu_s = time.thread_time() - begun_s
+    count = sa.select(sa.func.count()).select_from(HANDLING)
+    assert writer.run(lambda db, _: db.scalar(count)) == n_alarms, "each alarm has its row"
+    return cpu_s
+
+
 def main() -> int:
     """Print one JSON line per figure."""
     n, n_versions = (int(text) for text in (*sys.argv[1:3], *("9600", "4")[len(sys.argv[1:3]) :]))
@@ -54,10 +75,12 @@ def main() -> int:
             at += step
             n_stored += result.counts["violation.stored"]
         took_s, cpu_s = time.perf_counter() - begun_s, time.thread_time() - cpu_s
+        desk_s = take_in(writer, n // n_versions)
         engine.dispose()
     assert n_stored == n, "each is stored once"
     print_line("ledger.rate", n / took_s, "violations/s")
     print_line("ledger.cpu", 1e6 * cpu_s / n, "us/violation")
+    print_line("desk.cpu", 1e6 * desk_s / n, "us/violation")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Seven windows of one browser: each is live, and in each the evidence of a violation loads."""
+"""Ten windows of one browser: each is live, and in each the evidence of a violation loads."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +10,7 @@ from tests.conftest import find_program
 from tests.support.page_feed import PATIENCE_MS, chromium, fed_centre, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
-WINDOWS = 7  # a desk has three to six; HTTP/1.1 would end at six connections for all together
+WINDOWS = 10  # a desk has three to six; HTTP/1.1 would end at six connections for all together
 
 
 @pytest.fixture(scope="module")
