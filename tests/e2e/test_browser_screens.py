@@ -29,7 +29,7 @@ SERIOUS = """async (root) => {
 }"""
 HANZI = re.compile(r"[\u3400-\u9fff]")
 # what people and files call things is of any language: plates, carriers, notes, desks, zones
-DATA = re.compile(r"辽L·[\w·]+|盘锦一运|王师傅|检查区|雷达检修|司机已电话联系|席 2|演练·\w+")
+DATA = re.compile(r"辽L·[\w·]+|[A-Z]\d{4}挂|盘锦一运|王师傅|检查区|雷达检修|司机已电话联系|席 2|演练·\w+")
 LATIN = re.compile(r"[A-Za-z][a-z]{2,}")
 # names of the site and its accounts, keys, units, and what has no Chinese word
 SAME = re.compile(

@@ -38,6 +38,7 @@ driver_phone = "13904270042"
 """
 VEHICLE = ViolationVehicle(plate=PLATE, terminal="13900000042", hazmat_class="3", un="1203", carrier=CARRIER)
 CHOSEN = 42  # the violation that is looked at
+FRAMES = "Number(document.documentElement.dataset.frames)"
 LOADED = "['live', 'stale'].includes(document.documentElement.dataset.link)"
 OTHERS: tuple[dict[str, Any], ...] = (  # one of each kind beside the lane departures
     {"rule": "overspeed", "limit_mps": 22.0, "speed_mps": 27.0},
@@ -207,6 +208,7 @@ def show(page: Page, at: Filled, screen: Screen) -> None:
     """Bring a screen up; what lay above another one is closed."""
     if page.evaluate("'replay' in document.documentElement.dataset"):
         page.keyboard.press("Escape")
+    drawn = page.evaluate(FRAMES)
     page.evaluate("""(hash) => {
       for (const each of document.querySelectorAll("dialog[open]")) each.close();
       const account = document.querySelector("#account");
@@ -214,6 +216,9 @@ def show(page: Page, at: Filled, screen: Screen) -> None:
       document.activeElement?.blur();
       location.hash = hash;
     }""", screen.hash.format(id=at.chosen.id))  # fmt: skip
+    wait_for(
+        page, f"{FRAMES} >= {drawn + 2}"
+    )  # a screen that was drawn before holds its old words until then
     if "{id}" in screen.hash:
         page.wait_for_selector("[data-testid=charts] svg")
     if screen.act is not None:
