@@ -4,7 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -17,6 +17,8 @@ ARGUMENTS = [
     "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
     "--disable-background-networking", "--no-first-run",
 ]  # fmt: skip
+# a PC without a graphics card: only the map's WebGL is imitated, and Chromium composes the page itself
+NO_CARD = [each for each in ARGUMENTS if not each.startswith("--use-angle")]
 PATIENCE_MS = 90_000  # a busy machine without a graphics card draws a frame a second
 MEET = """() => {
   window.met = []; // the browser's own events since a gesture began, and what they met
@@ -56,10 +58,10 @@ def fed_centre(folder: Path, first_m: float = FIRST_M, vehicles: int = 80) -> It
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(arguments: Sequence[str] = ARGUMENTS) -> Iterator[Browser]:
     """Run Debian's Chromium without a screen."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_program("chromium"), args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=find_program("chromium"), args=arguments)
         yield browser
         browser.close()
 
