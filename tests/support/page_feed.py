@@ -3,8 +3,8 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -17,6 +17,8 @@ ARGUMENTS = [
     "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
     "--disable-background-networking", "--no-first-run",
 ]  # fmt: skip
+# a PC without a graphics card: only the map's WebGL is imitated, and Chromium composes the page itself
+NO_CARD = [each for each in ARGUMENTS if not each.startswith("--use-angle")]
 PATIENCE_MS = 90_000  # a busy machine without a graphics card draws a frame a second
 MEET = """() => {
   window.met = []; // the browser's own events since a gesture began, and what they met
@@ -54,10 +56,10 @@ def _fed(folder: Path, broker: str, http: str, first_m: float, vehicles: int) ->
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(arguments: Sequence[str] = ARGUMENTS) -> Iterator[Browser]:
     """Run Debian's Chromium without a screen."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_program("chromium"), args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=find_program("chromium"), args=arguments)
         yield browser
         browser.close()
 

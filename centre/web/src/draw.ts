@@ -114,6 +114,7 @@ function size(canvas: HTMLCanvasElement, widthPx: number, heightPx: number, alph
     canvas.style.width = `${widthPx}px`;
     canvas.style.height = `${heightPx}px`;
   }
+  // not `desynchronized`: in memory it costs nothing to show, because Chromium then shows nothing
   const ctx = canvas.getContext("2d", { alpha, willReadFrequently: drawnInSoftware() })!;
   ctx.setTransform(dpr, 0, 0, dpr, 0, 0);
   ctx.font = `12px ${FONT}`;
