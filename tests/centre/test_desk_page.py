@@ -183,10 +183,11 @@ def test_the_worklist_is_cheap(engine, n_rows):
         (row,) = db.execute(sa.select(HANDLING)).mappings().all()
         db.execute(sa.insert(HANDLING), [dict(row) | {"id": f"a{i}"} for i in range(n_rows)])
     with engine.begin() as db:
-        worklist(db, desk.at.now_ns)
-        begun_s = time.process_time()
-        found = worklist(db, desk.at.now_ns)
-        took_s = time.process_time() - begun_s
+        took_s = []
+        for _ in range(4):  # the least of some: a collection of garbage may fall into any of them
+            begun_s = time.process_time()
+            found = worklist(db, desk.at.now_ns)
+            took_s.append(time.process_time() - begun_s)
     assert len(found["items"]) == n_rows
     assert found["more"]
-    assert took_s < 0.05, "seconds of CPU"
+    assert min(took_s) < 0.05, "seconds of CPU"
