@@ -24,7 +24,7 @@ from centre.desk.priority import road_of
 from centre.desk.view import View
 from centre.event_stream import EventFeed
 from centre.faults import DamagedError, UnreadableError
-from centre.feed_events import FeedEvents, Present, one_by_one
+from centre.feed_events import FeedEvents, Present
 from centre.feed_listener import FeedListener
 from centre.history.keeper import History, open_history
 from centre.ingest import Ingest
@@ -214,9 +214,7 @@ def build_centre(
     )  # fmt: skip
     listener = FeedListener(engine, feed.wake, log) if postgresql.is_postgresql(engine) else None
     outward = build_outward(site, database, writer, ingest, broker, clock.now_ns, log)
-    present |= {
-        "evidence": one_by_one(outward.evidence.row), "warning": one_by_one(outward.drivers.row),
-    }  # fmt: skip
+    present |= outward.presents
     asker = Asker(
         centre=presence.database, since_ns=ask_since_ns(engine, oldest_kept_ns(site, started_ns)),
         database=database, writer=writer, rsus=rsus, gaps=lambda: overview.gaps(),

@@ -10,6 +10,7 @@ from centre.broker import BrokerLink
 from centre.database import Database
 from centre.evidence.building import build_evidence
 from centre.evidence.jobs import Evidence
+from centre.feed_events import Present, one_by_one
 from centre.ingest import Ingest
 from centre.outreach.building import build_outreach
 from centre.outreach.drivers import Drivers
@@ -30,6 +31,11 @@ class Outward:
     def counts(self) -> tuple[Counter[str], ...]:
         """The counters of each."""
         return (self.evidence.counts, self.evidence.clips.counts, self.drivers.counts, self.sender.counts)
+
+    @property
+    def presents(self) -> Present:
+        """Return what the feed's events of evidence files and warnings carry, by their keys."""
+        return {"evidence": one_by_one(self.evidence.row), "warning": one_by_one(self.drivers.row)}
 
     @property
     def works(self) -> dict[str, Callable[[], Awaitable[None]]]:

@@ -117,11 +117,12 @@ class Follower(threading.Thread):
     def run(self) -> None:
         while True:
             is_last = self.ended.is_set()
-            for change in self._reader.changes(self.seen[-1] if self.seen else 0, 5):
+            found = self._reader.changes(self.seen[-1] if self.seen else 0, 5)
+            for change in found:
                 self.seen.append(change.n)
                 if change.data is not None:
                     self.shown[change.key].append((change.data["hop"], change.data["version"]))
-            if is_last:
+            if is_last and not found:
                 return
 
 
