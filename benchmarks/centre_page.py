@@ -31,7 +31,7 @@ from edge.link import Link, link_settings
 from edge.wire import ITEMS_MAX, ViolationBatch, ViolationItem, encode
 from geofence.violation import decode
 from geofence.violation import encode as encode_violation
-from tests.support.page_feed import NO_CARD, PATIENCE_MS, chromium, fed_centre, wait_for
+from tests.support.page_feed import ARGUMENTS, NO_CARD, PATIENCE_MS, chromium, fed_centre, wait_for
 
 VEHICLES, OPEN = 1_000, 200
 PRESSES = 12
@@ -128,7 +128,7 @@ def measure(seconds: float) -> Iterator[tuple[str, float, str]]:
         _in_thread(Path(name) / "site.toml")
         with chromium(NO_CARD) as browser:
             yield from _frame_figures("page.no_card", _open_page(browser, url), min(seconds, 10.0))
-        with chromium() as browser:
+        with chromium(ARGUMENTS) as browser:
             yield from _measure_page(_open_page(browser, url), seconds)
 
 

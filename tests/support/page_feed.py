@@ -17,7 +17,8 @@ ARGUMENTS = [
     "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
     "--disable-background-networking", "--no-first-run",
 ]  # fmt: skip
-# a PC without a graphics card: only the map's WebGL is imitated, and Chromium composes the page itself
+# a PC without a graphics card: only the map's WebGL is imitated, and Chromium composes the page itself, which
+# costs a small part of what an imitated card does
 NO_CARD = [each for each in ARGUMENTS if not each.startswith("--use-angle")]
 PATIENCE_MS = 90_000  # a busy machine without a graphics card draws a frame a second
 MEET = """() => {
@@ -56,7 +57,7 @@ def _fed(folder: Path, broker: str, http: str, first_m: float, vehicles: int) ->
 
 
 @contextmanager
-def chromium(arguments: Sequence[str] = ARGUMENTS) -> Iterator[Browser]:
+def chromium(arguments: Sequence[str] = NO_CARD) -> Iterator[Browser]:
     """Run Debian's Chromium without a screen."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_program("chromium"), args=arguments)
