@@ -1,7 +1,7 @@
 /** Decides when the page draws: on each frame, in an interval, or at once. */
 
 const FRAME_MS = 30; // with a graphics card: smooth motion at half the frames of a 60 Hz screen
-const SOFT_FRAME_MS = 100; // without a graphics card the processor draws each frame
+const SOFT_FRAME_MS = 80; // without a graphics card the processor draws each frame
 const SOFT_FRAME_MS_MAX = 700;
 const SCREEN_MS = 17; // a frame begins so long after its request at most, unless the one before is still being painted
 const SOFT_SHARE = 0.35; // of the time, at most, is spent on drawing there: the rest is left for clicks
