@@ -212,9 +212,7 @@ def test_notes_corrections_and_what_a_viewer_may_not(stage: Stage, desk: Callabl
 def test_one_window_of_a_desk_sounds(stage: Stage, desk: Callable[..., Page]) -> None:
     one = desk()
     one.keyboard.press("t")
-    wait_for(
-        one, f"{ROOT}.sound === 'ready'"
-    )  # it asked first: it is the one
+    wait_for(one, f"{ROOT}.sound === 'ready'")  # it asked first: it is the one
     two = desk(context=one.context)
     two.keyboard.press("t")
     wait_for(two, f"{ROOT}.sound === 'other'")
