@@ -9,7 +9,7 @@ import { loadMe, may, setMe, whoAmI } from "./me.ts";
 import type { Me } from "./me.ts";
 import "./accounts.css";
 
-const ASK_MS = 2_000; // while the link is down: is it the session?
+const ASK_MS = 2_000; // while the page loads or the link is down: is it the session?
 const NAME_CHARS = 12;
 
 export class Session {
@@ -48,6 +48,7 @@ export class Session {
 
   /** Ask who is signed in; call it before anything else is loaded. */
   async begin(): Promise<void> {
+    this.askedAt = performance.now();
     const found = await loadMe();
     if (found === "nobody") this.end();
     else if (found !== "unknown") this.before = found.name;
@@ -71,8 +72,8 @@ export class Session {
       if (this.drawn !== html || el.childElementCount === 0) el.innerHTML = this.drawn = html;
     }
     if (!this.ended.hidden) this.drawEnded();
-    const down = document.documentElement.dataset["link"] === "disconnected";
-    if ((!down && me !== null) || performance.now() - this.askedAt < ASK_MS) return;
+    const shows = ["live", "stale"].includes(document.documentElement.dataset["link"] ?? "");
+    if ((shows && me !== null) || performance.now() - this.askedAt < ASK_MS) return;
     this.askedAt = performance.now();
     void this.ask();
   }
