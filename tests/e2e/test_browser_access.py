@@ -34,6 +34,7 @@ def page(run_folder: Any) -> Iterator[Page]:
 def test_keys_reach_the_list_the_road_and_nothing_chosen(page: Page) -> None:
     page.goto(page.url.partition("?")[0].partition("#")[0] + "?lang=en")
     wait_for(page, LIVE)
+    wait_for(page, "document.querySelector('[data-testid=violation]') !== null")  # an alarm each 8 s
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     assert page.evaluate("document.activeElement.getBoundingClientRect().top") >= 0
