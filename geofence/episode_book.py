@@ -1,21 +1,18 @@
 """The open episodes. Opening, revising and closing one each make one version of a violation."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 from geofence.episodes import Facts, OpenEpisode, encoded
 from geofence.grading import RuleSettings
 from geofence.map.frames import SiteFrame
 from geofence.rules import BY_NAME, INDEX
-from geofence.rules.base import Rule
+from geofence.rules.base import NO_MEASURES, Rule
 from geofence.state import LAST_OVER, State
 from geofence.violation import GRADES, Grade, Phase, Stamps, Violation, ViolationVehicle
 from geofence.writing import episode_id, evidence, violation
 
 WARNING = GRADES.index("warning")
-Measures = Mapping[str, float]  # what a rule measured at the tick of a version, by evidence column
-NONE: Measures = MappingProxyType({})
 
 
 class Judged(NamedTuple):
@@ -85,7 +82,7 @@ class EpisodeBook:
         start_ns: int,
         facts: Facts,
         stamps: Stamps,
-        measures: Measures = NONE,
+        measures: Mapping[str, float] = NO_MEASURES,
     ) -> Judged:
         """Open an episode and return its first version."""
         episode = OpenEpisode(
@@ -111,7 +108,7 @@ class EpisodeBook:
         grade: Grade,
         facts: Facts,
         stamps: Stamps,
-        measures: Measures = NONE,
+        measures: Mapping[str, float] = NO_MEASURES,
     ) -> Judged:
         """Return the next version of an open episode."""
         episode.update(facts)
@@ -160,7 +157,7 @@ class EpisodeBook:
         end_ns: int | None,
         stamps: Stamps,
         reason: str | None,
-        measures: Measures = NONE,
+        measures: Mapping[str, float] = NO_MEASURES,
     ) -> Violation:
         state, rule = self._state, BY_NAME[episode.rule_name]
         row = state.find(episode.track)

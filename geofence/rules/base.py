@@ -5,7 +5,7 @@ Rule files import no kernel: the configuration reads them for their sections.
 
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Never, Protocol
 
 import msgspec
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # it loads the compiler
 
 Kind = Literal["measured", "timed", "event"]
 SAME_M = 12.0  # two tracks of one vehicle are nearer to each other than this; two trucks are not
+NO_MEASURES: Mapping[str, Never] = MappingProxyType({})
 
 
 class Verdict(NamedTuple):
@@ -30,9 +31,7 @@ class Verdict(NamedTuple):
     clear: bool = False  # an open episode closes: the rule has been kept for long enough
     scope: str = ""  # the zone or fault; "" for a rule of whole tracks
     p_violation: float | None = None  # None: `Rule.p_violation` says
-    measures: Mapping[str, float] = MappingProxyType(
-        {}
-    )  # what the rule measured now: evidence columns by name
+    measures: Mapping[str, float] = NO_MEASURES  # what the rule measured now, by evidence column
 
 
 class Rule(Protocol):

@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from core.arrays import F64, Bools
 from core.times import TICK_NS
 from geofence.grading import Grading
-from geofence.rules.base import Rule, Verdict
+from geofence.rules.base import NO_MEASURES, Rule, Verdict
 from geofence.state import since_ns
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ class Breach(NamedTuple):
     unsure: Bools  # (n,) neither certainly broken nor certainly kept: its count waits
     z: F64  # (n,) by how many sigmas it is broken, negative where it is kept
     weight: F64  # (n,) probability that what it was measured by is so: the lane, the vehicle ahead
-    measures: Mapping[str, F64] = MappingProxyType({})  # (n,) evidence columns by name; NaN: not measured
+    measures: Mapping[str, F64] = NO_MEASURES  # (n,) evidence columns by name; NaN: not measured
 
 
 class CountedRule(Rule):
