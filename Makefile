@@ -22,9 +22,10 @@ setup: $(VENV)/.stamp-dev  # two cores: kernels are compiled while the page is b
 demo: $(VENV)/.stamp-run centre/static/index.html
 	@exec $(BIN)/petroroad demo $(DEMO)
 
-# Two cores. While the kernels are compiled, on one core, the other builds the page and checks types. While the
-# benchmarks compare, on one core, the other runs the tests of arithmetic, which wait for nobody. Then files of tests run
-# in pairs; those that play traffic at its own pace run one by one: each starts many processes that must keep up.
+# It fills two cores, in stages. First one core compiles the kernels; the other builds the page and checks types. Then one
+# core runs the benchmarks, which are timed; the other runs the tests in ARITHMETIC, which only compute: none has a time
+# limit that the benchmarks could make it miss. Then the other test files run, two at once; at last, one by one, those that
+# play traffic at its own pace: each starts many processes that must keep up.
 test: $(VENV)/.stamp-dev
 	@$(MAKE) --no-print-directory kernels & kernels=$$!; $(MAKE) --no-print-directory page lint; checked=$$?; \
 	wait $$kernels && exit $$checked
