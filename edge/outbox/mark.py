@@ -22,7 +22,7 @@ SLOT_BYTES = 512
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """The state of the outbox after a commit."""
 
-    n: int = 0  # counts up; the slot is n % 2
+    n: int = 0  # counts up within a file; the slot is n % 2
     epoch: int
     last_seq: int  # that was given
     unsaved: bool = False  # the disk refused the last items: they lie in memory, and in the recording
@@ -51,7 +51,21 @@ def _read_slot(slot: bytes) -> Mark | None:
 
 
 def _newest(*marks: Mark | None) -> Mark | None:
-    return max((mark for mark in marks if mark is not None), key=lambda mark: mark.n, default=None)
+    """Return the newest one: each start has a higher epoch; `n` counts anew where a file was lost."""
+    found = (mark for mark in marks if mark is not None)
+    return max(found, key=lambda mark: (mark.epoch, mark.n), default=None)
+
+
+def _of_last_run(own: Mark | None, twin: Mark | None) -> Mark | None:
+    """Return what a start believes: the newest mark, completed where its own says it lies beside a copy.
+
+    Such a copy is no damage; the recordings are read from the oldest time that either mark knows.
+    """
+    newest = _newest(own, twin)
+    if own is None or newest is None or not own.rebuilding:
+        return newest
+    known_ns = [mark.oldest_ns for mark in (own, twin) if mark is not None and mark.oldest_ns is not None]
+    return msgspec.structs.replace(newest, rebuilding=True, oldest_ns=min(known_ns, default=None))
 
 
 class MarkFile:
@@ -63,8 +77,7 @@ class MarkFile:
     def __init__(self, path: Path, twin: Path | None = None) -> None:
         own, other = read_mark(path), None if twin is None else read_mark(twin)
         self._last = _newest(own, other)
-        # of the last run; a copy that says itself that it has to be completed is no damage
-        self.found = own if own is not None and own.rebuilding else self._last
+        self.found = _of_last_run(own, other)
         paths = [path] if twin is None else [path, twin]
         self._fds: dict[Path, int | None] = dict.fromkeys(paths)
 
