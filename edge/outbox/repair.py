@@ -229,6 +229,7 @@ class Repair:
 
     def put(self, mended: Mended, store: Store, changes: Changes, news: Done) -> None:
         """Plan what was found; a row that waits is not put twice, and a void replaces none."""
+        n_restored, n_episodes = len(news.restored), len(news.episodes)
         for key in mended.gone:
             self.altered.discard(key)
             changes.rows[key] = None
@@ -252,7 +253,7 @@ class Repair:
             if name not in changes.journeys:
                 changes.journeys[name] = body
                 news.journeys.append(body)
-        is_lacking = mended.unkeyed or mended.rows or mended.episodes
+        is_lacking = len(news.restored) > n_restored or len(news.episodes) > n_episodes
         if mended.is_rebuild and is_lacking and not self._is_explained:
             self._is_explained = True  # file and mark were deleted: the recordings alone know of them
             self._count("outbox.damaged")

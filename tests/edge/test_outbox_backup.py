@@ -107,6 +107,15 @@ async def test_an_older_copy_put_back_by_hand_is_completed_from_the_recordings(t
     assert outbox.degraded == ("outbox_damaged",)
 
 
+async def test_a_sound_outbox_that_lost_its_marks_alone_is_not_called_damaged(tmp_path):
+    (tmp_path / "outbox").mkdir()
+    leave_behind(tmp_path)
+    (tmp_path / "outbox" / "o.sqlite.mark").unlink()
+    (tmp_path / "recordings" / f"{ESN}.mark").unlink()
+    arrived, voids, outbox = await restarted(tmp_path)
+    assert (arrived, voids, outbox.depth, outbox.degraded) == (WAITING, [], 0, ())
+
+
 async def test_an_epoch_is_never_used_again_though_the_clock_is_back_and_the_outbox_gone(
     tmp_path, monkeypatch
 ):
