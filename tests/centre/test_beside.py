@@ -31,6 +31,7 @@ from tests.support.serving_centre import Running, running
 pytestmark = pytest.mark.anyio
 TEST_S = 8.0
 N = 6
+PLATE = "SECRET1"
 
 
 def broken(*_args: object, **_more: object) -> Any:
@@ -175,6 +176,21 @@ async def test_work_that_fails_is_begun_again_and_logged_once(capsys: pytest.Cap
     assert line["reason"].startswith("some ValueError test_beside.py:")
     assert kept.bugs.counts == Counter({"bug.some": 3})
     assert kept.failing == {"some": "ValueError: 3"}
+
+
+def test_neither_the_log_nor_a_page_shows_the_values_of_a_refused_statement(
+    engine: sa.Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = Beside(log.setup(part="test"))
+    try:
+        with engine.begin() as db:
+            db.execute(sa.insert(HANDLING).values(id="x", plate=PLATE))
+    except sa.exc.IntegrityError as error:
+        kept.note("some", error)
+    (line,) = bugs_in(capsys)
+    assert line["error"].startswith("IntegrityError: ")
+    assert kept.failing == {"some": line["error"]}
+    assert PLATE not in json.dumps([line, kept.failing])
 
 
 def bugs_in(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
