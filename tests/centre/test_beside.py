@@ -114,6 +114,19 @@ async def test_a_row_that_can_not_be_shown_hides_no_other(
         assert seen == [("violation", episode_id(1)), ("violation", episode_id(2))]
 
 
+async def test_an_alarm_whose_latency_can_not_be_noted_is_shown(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path) as centre:
+        monkeypatch.setattr(centre.app.shown, "announce", broken)
+        async with centre.events() as stream:
+            centre.send(1, violation(1))
+            async with asyncio.timeout(TEST_S):
+                seen = await anext(data["id"] async for _, name, data in stream if name == "violation")
+        assert seen == episode_id(1)
+        assert centre.app.beside.bugs.counts["bug.event.violation"] >= 1
+
+
 @contextlib.asynccontextmanager
 async def writing(engine: sa.Engine) -> AsyncIterator[Writer]:
     writer = Writer(ViolationWriter(engine, lambda: 10**18), log.setup(part="test"), lambda: None)
