@@ -13,9 +13,12 @@ from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger as Logger
 
+from centre.faults import reason_of
+
 AGAIN_S, AGAIN_S_MAX = 1.0, 30.0  # until failed work is begun again, doubled with each failure in a row
 STEADY_S = 20.0  # without another failure for so long, and the work is sound again
-PLACES_MAX = 256  # whose tracebacks are logged: more would be a log that nobody reads
+PLACES_MAX = 256  # an error at so many places is logged; with more, the log would be too long to read
+CAUSES_MAX = 8  # errors of one chain whose lines of code are logged
 
 
 class OnBug(Protocol):
@@ -25,7 +28,7 @@ class OnBug(Protocol):
 
 
 def uncared(work: str, error: BaseException) -> None:
-    """Where nobody reads the log."""
+    """Drop an error: for a writer without a centre around it, which has no log of bugs."""
 
 
 class Bugs:
@@ -43,7 +46,7 @@ class Bugs:
         if place in self._seen or len(self._seen) >= PLACES_MAX:
             return
         self._seen.add(place)
-        self._log.error("bug", reason=" ".join(place), error=str(error), exc_info=error)
+        self._log.error("bug", reason=" ".join(place), error=reason_of(error), exception=_stack_of(error))
 
 
 class Beside:
@@ -78,7 +81,7 @@ class Beside:
         """Note an error of this work, which counts as failing for this long."""
         first = _first_of(error)
         self.bugs.note(work, first)
-        self._failed[work] = f"{type(first).__name__}: {first}"[:200], time.monotonic() + lasts_s
+        self._failed[work] = reason_of(first)[:200], time.monotonic() + lasts_s
 
 
 def _first_of(error: BaseException) -> BaseException:
@@ -93,3 +96,16 @@ def _place_of(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     where = f" {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
     return type(error).__name__ + where
+
+
+def _stack_of(error: BaseException) -> str:
+    """Return the lines of code of an error and of what caused it, the cause last.
+
+    Without their words: those of a refused statement hold its values, plates and hashes of passwords.
+    """
+    parts: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(parts) < CAUSES_MAX:
+        parts.append(f"{type(cause).__name__}\n{''.join(traceback.format_tb(cause.__traceback__))}")
+        cause = cause.__cause__ or cause.__context__
+    return "".join(parts)

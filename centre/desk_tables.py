@@ -15,7 +15,7 @@ HANDLING = sa.Table(
     sa.Column("by_user", sa.String(64)),  # who acted last
     sa.Column("assigned", sa.String(64)),
     sa.Column("raised_ns", sa.BigInteger, nullable=False),  # when the desk learnt of it
-    sa.Column("since_ns", sa.BigInteger),  # when the state began; nil while nobody has acted
+    sa.Column("since_ns", sa.BigInteger),  # when the state last changed; nil: it never did
     sa.Column("acknowledged_ns", sa.BigInteger),  # the first time
     sa.Column("deadline_ns", sa.BigInteger),  # of the next escalation; nil: none
     sa.Column("escalated", sa.SmallInteger, nullable=False),

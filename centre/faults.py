@@ -73,6 +73,10 @@ def as_schema_error(error: Exception) -> Exception:
     return error
 
 
-def reason_of(error: Exception) -> str:
-    """Return an error as a line for the operator, without the statement and its values."""
-    return plain(f"{type(error).__name__}: {getattr(error, 'orig', error)}")
+def reason_of(error: BaseException) -> str:
+    """Return an error as a line for the operator, without the statement and its values.
+
+    PostgreSQL names values in the lines after the first.
+    """
+    said, _, _ = str(getattr(error, "orig", error)).partition("\n")
+    return plain(f"{type(error).__name__}: {said}")

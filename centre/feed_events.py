@@ -77,8 +77,8 @@ class FeedEvents:
         data = encoded.get(change.key)
         if change.data is not None:
             try:
-                self._shown.announce(change.n, change.data)
                 data = msgspec.json.encode(change.data)
+                self._shown.announce(change.n, change.data)  # the last: a figure must not hide an alarm
             except Exception as error:
                 self._on_bug(f"event.{change.kind}", error)
         if data is None:

@@ -130,7 +130,10 @@ class Settler:
             with self._engine.begin() as db:
                 numbers = db.scalars(sa.select(UNSETTLED.c.n).order_by(UNSETTLED.c.n).limit(ROWS_MAX)).all()
             for number in numbers:
-                n_settled += self._first_that_works(ways, counts, number).n_settled
+                turn = self._first_that_works(ways, counts, number)
+                n_settled += turn.n_settled
+                if turn.n_deferred:  # a later row may note the same episode, and must not come before it
+                    break
         except SQLAlchemyError:  # the storage: the next turn tries again
             counts["settle.failed"] += 1
         return n_settled

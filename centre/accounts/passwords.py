@@ -17,7 +17,8 @@ CHARS_MIN, CHARS_MAX = 10, 128
 ROLES: tuple[Role, ...] = get_args(Role)
 # OWASP's figures for Argon2id with little memory, and one pass more: the whole centre lives in 120 MiB
 MEMORY_KIB, PASSES, LANES = 19_456, 3, 1
-# the hash of a password that nobody has: checked for an unknown name, so that it takes as long as a known one
+# A sign-in under an unknown name is checked against this hash, which no password fits. The check is there for
+# its time: without it, the sooner answer would tell that there is no such account.
 NOBODYS = "$argon2id$v=19$m=19456,t=3,p=1$xscPnVx0s1irjV1U3Etyig$VXlj8DyhyMzvHqe6qoxL9psudYKCb90hWqT3bPwZzWk"
 RESERVED = frozenset(("local", "demo", "console", "centre"))  # the centre's own words for who acts
 MMAP_THRESHOLD, MMAP_BYTES = -3, 1 << 20  # glibc's M_MMAP_THRESHOLD

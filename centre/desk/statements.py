@@ -43,7 +43,7 @@ class Statements:
         return (list(values) if self.is_postgresql else json.dumps(list(values)),)
 
     def windows(self, found: Sequence[Window]) -> tuple[Any, ...]:
-        """Return the parameters of these windows, of which there is at least one."""
+        """Return the parameters of a statement that looks in these windows; `found` must not be empty."""
         if self.is_postgresql:
             return tuple(list(column) for column in zip(*found, strict=True))
         return (json.dumps(found),)

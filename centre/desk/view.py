@@ -9,7 +9,8 @@ from edge import wire
 
 GREW_M = 50.0  # more road without judgement than before: a loss of cover
 SHRANK_M = 25.0  # no more than this above the least: it is over
-SETTLE_NS = STALE_NS + 4 * 10**9  # a unit has so long to be heard again after the broker's return
+# After the broker's return each unit seems silent, until its next heartbeat: for so long, that is no loss.
+SETTLE_NS = STALE_NS + 4 * 10**9
 OF_RSUS = ("rsu", "radar", "clock", "cover")
 DISK_WORDS = ("disk", "full", "space", "readonly", "read-only", "i/o")
 PART_MAX = 129  # characters of RSU/RADAR
@@ -48,7 +49,7 @@ class View:
             self._back_ns = None
             return Seen(faults, lambda key: key[0] not in ("broker", "database", "disk"), {})
         self._back_ns = self._back_ns or now_ns
-        if now_ns - self._back_ns < SETTLE_NS:  # each unit looks silent that has had no time yet
+        if now_ns - self._back_ns < SETTLE_NS:
             return Seen(faults, lambda key: key[0] not in ("broker", "database", "disk"), {})
         unknown: set[Key] = set()
         silent: set[str] = set()

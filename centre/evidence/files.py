@@ -33,7 +33,7 @@ class Shelf:
         shutil.rmtree(self.folder / f"{key}.work", ignore_errors=True)
 
     def keys(self) -> set[str]:
-        """Return the jobs of which something lies here."""
+        """Return the keys of the jobs that have a file or a directory here."""
         if not self.folder.is_dir():
             return set()
         return {path.stem for path in self.folder.iterdir() if path.suffix in (".zip", ".work")}

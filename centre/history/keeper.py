@@ -76,6 +76,7 @@ class History:
         self._queue: deque[Item] = deque()
         self._bytes_in = self._bytes_out = 0  # of the queue; each is changed by one thread only
         self._dropped: tuple[int, int] | None = None  # since when, until when the queue was full
+        self._followed_n: int | None = None  # up to which number of the feed; None: `follow` never looked
         self._reads = 0
         self._readers = ThreadPoolExecutor(1, "centre.history-reader")
         self._ended = threading.Event()
@@ -113,12 +114,13 @@ class History:
         return [] if self.recorder.fault is None else [self.recorder.fault]
 
     async def follow(self, database: Database) -> None:
-        """Ask for a clip of each new violation, until cancelled."""
-        after: int | None = None
+        """Ask for a clip of each new violation, until cancelled; begun again, it goes on where it was."""
         while True:
-            before = after
+            before = self._followed_n
+            after = before
             with contextlib.suppress(UnreadableError):
-                after = await database.read(partial(self._new_violations, database.engine), after)
+                after = await database.read(partial(self._new_violations, database.engine), before)
+            self._followed_n = after
             is_behind = before is not None and after is not None and after - before >= FOLLOWED_MAX
             await asyncio.sleep(0.0 if is_behind else FOLLOW_S)
 

@@ -31,6 +31,7 @@ from tests.support.serving_centre import Running, running
 pytestmark = pytest.mark.anyio
 TEST_S = 8.0
 N = 6
+PLATE = "SECRET1"
 
 
 def broken(*_args: object, **_more: object) -> Any:
@@ -113,6 +114,19 @@ async def test_a_row_that_can_not_be_shown_hides_no_other(
         assert seen == [("violation", episode_id(1)), ("violation", episode_id(2))]
 
 
+async def test_an_alarm_whose_latency_can_not_be_noted_is_shown(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path) as centre:
+        monkeypatch.setattr(centre.app.shown, "announce", broken)
+        async with centre.events() as stream:
+            centre.send(1, violation(1))
+            async with asyncio.timeout(TEST_S):
+                seen = await anext(data["id"] async for _, name, data in stream if name == "violation")
+        assert seen == episode_id(1)
+        assert centre.app.beside.bugs.counts["bug.event.violation"] >= 1
+
+
 @contextlib.asynccontextmanager
 async def writing(engine: sa.Engine) -> AsyncIterator[Writer]:
     writer = Writer(ViolationWriter(engine, lambda: 10**18), log.setup(part="test"), lambda: None)
@@ -175,6 +189,21 @@ async def test_work_that_fails_is_begun_again_and_logged_once(capsys: pytest.Cap
     assert line["reason"].startswith("some ValueError test_beside.py:")
     assert kept.bugs.counts == Counter({"bug.some": 3})
     assert kept.failing == {"some": "ValueError: 3"}
+
+
+def test_neither_the_log_nor_a_page_shows_the_values_of_a_refused_statement(
+    engine: sa.Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = Beside(log.setup(part="test"))
+    try:
+        with engine.begin() as db:
+            db.execute(sa.insert(HANDLING).values(id="x", plate=PLATE))
+    except sa.exc.IntegrityError as error:
+        kept.note("some", error)
+    (line,) = bugs_in(capsys)
+    assert line["error"].startswith("IntegrityError: ")
+    assert kept.failing == {"some": line["error"]}
+    assert PLATE not in json.dumps([line, kept.failing])
 
 
 def bugs_in(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from centre import feed_numbers
-from centre.settling import Settler
+from centre.settling import Settler, Turn
 from centre.store import open_database
 from centre.violation_writer import ViolationWriter
 from tests.support.centre_database import Centre
@@ -121,6 +121,32 @@ def test_storage_that_fails_outside_of_a_transaction_drops_no_announcement(tmp_p
     assert centre.violation_writer.tend()
     assert [change.key for change in centre.reader.changes(0)] == [episode_id(1)]
     engine.dispose()
+
+
+def test_row_by_row_none_goes_before_one_whose_episode_another_process_changes(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The later row may note the same episode: pages would see its older version after the newer one."""
+    with monkeypatch.context() as killed:
+        killed.setattr(Settler, "settle", lambda _self, _counts: False)
+        for n in (1, 2):
+            centre.send(n, violation(1, version=n))
+    asked: list[int | None] = []
+
+    def turn(_self: Settler, _counts: object, only: int | None = None, **_more: object) -> Turn:
+        asked.append(only)
+        if only is None:
+            kind = sa.exc.DataError if len(asked) == 1 else sa.exc.OperationalError
+            raise kind("", {}, Exception("refused"))
+        return Turn(0, 1) if len(asked) == 2 else Turn(1)
+
+    with monkeypatch.context() as held:
+        held.setattr(Settler, "_turn", turn)
+        assert not centre.violation_writer.tend()
+    assert len(asked) == 2
+    assert centre.violation_writer.tend()
+    shown = [change.data["version"] for change in centre.reader.changes(0) if change.data is not None]
+    assert shown == [1, 2]
 
 
 def _raise(error: Exception) -> Any:

@@ -1,9 +1,15 @@
 """Which violations get a clip: each once, by what the feed announces."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
+import pytest
 import sqlalchemy as sa
 
+from centre.database import Database
+from centre.history import keeper
+from centre.history.clips import Wish
 from centre.history.keeper import History
 from centre.store import EPISODE
 from core.times import NS
@@ -28,5 +34,29 @@ def test_no_clip_is_missed_where_episodes_are_committed_out_of_the_order_of_thei
         at = history._new_violations(engine, at)
     stage.send(3, violation(2, version=2))  # what comes later asks for nothing
     at = history._new_violations(engine, at)
-    assert [wish.violation for _, wish in history._queue] == [episode_id(1), episode_id(2)]  # type: ignore[union-attr]
+    wished = [wish.violation for _, wish in history._queue if isinstance(wish, Wish)]
+    assert wished == [episode_id(1), episode_id(2)]
     assert history._new_violations(engine, at) == at
+
+
+@pytest.mark.anyio
+async def test_no_clip_is_missed_between_an_error_and_the_next_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "FOLLOW_S", 0.0)
+    history = History(tmp_path, RetentionConfig(), {}, lambda: T0_NS, log.setup(part="test"))
+    asked: list[int | None] = []
+
+    class Read:
+        engine = None
+
+        async def read(self, _query: Callable[..., Any], after: int | None) -> int:
+            asked.append(after)
+            if len(asked) % 2 == 0:
+                raise TypeError("nobody expected this")
+            return 7
+
+    for _ in range(2):
+        with pytest.raises(TypeError):
+            await history.follow(cast(Database, Read()))
+    assert asked == [None, 7, 7, 7]
