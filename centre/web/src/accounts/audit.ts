@@ -174,13 +174,18 @@ export function detailsOf(state: State, body: Readonly<Record<string, unknown>>)
   return said.map(([key, value]) => `${wordOf("detail", key)} ${text(key, value)}`).join(" · ");
 }
 
+/** Whom or what an act is about: an id or an account's name, which may be any word, or the centre's own part. */
+export function subjectWord(subject: string): string {
+  return Object.hasOwn(SUBJECTS, subject) ? t(SUBJECTS[subject]!) : subject;
+}
+
 function rowHtml(state: State, x: Act): string {
   const role = x.role === "" ? "" : name(x.role);
   const body = detailsOf(state, x.body);
   const cells = [
     String(x.n), `${date(ms(x.at_ns))} ${clock(ms(x.at_ns), 1)}`,
     escape(x.user === "" ? t("itself") : x.user), escape(role),
-    escape(doneWord(x.act)), escape(SUBJECTS[x.subject] === undefined ? x.subject : t(SUBJECTS[x.subject]!)), escape(body),
+    escape(doneWord(x.act)), escape(subjectWord(x.subject)), escape(body),
   ];
   return `<tr data-testid="act" data-act-name="${escape(x.act)}">${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
 }
