@@ -55,9 +55,11 @@ export function drawHeader(el: HTMLElement, state: State, ring: Pick<Ring, "curr
   const p99 = summary === null ? null : p99Of(summary.latency);
   el.dataset["lang"] = lang;
   set(el, HEADER); // written once: the buttons keep the focus, and a press of more than a second still ends on its button
+  // on a narrow screen, where a replay's two times need the room, that the map is made up comes first
+  const kind = site?.body.synthetic === true ? `<span class="wide">${t("mapped")} · </span>${t("synthetic")}` : t("mapped");
   const title =
     `<h1 class="title">${escape(site === null ? "petroroad" : pick(site.title.zh, site.title.en))}</h1>`
-      + `<span class="k">${site === null ? "" : `${t("mapped")}${site.body.synthetic ? ` · ${t("synthetic")}` : ""}`}</span>`;
+      + `<span class="k">${site === null ? "" : kind}</span>`;
   const boxes = [
     title,
     Number.isNaN(state.replayMs)

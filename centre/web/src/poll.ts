@@ -3,40 +3,51 @@
 export class Poll<T> {
   /** The newest answer; null before the first. */
   found: T | null = null;
-  /** Whether the last request failed; it is made again when it is due. */
-  failed = false;
+  /** Why the last request failed, null where it did not; it is made again when it is due. */
+  fault: unknown = null;
   private asking = false;
-  private askedAt = -Infinity;
+  private dueAt = -Infinity; // performance.now()
   private readonly eachMs: number;
   private readonly fetchIt: () => Promise<T>;
+  private readonly answered: () => void;
 
-  constructor(eachMs: number, fetchIt: () => Promise<T>) {
+  /**
+   * `eachMs`: Infinity asks once, and again where it is renewed. `answered` is called after each request, for what is not to
+   * wait for the next drawing.
+   */
+  constructor(eachMs: number, fetchIt: () => Promise<T>, answered: () => void = () => undefined) {
     this.eachMs = eachMs;
     this.fetchIt = fetchIt;
+    this.answered = answered;
+  }
+
+  get failed(): boolean {
+    return this.fault !== null;
   }
 
   /** Ask if it is due at `now` (performance.now()); call it with each drawing. */
   look(now: number): void {
-    if (!this.asking && now - this.askedAt > this.eachMs) void this.ask();
+    if (!this.asking && now > this.dueAt) void this.ask();
   }
 
   /** Let the next `look` ask. */
   renew(): void {
-    this.askedAt = -Infinity;
+    this.dueAt = -Infinity;
   }
 
   private async ask(): Promise<void> {
     this.asking = true;
-    this.askedAt = Infinity; // unless it is renewed meanwhile: then what is under way may be old already
+    this.dueAt = Infinity; // unless it is renewed meanwhile: then what is under way may be old already
     try {
       this.found = await this.fetchIt();
-      this.failed = false;
+      this.fault = null;
     } catch (error) {
       console.warn(error);
-      this.failed = true;
+      this.fault = error;
     } finally {
-      if (this.askedAt === Infinity) this.askedAt = performance.now();
+      if (this.dueAt === Infinity) this.dueAt = performance.now() + this.eachMs;
       this.asking = false;
     }
+    this.answered();
   }
 }

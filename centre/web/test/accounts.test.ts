@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { detailsOf, queryOf } from "../src/accounts/audit.ts";
+import { detailsOf, queryOf, subjectWord } from "../src/accounts/audit.ts";
 import { failureText } from "../src/accounts/form.ts";
 import { Refused } from "../src/api.ts";
 import type { DeskSettings } from "../src/desk/model.ts";
@@ -13,6 +13,13 @@ test("the log's filters narrow by what is given, times in the road's own zone", 
   assert.equal(queryOf({ user: " wang ", act: "", subject: "v1" }, 7), "limit=100&user=wang&subject=v1&before=7");
   assert.equal(queryOf({ from: "2026-11-30T08:00:00" }, null), `limit=100&from_ns=${Date.UTC(2026, 10, 30)}000000`);
   assert.equal(queryOf({ to: "no time" }, null), "limit=100");
+});
+
+test("an account has any name, also one that each object of the language knows", () => {
+  setLang("en");
+  assert.deepEqual(["constructor", "wang", "exercise"].map(subjectWord), ["constructor", "wang", "EXERCISE"]);
+  setLang("zh");
+  assert.equal(subjectWord("exercise"), "演练");
 });
 
 test("why a sign-in failed is said without the half that was wrong, in both languages", () => {

@@ -6,7 +6,8 @@ const settled = (): Promise<void> => new Promise((done) => setTimeout(done));
 
 test("one request at a time; a failure keeps the last answer; a renewal during a request asks once more", async () => {
   const waiting: { give: (x: number) => void; fail: () => void }[] = [];
-  const poll = new Poll(5_000, () => new Promise<number>((give, no) => waiting.push({ give, fail: () => no(new Error("away")) })));
+  let answers = 0;
+  const poll = new Poll(5_000, () => new Promise<number>((give, no) => waiting.push({ give, fail: () => no(new Error("away")) })), () => answers++);
   const warn = console.warn;
   console.warn = () => undefined;
   const now = performance.now();
@@ -22,8 +23,21 @@ test("one request at a time; a failure keeps the last answer; a renewal during a
   poll.renew();
   waiting[1]!.fail();
   await settled();
-  assert.deepEqual([poll.found, poll.failed], [1, true]);
+  assert.deepEqual([poll.found, poll.failed, (poll.fault as Error).message, answers], [1, true, "away", 2]);
   poll.look(performance.now());
   assert.equal(waiting.length, 3, "what was under way may have been old");
   console.warn = warn;
+});
+
+test("what is asked once is asked again only where it is renewed", async () => {
+  let asked = 0;
+  const poll = new Poll(Infinity, async () => ++asked);
+  poll.look(0);
+  await settled();
+  poll.look(Number.MAX_VALUE);
+  assert.equal(poll.found, 1);
+  poll.renew();
+  poll.look(0);
+  await settled();
+  assert.equal(poll.found, 2);
 });

@@ -4,6 +4,7 @@ import { get, Refused } from "../api.ts";
 import { reasonWord } from "../desk/carddesk.ts";
 import { doneWord, stateNamed } from "../desk/deskrow.ts";
 import { clock, date, escape, ms } from "../format.ts";
+import { Poll } from "../poll.ts";
 import { ruleName } from "../rules.ts";
 import type { State } from "../state.ts";
 import type { Host, View } from "../views.ts";
@@ -21,6 +22,11 @@ interface Act {
   subject: string;
   body: Record<string, unknown>;
   sha256: string;
+}
+
+interface ActsPage {
+  items: Act[];
+  next: number | null;
 }
 
 interface Check {
@@ -55,12 +61,9 @@ export function queryOf(fields: Readonly<Record<string, string>>, before: number
 export class Audit implements View {
   readonly rate = "text";
   private readonly root: HTMLElement;
-  private items: Act[] | null = null;
-  private next: number | null = null;
   private before: number | null = null;
+  private page = this.pageBefore(null);
   private checked: Check | "asking" | null = null;
-  private failed = "";
-  private askedAt = -Infinity;
   private state: State | null = null;
   private lang = "";
 
@@ -75,7 +78,7 @@ export class Audit implements View {
     });
     this.root.addEventListener("click", (event) => {
       switch ((event.target as HTMLElement).closest<HTMLElement>("[data-act]")?.dataset["act"]) {
-        case "older": return this.turn(this.next);
+        case "older": return this.turn(this.page.found?.next ?? null);
         case "newest": return this.turn(null);
         case "check": return void this.check();
         case "clear": this.root.querySelector("form")!.reset();
@@ -88,14 +91,15 @@ export class Audit implements View {
     this.state = state;
     if (this.root.hidden) return;
     if (this.lang !== getLang()) this.drawForm();
-    if (this.before === null && performance.now() - this.askedAt > ASK_MS) void this.ask(); // an older page stays as it is read
+    if (may("audit")) this.page.look(performance.now());
+    const { found, fault } = this.page;
     set(this.root.querySelector("h2")!, `${t("auditLog")} <a href="#">${t("back")}</a><span class="end">UTC+8</span>`);
     set(this.root.querySelector(".chain")!, chainHtml(this.checked));
     const table = this.root.querySelector(".plot")!;
     if (!may("audit")) set(table, `<div class="blank">${t("noRight", { t: t(whoAmI()?.role ?? "viewer") })}</div>`);
-    else if (this.failed !== "") set(table, `<div class="blank">▲ ${t("refusedAct", { t: escape(this.failed) })}</div>`);
-    else if (this.items === null) set(table, `<div class="blank dim">${t("loading")}</div>`);
-    else set(table, tableHtml(state, this.items, this.next, this.before));
+    else if (fault !== null) set(table, `<div class="blank">▲ ${t("refusedAct", { t: faultWords(fault) })}</div>`);
+    else if (found === null) set(table, `<div class="blank dim">${t("loading")}</div>`);
+    else set(table, tableHtml(state, found.items, found.next, this.before));
   }
 
   private drawForm(): void {
@@ -116,29 +120,30 @@ export class Audit implements View {
 
   private turn(before: number | null): void {
     this.before = before;
-    void this.ask();
+    this.page = this.pageBefore(before); // an answer for the one before comes too late to be shown
+    this.drawAgain();
   }
 
-  private async ask(): Promise<void> {
-    this.askedAt = performance.now();
-    if (!may("audit")) return;
-    try {
-      const found = await get<{ next: number | null; items: Act[] }>(`/api/audit?${queryOf(this.fields(), this.before)}`);
-      this.items = found.items;
-      this.next = found.next;
-      this.failed = "";
-    } catch (error) {
-      this.failed = error instanceof Refused ? String(error.status) : t("unreachable");
-    }
+  /** A page of the log; an older one stays as it is read. */
+  private pageBefore(before: number | null): Poll<ActsPage> {
+    const load = (): Promise<ActsPage> => get(`/api/audit?${queryOf(this.fields(), before)}`);
+    return new Poll(before === null ? ASK_MS : Infinity, load, () => this.drawAgain());
+  }
+
+  private drawAgain(): void {
     if (this.state !== null) this.draw(this.state);
   }
 
   private async check(): Promise<void> {
     this.checked = "asking";
-    if (this.state !== null) this.draw(this.state);
+    this.drawAgain();
     this.checked = await get<Check>("/api/audit/check").catch(() => null);
-    if (this.state !== null) this.draw(this.state);
+    this.drawAgain();
   }
+}
+
+function faultWords(fault: unknown): string {
+  return fault instanceof Refused ? String(fault.status) : t("unreachable");
 }
 
 function chainHtml(checked: Check | "asking" | null): string {
@@ -174,13 +179,18 @@ export function detailsOf(state: State, body: Readonly<Record<string, unknown>>)
   return said.map(([key, value]) => `${wordOf("detail", key)} ${text(key, value)}`).join(" · ");
 }
 
+/** Whom or what an act is about: an id or an account's name, which may be any word, or the centre's own part. */
+export function subjectWord(subject: string): string {
+  return Object.hasOwn(SUBJECTS, subject) ? t(SUBJECTS[subject]!) : subject;
+}
+
 function rowHtml(state: State, x: Act): string {
   const role = x.role === "" ? "" : name(x.role);
   const body = detailsOf(state, x.body);
   const cells = [
     String(x.n), `${date(ms(x.at_ns))} ${clock(ms(x.at_ns), 1)}`,
     escape(x.user === "" ? t("itself") : x.user), escape(role),
-    escape(doneWord(x.act)), escape(SUBJECTS[x.subject] === undefined ? x.subject : t(SUBJECTS[x.subject]!)), escape(body),
+    escape(doneWord(x.act)), escape(subjectWord(x.subject)), escape(body),
   ];
   return `<tr data-testid="act" data-act-name="${escape(x.act)}">${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
 }

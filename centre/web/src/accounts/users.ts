@@ -2,6 +2,7 @@
 
 import { get, Refused } from "../api.ts";
 import { clock, date, escape, ms } from "../format.ts";
+import { Poll } from "../poll.ts";
 import { send } from "../send.ts";
 import type { Host, View } from "../views.ts";
 import { getLang, t } from "../words.ts";
@@ -27,8 +28,7 @@ const COLUMNS: readonly Word[] = ["cUser", "cDisplay", "cRole", "cActive", "cSig
 export class Users implements View {
   readonly rate = "text";
   private readonly root: HTMLElement;
-  private users: User[] | null = null;
-  private askedAt = -Infinity;
+  private readonly users = new Poll(ASK_MS, async () => (await get<{ items: User[] }>("/api/users")).items, () => this.draw());
   private lang = "";
   /** Whose password is being set; null: the side shows the form of a new user. */
   private setting: string | null = null;
@@ -60,27 +60,19 @@ export class Users implements View {
 
   draw(): void {
     if (this.root.hidden) return;
-    if (performance.now() - this.askedAt > ASK_MS) void this.ask();
+    if (may("accounts")) this.users.look(performance.now());
+    const { found, failed } = this.users;
     if (this.lang !== getLang()) {
       this.lang = getLang();
       this.showForm(this.setting);
     }
-    const n = `<span>${this.users?.length ?? ""}</span>`;
-    set(this.root.querySelector("h2")!, `${t("users")} ${n}<a href="#">${t("back")}</a><span class="end">${t("usersNote")} UTC+8</span>`);
+    const note = failed ? `▲ ${t("boardFailed")}` : `${t("usersNote")} UTC+8`;
+    const n = `<span>${found?.length ?? ""}</span>`;
+    set(this.root.querySelector("h2")!, `${t("users")} ${n}<a href="#">${t("back")}</a><span class="end">${note}</span>`);
     if (this.root.querySelector("td select:focus") !== null) return; // it is open: a new one would close it
     const table = this.root.querySelector(".plot")!;
     if (!may("accounts")) set(table, `<div class="blank">${t("noRight", { t: t(whoAmI()?.role ?? "viewer") })}</div>`);
-    else set(table, this.users === null ? `<div class="blank dim">${t("loading")}</div>` : tableHtml(this.users));
-  }
-
-  private async ask(): Promise<void> {
-    this.askedAt = performance.now();
-    if (!may("accounts")) return;
-    try {
-      this.users = (await get<{ items: User[] }>("/api/users")).items;
-    } catch (error) {
-      console.warn(error); // asked again with the next drawing that is due
-    }
+    else set(table, found === null ? `<div class="blank dim">${t("loading")}</div>` : tableHtml(found));
   }
 
   private showForm(name: string | null): void {
@@ -98,7 +90,7 @@ export class Users implements View {
       <button type="submit" class="primary">${name === null ? t("addUser") : t("save")}</button>
       ${name === null ? "" : `<button type="button" data-act="cancel">${t("cancel")}</button>`}</form>`;
     const select = side.querySelector("select");
-    if (select !== null) select.value = this.users?.length === 0 ? "administrator" : "operator"; // the first one adds the others
+    if (select !== null) select.value = this.users.found?.length === 0 ? "administrator" : "operator"; // the first one adds the others
     if (name !== null) side.querySelector("input")!.focus();
   }
 
@@ -128,7 +120,7 @@ export class Users implements View {
       this.say(refusalText(error));
     }
     (document.activeElement as HTMLElement | null)?.blur();
-    await this.ask();
+    this.users.renew();
     if (whoAmI()?.accounts === false) await loadMe(); // the first account: everybody has to sign in from now on
     this.draw();
     return done;

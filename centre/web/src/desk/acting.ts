@@ -11,6 +11,7 @@ import { actWord, lossName, refusalText } from "./deskrow.ts";
 import type { Answer, Dialog, Question } from "./dialog.ts";
 import { asksReason, hindrance } from "./model.ts";
 import type { Act, ActBody, Handling } from "./model.ts";
+import { failureWords } from "./notice.ts";
 import type { Notice } from "./notice.ts";
 
 export interface ActingEffects {
@@ -92,7 +93,7 @@ export class Acting {
     const { desk } = this.state;
     const problem: Refused["problem"] = error instanceof Refused ? error.problem : {};
     const handling = problem["handling"] as Handling | undefined;
-    const detail = error instanceof Refused ? t("refusedBy", { d: error.message }) : t("notSent", { d: String((error as Error).message) });
+    const detail = failureWords(error);
     if (handling !== undefined) desk.put(handling);
     const who = typeof problem["by"] === "string" ? problem["by"] : "";
     const done = handling === undefined ? act : stateAct(handling);

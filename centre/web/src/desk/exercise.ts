@@ -1,7 +1,6 @@
 /** Exercises: an instructor begins and ends one on the screen of the shift; while it runs, every screen says so. */
 
 import { may } from "../accounts/me.ts";
-import { Refused } from "../api.ts";
 import { clock, escape, ms, span } from "../format.ts";
 import { send } from "../send.ts";
 import type { State } from "../state.ts";
@@ -9,6 +8,7 @@ import { getLang, pick, t } from "../words.ts";
 import type { Word } from "../words.ts";
 import type { Dialog } from "./dialog.ts";
 import type { ExerciseScript, Running } from "./model.ts";
+import { attempt } from "./notice.ts";
 import type { Notice } from "./notice.ts";
 
 export class Exercises {
@@ -44,13 +44,7 @@ export class Exercises {
   }
 
   private async tryTo(act: () => Promise<Running | null>): Promise<void> {
-    try {
-      this.state.desk.putRunning(await act());
-      this.notice.clear();
-    } catch (error) {
-      const detail = (error as Error).message;
-      this.notice.say(t(error instanceof Refused ? "refusedBy" : "notSent", { d: detail }), true);
-    }
+    await attempt(this.notice, async () => this.state.desk.putRunning(await act()));
     this.changed();
   }
 }

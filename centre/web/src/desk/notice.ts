@@ -1,5 +1,8 @@
 /** One line of words at the foot of the page: why an act was not done, or that it was. It leaves by itself. */
 
+import { Refused } from "../api.ts";
+import { t } from "../words.ts";
+
 const SHOWN_MS = 8_000;
 
 export class Notice {
@@ -23,5 +26,20 @@ export class Notice {
   clear(): void {
     this.el.hidden = true;
     this.el.textContent = "";
+  }
+}
+
+/** Why the centre did not do what it was asked for: it refused, or nothing reached it. */
+export function failureWords(error: unknown): string {
+  return t(error instanceof Refused ? "refusedBy" : "notSent", { d: (error as Error).message });
+}
+
+/** Do what was asked for; a failure is said, a success clears what was said before. */
+export async function attempt(notice: Pick<Notice, "say" | "clear">, act: () => Promise<unknown>): Promise<void> {
+  try {
+    await act();
+    notice.clear();
+  } catch (error) {
+    notice.say(failureWords(error), true);
   }
 }

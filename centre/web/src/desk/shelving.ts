@@ -1,6 +1,5 @@
 /** Puts alarms on a shelf: of a plate, an RSU, a rule, a stretch of road, until a time and for a reason. */
 
-import { Refused } from "../api.ts";
 import { station } from "../format.ts";
 import { plateOf } from "../row.ts";
 import { ruleName } from "../rules.ts";
@@ -10,6 +9,7 @@ import { t } from "../words.ts";
 import { shelfHindrance } from "./actsbar.ts";
 import type { Answer, Dialog, Question } from "./dialog.ts";
 import type { Shelf } from "./model.ts";
+import { attempt } from "./notice.ts";
 import type { Notice } from "./notice.ts";
 
 const HOURS = [1, 2, 4, 8, 12, 24]; // a shelf ends by itself, at the latest after a day
@@ -83,13 +83,7 @@ export class Shelving {
   }
 
   private async tryTo(act: () => Promise<Shelf>): Promise<void> {
-    try {
-      this.state.desk.putShelf(await act());
-      this.notice.clear();
-    } catch (error) {
-      const detail = (error as Error).message;
-      this.notice.say(t(error instanceof Refused ? "refusedBy" : "notSent", { d: detail }), true);
-    }
+    await attempt(this.notice, async () => this.state.desk.putShelf(await act()));
     this.changed();
   }
 }

@@ -1,7 +1,7 @@
 /** The screen of the shift: who is on duty, the hand-over with its sheet, which can be printed, and the shelves. */
 
 import { may, whoAmI } from "../accounts/me.ts";
-import { get, Refused } from "../api.ts";
+import { get } from "../api.ts";
 import { send } from "../send.ts";
 import { Poll } from "../poll.ts";
 import type { State } from "../state.ts";
@@ -11,6 +11,7 @@ import { set } from "../written.ts";
 import type { Dialog } from "./dialog.ts";
 import type { Exercises } from "./exercise.ts";
 import { exerciseHtml } from "./exercise.ts";
+import { attempt } from "./notice.ts";
 import type { Notice } from "./notice.ts";
 import { dutyTable, sheetCsv, sheetHtml, shelvesTable } from "./sheet.ts";
 import type { Sheet, ShiftNow } from "./sheet.ts";
@@ -131,13 +132,7 @@ export class ShiftView implements View {
   }
 
   private async change(body: { act: string; to?: string | null; text?: string | null }): Promise<void> {
-    try {
-      await send("POST", "/api/shift", body);
-      this.notice.clear();
-    } catch (error) {
-      const detail = (error as Error).message;
-      this.notice.say(t(error instanceof Refused ? "refusedBy" : "notSent", { d: detail }), true);
-    }
+    await attempt(this.notice, () => send("POST", "/api/shift", body));
     this.renew();
     if (this.state !== null) this.draw(this.state, performance.now());
   }

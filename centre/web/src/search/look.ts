@@ -3,6 +3,7 @@
 import "./look.css";
 import { get } from "../api.ts";
 import { escape } from "../format.ts";
+import { Poll } from "../poll.ts";
 import type { State } from "../state.ts";
 import type { Host, View } from "../views.ts";
 import { getLang, t } from "../words.ts";
@@ -40,11 +41,9 @@ export class Look implements View {
   readonly rate = "text";
   private readonly root: HTMLElement;
   private address = "search";
-  private answer: Answer | null = null;
-  private fault = "";
-  private asked = 0;
+  private answer = new Poll(Infinity, () => this.load());
   private shown = "";
-  private loadedAt = 0;
+  private drawn: Answer | null = null;
   private toFocus = false;
   private formOf = "";
 
@@ -70,23 +69,9 @@ export class Look implements View {
   /** Ask for what an address names. */
   open(address: string): void {
     this.address = address;
-    this.answer = null;
-    this.fault = "";
     this.formOf = "";
-    this.ask();
-  }
-
-  private ask(): void {
-    const turn = ++this.asked;
-    this.loadedAt = performance.now();
-    void this.load().then((answer) => {
-      if (turn !== this.asked) return;
-      this.answer = answer;
-      this.fault = "";
-      this.shown = "";
-    }, (error: unknown) => {
-      if (turn === this.asked) this.fault = error instanceof Error ? error.message : String(error);
-    });
+    this.answer = new Poll(PAGES.includes(this.kind) ? AGAIN_MS : Infinity, () => this.load());
+    this.answer.look(performance.now());
   }
 
   /** Open the search, and put the cursor into its first field. */
@@ -164,13 +149,14 @@ export class Look implements View {
     this.focusPlate();
     // not under a keyboard focus or a selection of text: what is read stays
     const read = this.root.querySelector(".body")!.contains(document.activeElement) || !(getSelection()?.isCollapsed ?? true);
-    if (PAGES.includes(this.kind) && !read && now - this.loadedAt > AGAIN_MS) this.ask();
-    const what = `${getLang()} ${this.address} ${this.fault} ${this.answer === null} ${state.site !== null}`;
-    if (this.shown === what) return;
-    this.shown = what;
-    const html = this.fault !== ""
-      ? `<div class="blank" role="alert">▲ ${t("qFailed", { t: escape(this.fault) })}</div>`
-      : this.answer === null ? `<div class="blank dim">${t("loading")}</div>` : this.answer(state);
+    if (!read) this.answer.look(now);
+    const { found, fault } = this.answer;
+    const what = `${getLang()} ${this.address} ${String(fault)} ${state.site !== null}`;
+    if (this.shown === what && this.drawn === found) return;
+    [this.shown, this.drawn] = [what, found];
+    const html = fault !== null
+      ? `<div class="blank" role="alert">▲ ${t("qFailed", { t: escape(fault instanceof Error ? fault.message : String(fault)) })}</div>`
+      : found === null ? `<div class="blank dim">${t("loading")}</div>` : found(state);
     set(this.root.querySelector(".body")!, html);
   }
 
