@@ -7,7 +7,9 @@ const settled = (): Promise<void> => new Promise((done) => setTimeout(done));
 test("one request at a time; a failure keeps the last answer; a renewal during a request asks once more", async () => {
   const waiting: { give: (x: number) => void; fail: () => void }[] = [];
   let answers = 0;
-  const poll = new Poll(5_000, () => new Promise<number>((give, no) => waiting.push({ give, fail: () => no(new Error("away")) })), () => answers++);
+  const ask = (): Promise<number> =>
+    new Promise((give, no) => waiting.push({ give, fail: () => no(new Error("away")) }));
+  const poll = new Poll(5_000, ask, () => answers++);
   const warn = console.warn;
   console.warn = () => undefined;
   const now = performance.now();
