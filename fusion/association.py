@@ -21,6 +21,7 @@ from fusion.layout import Assignment, Detections, Grid, Rings, Scratch, Settings
 from fusion.measurement import rate_of, row_of_rate, seen_point
 from fusion.models import load, predict_to, times
 from fusion.radar_field import FALSE_BINS, RATE_SPAN_MPS, cell_towards, density, p_seen, rate_density
+from fusion.rate_gate import moves_alike
 from fusion.rewind import past_state
 from fusion.visibility import body_m, is_followed, is_surely_in_field, is_surely_outside, within_edge_m
 
@@ -219,7 +220,11 @@ def _pair(
                     turned_m = abs(
                         of[2] * (seen[d, at.S_NORTH] - north) - of[3] * (seen[d, at.S_EAST] - east)
                     )
-                    if d2 < gate_3 and (turned_m < straight_m or flank != 0.0):
+                    if (
+                        d2 < gate_3
+                        and (turned_m < straight_m or flank != 0.0)
+                        and moves_alike(states, j, seen, d, radars, q, gate_3)
+                    ):
                         n_p = _add_pair(assignment, (first, n_p), (j, d), cost + cost_of_face, flank)
                 d = grid.next_of[d]
     return n_p

@@ -72,6 +72,30 @@ def test_a_lorry_of_unknown_length_that_passes_a_pole_stays_one_track(share, asi
     assert tracker.store.X[0, at.EAST] == pytest.approx(centre[0], abs=4.0 * 2.2)
 
 
+@pytest.mark.parametrize("post", [(-4.0, 3.5), (-3.4, 3.5), (-3.0, 4.5), (3.4, 3.5), (3.0, 4.5), (4.0, 3.5)])
+def test_what_stands_between_a_pole_and_a_passing_lorry_does_not_stop_it(post):
+    """Any point of the flank may show there, each at a rate of its own; a post has the rate of none."""
+    aside_m = 7.4
+    ends = np.array([np.linspace(-300.0, 300.0, 301), np.full(301, aside_m)]).T
+    lanes = lane_cells(ends, np.full(301, math.pi), np.array([-300.0, -50.0]), np.array([300.0, 50.0]))
+    poses = [pose_of(q, math.pi * q, math.pi) for q in range(2)]
+    tracker, rng = Tracker(FusionConfig(), poses, [], id_base=0, lanes=lanes), np.random.default_rng(3)
+    for k in range(240):
+        t_s = k * PERIOD_S
+        t_ns, along_m = 10**12 + round(t_s * 1e9), 180.0 - SPEED_MPS * t_s
+        facing = np.clip(along_m / math.hypot(along_m, aside_m) / 0.3, -1.0, 1.0)
+        for pose in poses:
+            point = np.array([along_m - 0.42 * LENGTH_M * facing, aside_m - 1.25 * (1.0 - facing**2)])
+            tracker.step(t_ns, scan_of(pose, point, k, t_ns, rng))
+    before = tracker.store.X[0, at.V_EAST]
+    seen = scan_of(poses[int(post[0] < 0.0)], np.array(post), 240, t_ns + 150_000_000, rng)
+    seen.range_rate_mps[:] = 0.0
+    assert len(seen.range_m) == 1
+    assert before == pytest.approx(-SPEED_MPS, abs=1.0)
+    tracker.step(seen.stamp_ns, seen)
+    assert tracker.store.X[0, at.V_EAST] == pytest.approx(before, abs=0.5)
+
+
 @numba.njit
 def within(radars, d_e, d_n):
     """Call the kernel, which only kernels can."""
