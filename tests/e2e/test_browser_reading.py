@@ -21,7 +21,7 @@ IDS = "[...document.querySelectorAll('#list .row2')].map((row) => row.dataset.id
 
 @pytest.fixture
 def page(browser: Browser, stage: Stage) -> Iterator[Page]:
-    """The page with forty open alarms in its list, the newest one chosen by a click; the pointer is elsewhere."""
+    """The page with forty open alarms in its list, the newest one clicked; the pointer is elsewhere."""
     stage.send(*(stage.violation(n) for n in range(1, ALARMS + 1)))
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.set_default_timeout(PATIENCE_MS)
