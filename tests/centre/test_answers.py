@@ -114,7 +114,7 @@ async def test_head_is_get_without_a_body(tmp_path: Path) -> None:
             gots = [got, await centre.http.get(path)]
             found = [[each.headers.get(name) for name in names] for each in gots]
             assert [head.headers.get(name) for name in names] in found, path
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(TEST_S):
             stream = await centre.http.head("/api/events")
         assert stream.headers["content-type"] == "text/event-stream; charset=utf-8"
         assert centre.app.feed.n_clients == 0

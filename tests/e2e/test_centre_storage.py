@@ -68,7 +68,7 @@ async def until(it: Stage, path: str, **wanted: Any) -> dict[str, Any]:
     said: dict[str, Any] = {}
     async with (
         asyncio.timeout(3 * TEST_S),
-        httpx.AsyncClient(base_url=f"http://{it.http}", verify=False) as http,
+        httpx.AsyncClient(base_url=f"http://{it.http}", timeout=30.0, verify=False) as http,
     ):
         while not said or not wanted.items() <= said.items():
             with contextlib.suppress(httpx.HTTPError):

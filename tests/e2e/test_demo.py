@@ -56,9 +56,12 @@ def test_each_journey_is_at_the_centre_once(nats):
                 journey = decoded(message.body)
                 recorded[journey.id] = journey.terminal
     with closing(sqlite3.connect(nats.run_dir / "centre.sqlite")) as db:
-        stored = dict(db.execute("SELECT id, terminal FROM journey WHERE joined IS NULL"))
-    assert stored == recorded
-    assert len(set(stored.values())) == len(stored) > DEPARTURES_MIN
+        rows = db.execute("SELECT id, terminal, joined FROM journey").fetchall()
+    assert {name: terminal for name, terminal, _ in rows} == recorded
+    whole = {name: terminal for name, terminal, joined in rows if joined is None}
+    assert len(set(whole.values())) == len(whole) > DEPARTURES_MIN
+    # where a handover comes late, the next RSU begins another journey, which the centre joins to the first
+    assert all(recorded[joined] == terminal for _, terminal, joined in rows if joined is not None)
 
 
 def replay(run: Finished, *arguments: str, status: int = 0) -> dict:
