@@ -11,8 +11,8 @@ COMPILE = $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 PROGRESS := $(shell test -t 1 && echo yes)
 PAGE_SOURCES := $(shell find centre/web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 # test files that only compute: none has a time limit that others could make it miss
-ARITHMETIC := $(addprefix tests/,commissioning fusion peers)
-COMPUTED := $(addprefix tests/,foreign geofence importers) \
+ARITHMETIC := $(addprefix tests/,fusion peers)
+COMPUTED := $(addprefix tests/,commissioning foreign geofence importers) \
   $(filter-out tests/sim/test_drive.py,$(wildcard tests/sim/test_*.py))
 # a check starts hundreds of processes, each of which would compile all our sources anew
 unexport PYTHONDONTWRITEBYTECODE
