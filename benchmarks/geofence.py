@@ -1,7 +1,7 @@
 """Locating vehicles and looking up zones against the best Shapely recipes, and judging a whole observation.
 
 `python -m benchmarks.geofence [--quick] [--compared]`; JSON lines. The road is 60 km of six lanes, the zones
-200 of about 280 vertices; rivals answer the same places in the same rounds. `--compared`: only what has a rival.
+200 of about 280 vertices; rivals answer the same places in the same rounds. `--compared` leaves out the rest.
 """
 
 import json
