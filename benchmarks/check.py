@@ -10,7 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-MODULES = {"fusion": ["--compared"], "geofence": [], "centre": ["server"]}  # each with its arguments
+MODULES = {
+    "fusion": ["--compared"],
+    "geofence": ["--compared"],
+    "centre": ["server"],
+}  # each with its arguments
 REFERENCE = Path(__file__).with_name("reference.json")
 # Less than this share of the reference is a regression. A busy machine moves fusion.cv from 240 to 310 and
 # processors differ by more; a kernel that allocates or leaves its registers takes three times as long.

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Generator
 from glob import glob
 from pathlib import Path
@@ -13,6 +14,10 @@ import structlog
 from hypothesis import settings
 
 from petroroad import numba_cache
+
+# whatever the environment says, what Python compiles is kept: each of hundreds of processes would do it anew
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 numba_cache.prepare()
 settings.register_profile("petroroad", deadline=None, max_examples=20)  # a busy machine is no counter-example

@@ -11,7 +11,9 @@ from tests.support.demo_run import ROOT
 pytestmark = pytest.mark.long
 
 
-@pytest.mark.parametrize("words", [("fusion",), ("latency", "nats"), ("centre", "server")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [("fusion",), ("geofence",), ("latency", "nats"), ("centre", "server")], ids=" ".join
+)
 def test_a_quick_run_prints_figures(words):
     name, *more = words
     argv = [sys.executable, "-m", f"benchmarks.{name}", "--quick", *more]

@@ -1,13 +1,13 @@
-"""The databases that the tests of the centre run on: SQLite, and one PostgreSQL server for the session."""
+"""What the tests of the centre run on: SQLite, one PostgreSQL server for the session, a centre for a file."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from centre.store import open_database
-from tests.support.ledger_databases import PostgresqlServer, started
+from tests.support.ledger_databases import PostgresqlServer, ledger_at, started
+from tests.support.serving_centre import Running, running
 
 
 @pytest.fixture(scope="session")
@@ -29,9 +29,16 @@ def postgresql(postgresql_server: PostgresqlServer) -> Callable[[], str]:
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
     """Give the engine of a database with all tables and without rows, of each kind in turn."""
     if request.param == "sqlite":
-        found = open_database(f"sqlite:///{tmp_path / 'centre.sqlite'}")
+        found = ledger_at(tmp_path / "centre.sqlite")
     else:
         server: PostgresqlServer = request.getfixturevalue("postgresql_server")
         found = server.cleared()
     yield found
     found.dispose()
+
+
+@pytest.fixture(scope="module")
+async def idle_centre(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """Give all tests of a file one centre that serves; for questions that change nothing in it."""
+    async with running(tmp_path_factory.mktemp("idle")) as centre:
+        yield centre

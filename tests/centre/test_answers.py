@@ -58,17 +58,16 @@ def problem_of(answer: httpx.Response) -> dict[str, Any]:
     ],
 )
 async def test_each_refusal_is_a_problem(
-    tmp_path: Path, method: str, path: str, headers: dict[str, str], status: int, detail: str
+    idle_centre: Running, method: str, path: str, headers: dict[str, str], status: int, detail: str
 ) -> None:
-    async with running(tmp_path) as centre:
-        answer = await centre.http.request(method, path, headers=headers)
-        assert answer.status_code == status
-        found = problem_of(answer)
-        assert found["detail"] == detail
-        if status == 405:
-            assert answer.headers["allow"] == "GET, OPTIONS, HEAD"
-        if ": " in detail:
-            assert [each["name"] for each in found["errors"]] == [detail.partition(":")[0]]
+    answer = await idle_centre.http.request(method, path, headers=headers)
+    assert answer.status_code == status
+    found = problem_of(answer)
+    assert found["detail"] == detail
+    if status == 405:
+        assert answer.headers["allow"] == "GET, OPTIONS, HEAD"
+    if ": " in detail:
+        assert [each["name"] for each in found["errors"]] == [detail.partition(":")[0]]
 
 
 async def test_a_failure_is_a_problem_that_says_nothing_about_us(tmp_path: Path) -> None:
@@ -88,11 +87,10 @@ async def test_a_failure_is_a_problem_that_says_nothing_about_us(tmp_path: Path)
     ],
 )
 async def test_a_refused_websocket_is_answered_with_a_problem(
-    tmp_path: Path, path: str, status: int, detail: str
+    idle_centre: Running, path: str, status: int, detail: str
 ) -> None:
-    async with running(tmp_path) as centre:
-        with pytest.raises(InvalidStatus) as refused:
-            await ws.connect(f"ws://127.0.0.1:{centre.port}{path}")
+    with pytest.raises(InvalidStatus) as refused:
+        await ws.connect(f"ws://127.0.0.1:{idle_centre.port}{path}")
     answer = refused.value.response
     if status == 404:  # the framework's: it knows no such WebSocket
         assert answer.status_code in (403, 404)
@@ -116,7 +114,7 @@ async def test_head_is_get_without_a_body(tmp_path: Path) -> None:
             gots = [got, await centre.http.get(path)]
             found = [[each.headers.get(name) for name in names] for each in gots]
             assert [head.headers.get(name) for name in names] in found, path
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(TEST_S):
             stream = await centre.http.head("/api/events")
         assert stream.headers["content-type"] == "text/event-stream; charset=utf-8"
         assert centre.app.feed.n_clients == 0

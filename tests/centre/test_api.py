@@ -14,7 +14,7 @@ from edge import topics, wire
 from edge.clock import Clock
 from tests.support.centre_road import MAP
 from tests.support.centre_samples import episode_id, status, violation
-from tests.support.serving_centre import TEST_S, FakeBroker, follow_with_breaks, running, snapshot
+from tests.support.serving_centre import TEST_S, FakeBroker, Running, follow_with_breaks, running, snapshot
 
 pytestmark = pytest.mark.anyio
 
@@ -268,9 +268,8 @@ async def test_it_listens_on_loopback_only(address: str) -> None:
         "/api/violations?grade=x",
     ],
 )
-async def test_wrong_questions_are_answered_400(tmp_path: Path, path: str) -> None:
-    async with running(tmp_path) as centre:
-        assert (await centre.http.get(path)).status_code == 400
+async def test_wrong_questions_are_answered_400(idle_centre: Running, path: str) -> None:
+    assert (await idle_centre.http.get(path)).status_code == 400
 
 
 async def test_filters_choose_episodes(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from geofence.violation import Phase, Violation
 from tests.centre.test_web import WEB, find_node
 from tests.support.centre_samples import MS, T0_NS, episode_id, item, payload, violation
 from tests.support.examples import examples
+from tests.support.ledger_databases import ledger_at
 
 GRADES = ("notice", "warning", "violation")
 RSUS = ("RSU001", "RSU002")
@@ -61,7 +62,7 @@ class World:
 
     def start(self) -> None:
         """Start the centre, again after `stop`."""
-        self.engine = open_database(f"sqlite:///{self.path}")
+        self.engine = ledger_at(self.path)
         self.violation_writer = ViolationWriter(self.engine, self._clock_ns)
         self.reader = Reader(self.engine)
 

@@ -18,7 +18,7 @@ from centre import violation_rows as module
 from centre.batch_decoder import Batch, decode_batch
 from centre.commands import CommitResult, StatusChange
 from centre.reader import EpisodeFilter, Reader
-from centre.store import EPISODE, FEED, QUARANTINE, STATUS, TRANSPORT, VERSION, open_database
+from centre.store import EPISODE, FEED, QUARANTINE, STATUS, TRANSPORT, VERSION
 from centre.views.safe_json import json_safe
 from centre.violation_writer import ViolationWriter
 from geofence import violation as codec
@@ -26,6 +26,7 @@ from geofence.plausible import WITHHELD
 from geofence.violation import Violation
 from tests.support.centre_samples import MS, T0_NS, episode_id, item, payload, violation
 from tests.support.examples import examples
+from tests.support.ledger_databases import ledger_at
 
 TOPIC = "v2x/v1/rsu/RSU001/violation/up"
 NOW_NS = T0_NS + 600 * MS
@@ -83,7 +84,7 @@ def _is_finite(value: Any) -> bool:
 
 @pytest.fixture
 def centre(tmp_path: Path) -> Iterator[Centre]:
-    it = Centre(open_database(f"sqlite:///{tmp_path / 'centre.sqlite'}"))
+    it = Centre(ledger_at(tmp_path / "centre.sqlite"))
     yield it
     it.engine.dispose()
 

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 
 from centre import feed_numbers
 from centre.settling import Settler, Turn
-from centre.store import open_database
 from centre.violation_writer import ViolationWriter
 from tests.support.centre_database import Centre
 from tests.support.centre_samples import MS, T0_NS, episode_id, item, payload, violation
+from tests.support.ledger_databases import ledger_at
 
 N_TURN = 4  # transactions that one turn settles
 
@@ -86,7 +86,7 @@ def test_the_next_start_announces_what_a_killed_one_had_committed(
 def test_numbers_are_left_out_though_the_storage_failed_at_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = open_database(f"sqlite:///{tmp_path / 'centre.sqlite'}")
+    engine = ledger_at(tmp_path / "centre.sqlite")
     centre = Centre(engine)
     centre.send(1, violation(1))
     with monkeypatch.context() as killed:
@@ -104,7 +104,7 @@ def test_numbers_are_left_out_though_the_storage_failed_at_the_start(
 
 
 def test_storage_that_fails_outside_of_a_transaction_drops_no_announcement(tmp_path: Path) -> None:
-    engine = open_database(f"sqlite:///{tmp_path / 'centre.sqlite'}")
+    engine = ledger_at(tmp_path / "centre.sqlite")
     centre = Centre(engine)
 
     def refuse(connection: sqlite3.Connection, _record: object) -> None:
@@ -187,7 +187,7 @@ def test_no_more_numbers_are_at_risk_than_are_left_out(
 ) -> None:
     """A backlog is settled without the disk up to so many numbers; then one commit waits for it."""
     monkeypatch.setattr("centre.settling.ROWS_MAX", N_TURN)
-    engine = open_database(f"sqlite:///{tmp_path / 'centre.sqlite'}")
+    engine = ledger_at(tmp_path / "centre.sqlite")
     centre = Centre(engine)
     with monkeypatch.context() as killed:
         killed.setattr(Settler, "settle", lambda _self, _counts: False)

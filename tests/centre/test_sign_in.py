@@ -275,7 +275,7 @@ async def test_a_session_outlives_the_centre_and_accounts_made_elsewhere_are_see
         assert (await centre.http.get("/api/me", headers={"cookie": cookie})).status_code == 200
         with exclusive(centre.app.database.engine) as db:
             account_rows.change(db, By(CONSOLE, 10**18), "ola", role="viewer")
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(30.0):
             while (await centre.http.get("/api/me", headers={"cookie": cookie})).status_code != 401:
                 await asyncio.sleep(0.05)
 
@@ -299,19 +299,19 @@ async def test_beyond_this_machine_nobody_passes_without_accounts(tmp_path: Path
         assert (await centre.http.get("/api/summary")).status_code == 401
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {}, {"name": "ola"}, {"name": "ola", "password": 1}, {"name": "x" * 65, "password": WRONG},
-        {"name": "ola", "password": "x" * 513}, {"name": "ola", "password": WRONG, "more": 1},
-        {"name": "ola", "password": WRONG, "desk": "a\nb"}, [], None,
-    ],
-)  # fmt: skip
-async def test_a_body_that_is_no_sign_in_is_refused_without_its_words(tmp_path: Path, body: object) -> None:
+NO_SIGN_INS: list[object] = [
+    {}, {"name": "ola"}, {"name": "ola", "password": 1}, {"name": "x" * 65, "password": WRONG},
+    {"name": "ola", "password": "x" * 513}, {"name": "ola", "password": WRONG, "more": 1},
+    {"name": "ola", "password": WRONG, "desk": "a\nb"}, [], None,
+]  # fmt: skip
+
+
+async def test_a_body_that_is_no_sign_in_is_refused_without_its_words(tmp_path: Path) -> None:
     async with with_accounts(tmp_path) as centre:
-        answer = await centre.http.post("/api/sign-in", json=body)
-        assert answer.status_code == 400
-        assert WRONG not in answer.text
+        for body in NO_SIGN_INS:
+            answer = await centre.http.post("/api/sign-in", json=body)
+            assert answer.status_code == 400, body
+            assert WRONG not in answer.text
 
 
 async def test_secrets_are_in_no_log_and_no_row(

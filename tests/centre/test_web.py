@@ -30,7 +30,7 @@ def find_node() -> str:
 
 def _run(*words: str | Path) -> str:
     done = subprocess.run(
-        [str(x) for x in words], cwd=WEB, capture_output=True, text=True, timeout=120, check=False
+        [str(x) for x in words], cwd=WEB, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -38,7 +38,8 @@ async def posting(centre: Running, directory: Path) -> AsyncIterator[httpx.Async
     app.register(store)
     listener, stop = bind("127.0.0.1", 0), asyncio.Event()
     serving = asyncio.create_task(serve(Guard(app, centre.app.access, Door()), listener, stop))
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as http:
+    base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    async with httpx.AsyncClient(base_url=base_url, timeout=TEST_S, verify=False) as http:
         yield http
     stop.set()
     await serving

@@ -1,7 +1,5 @@
 """The page as a supervisor's browser shows it: a vehicle moves, a violation appears. A screenshot is kept."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -74,87 +72,6 @@ def test_both_languages_are_there(page):
     wait_for_frames(page, 2)
     page.screenshot(path=SCREENSHOT.with_name("page-en.png"))
     page.keyboard.press("l")
-
-
-def test_buttons_stay_while_the_clock_runs(page):
-    """The header says the time each second: that must take neither focus nor a press from its buttons."""
-    clock = "document.querySelector('[data-testid=clock]').textContent"
-    button = page.locator("[data-do=theme]")
-    theme = page.evaluate("document.documentElement.dataset.theme")
-    button.focus()
-    button.hover()
-    page.mouse.down()
-    wait_for(page, f"{clock} !== '{page.evaluate(clock)}'")
-    page.mouse.up()
-    wait_for(page, f"document.documentElement.dataset.theme !== '{theme}'")
-    assert page.evaluate("document.activeElement.dataset.do") == "theme"
-    page.keyboard.press("t")
-
-
-# made-up alarms on top of what the centre sends, all of them like the first that the road really had
-MADE_UP = """
-  const Real = window.WebSocket;
-  window.WebSocket = class extends Real {
-    constructor(url) {
-      super(url);
-      if (!url.includes("/api/stream")) return;
-      window.alarm = (order) => this.dispatchEvent(new MessageEvent("message", {
-        data: "event: violation\\ndata: " + JSON.stringify({
-          ...window.like, id: `made-up-${order}`, order, open: true, grade_max: "warning",
-        }),
-      }));
-    }
-  };
-"""
-FIRST_READ = """() => {
-  const box = document.querySelector("#list .rows");
-  const top = box.getBoundingClientRect().top;
-  const row = [...box.querySelectorAll(".row2")].find((x) => x.getBoundingClientRect().top > top + 22);
-  return [row.dataset.id, Math.round(row.getBoundingClientRect().top - top)];
-}"""
-
-
-@contextmanager
-def crowded(page: Page) -> Iterator[Page]:
-    """Another page of the same demo, with forty open alarms in its list, and the pointer elsewhere."""
-    assert page.context.browser is not None
-    other = page.context.browser.new_page(viewport={"width": 1280, "height": 800})
-    other.set_default_timeout(PATIENCE_MS)
-    other.add_init_script(MADE_UP)
-    other.goto(page.url.partition("#")[0])
-    other.wait_for_selector("[data-testid=violation]")
-    other.evaluate("""async () => {
-      const { items } = await (await fetch("/api/violations?state=all&limit=1")).json();
-      window.like = items[0];
-      for (let i = 0; i < 40; i++) window.alarm(1_000_000 + i);
-    }""")
-    other.mouse.move(300, 300)
-    other.wait_for_selector(".row2[data-id=made-up-1000039]")
-    yield other
-    other.close()
-
-
-def test_a_row_that_is_read_stays_where_it_is(page):
-    with crowded(page) as other:
-        other.locator(".row2[data-id=made-up-1000039]").click()  # chosen, then out of sight
-        other.mouse.move(300, 300)
-        other.evaluate("document.querySelector('#list .rows').scrollTop = 700")
-        before = other.evaluate(FIRST_READ)
-        other.evaluate("window.alarm(2_000_000)")
-        other.wait_for_selector(".row2[data-id=made-up-2000000]", state="attached")
-        assert other.evaluate(FIRST_READ) == before
-
-
-def test_a_clicked_row_does_not_hold_the_order(page):
-    """Pointer or keyboard focus in the list does; a key after a click must not make the one of the other."""
-    with crowded(page) as other:
-        other.locator(".row2[data-id=made-up-1000039]").click()
-        other.mouse.move(300, 300)
-        other.keyboard.press("j")
-        wait_for(other, "location.hash === '#v=made-up-1000038'")
-        for order in (2_000_000, 2_000_001):
-            other.evaluate(f"window.alarm({order})")
-            other.wait_for_selector(f".row2[data-id=made-up-{order}]")
 
 
 def test_page_says_when_the_centre_is_gone(page, demo):

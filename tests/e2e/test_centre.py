@@ -131,7 +131,7 @@ async def test_killed_between_commit_and_ack_it_neither_loses_nor_doubles(tmp_pa
         await sending
         assert it.acked[1] >= 1
         assert it.stored() == [episode_id(1)]
-        async with httpx.AsyncClient(base_url=f"http://{it.http}") as http:
+        async with httpx.AsyncClient(base_url=f"http://{it.http}", timeout=30.0, verify=False) as http:
             page = (await http.get("/api/violations")).json()
         assert [row["id"] for row in page["items"]] == [episode_id(1)]
         assert page["cursor"] in (1, 2)  # the desk may have taken it in already
@@ -163,7 +163,7 @@ async def test_sigterm_ends_it_within_two_seconds_with_clients(tmp_path: Path) -
     async with stage(tmp_path) as it:
         centre = await it.centre()
         async with (
-            httpx.AsyncClient(base_url=f"http://{it.http}") as http,
+            httpx.AsyncClient(base_url=f"http://{it.http}", timeout=30.0, verify=False) as http,
             http.stream("GET", "/api/events", timeout=TEST_S) as events,
             ws.connect(f"ws://{it.http}/api/tracks"),
         ):

@@ -41,7 +41,7 @@ async def test_started_on_a_full_disk_it_serves_and_heals(tmp_path: Path) -> Non
             centre = await start(ChildSpec(name="centre", argv=argv, log=log, env={"PYTHONPATH": str(ROOT)}))
             rsu.raise_(range(21, 41))
             await until(it, "/api/summary", total=20)
-            async with httpx.AsyncClient(base_url=f"http://{it.http}") as http:
+            async with httpx.AsyncClient(base_url=f"http://{it.http}", timeout=30.0, verify=False) as http:
                 page = (await http.get("/api/violations")).json()
                 assert len(page["items"]) == 20, "what was acknowledged is shown"
                 ready = await http.get("/readyz")

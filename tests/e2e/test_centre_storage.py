@@ -66,7 +66,10 @@ async def recording_rsu(it: Stage) -> Any:
 async def until(it: Stage, path: str, **wanted: Any) -> dict[str, Any]:
     """Ask the page until these values are there."""
     said: dict[str, Any] = {}
-    async with asyncio.timeout(3 * TEST_S), httpx.AsyncClient(base_url=f"http://{it.http}") as http:
+    async with (
+        asyncio.timeout(3 * TEST_S),
+        httpx.AsyncClient(base_url=f"http://{it.http}", timeout=30.0, verify=False) as http,
+    ):
         while not said or not wanted.items() <= said.items():
             with contextlib.suppress(httpx.HTTPError):
                 said = (await http.get(path)).json()

@@ -17,6 +17,7 @@ from tests.support.demo_run import ROOT, Finished, run_demo
 pytestmark = [pytest.mark.e2e, pytest.mark.paced]
 
 DEPARTURES_MIN = 3
+ANOTHER = "0" * 64  # no recording's digest
 
 
 @pytest.fixture(scope="module")
@@ -55,15 +56,19 @@ def test_each_journey_is_at_the_centre_once(nats):
                 journey = decoded(message.body)
                 recorded[journey.id] = journey.terminal
     with closing(sqlite3.connect(nats.run_dir / "centre.sqlite")) as db:
-        stored = dict(db.execute("SELECT id, terminal FROM journey WHERE joined IS NULL"))
-    assert stored == recorded
-    assert len(set(stored.values())) == len(stored) > DEPARTURES_MIN
+        rows = db.execute("SELECT id, terminal, joined FROM journey").fetchall()
+    assert {name: terminal for name, terminal, _ in rows} == recorded
+    whole = {name: terminal for name, terminal, joined in rows if joined is None}
+    assert len(set(whole.values())) == len(whole) > DEPARTURES_MIN
+    # where a handover comes late, the next RSU begins another journey, which the centre joins to the first
+    assert all(recorded[joined] == terminal for _, terminal, joined in rows if joined is not None)
 
 
-def replay(run: Finished, *arguments: str) -> dict:
+def replay(run: Finished, *arguments: str, status: int = 0) -> dict:
     argv = [*run.replay_command, "--json", *arguments]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == status, done.stderr
+    assert (ANOTHER in done.stderr) == (status == 1), "the digest that was expected is named"
     return json.loads(done.stdout)
 
 
@@ -71,15 +76,8 @@ def test_replay_gives_the_bytes_that_were_sent_at_any_rate(nats):
     """The command fails by itself where a violation's bytes differ from the recorded ones."""
     at_max = replay(nats)
     assert at_max["violations"] == at_max["recorded_violations"] > DEPARTURES_MIN
-    at_ten = replay(nats, "--rate", "10", "--expect", at_max["digest"])
+    at_ten = replay(nats, "--rate", "10", "--expect", ANOTHER, status=1)
     assert (at_ten["digest"], at_ten["digest_tracks"]) == (at_max["digest"], at_max["digest_tracks"])
-
-
-def test_replay_names_the_first_violation_and_field_that_differ(nats):
-    argv = [*nats.replay_command, "--expect", "0" * 64]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 1
-    assert "0000" in done.stderr
 
 
 def test_every_recording_ends_with_a_stop(nats):

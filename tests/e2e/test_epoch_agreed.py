@@ -75,7 +75,7 @@ async def beating(rsu):
 
 async def until_row(http, wanted) -> dict:
     """Return the RSU's row of the page once it is as wanted."""
-    async with httpx.AsyncClient(base_url=f"http://{http}") as client:
+    async with httpx.AsyncClient(base_url=f"http://{http}", timeout=30.0, verify=False) as client:
         last_s = time.monotonic() + TEST_S
         while True:
             rows = (await client.get("/api/rsus")).json()["rsus"]

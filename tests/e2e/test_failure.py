@@ -52,7 +52,7 @@ def test_a_port_that_is_taken_is_told_before_anything_is_begun(run_folder):
 
 
 def test_a_part_that_dies_ends_all(run_folder):
-    with live_demo(run_folder("dies"), "--seed", 4, "--rsus", 2) as demo:
+    with live_demo(run_folder("dies"), "--seed", 4, "--rsus", 1) as demo:
         victim = pid_of(demo.run_dir, b"gateway")
         os.kill(victim, signal.SIGKILL)
         rest, _ = demo.process.communicate(timeout=30)
@@ -62,7 +62,7 @@ def test_a_part_that_dies_ends_all(run_folder):
 
 
 def test_no_part_survives_the_demos_own_kill(run_folder):
-    with live_demo(run_folder("killed"), "--seed", 4, "--rsus", 2) as demo:
+    with live_demo(run_folder("killed"), "--seed", 4, "--rsus", 1) as demo:
         demo.process.kill()
         demo.process.communicate(timeout=30)
         for _ in range(100):

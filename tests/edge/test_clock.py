@@ -82,7 +82,7 @@ async def test_a_wall_clock_that_is_set_back_is_not_waited_for(monkeypatch):
     clock, real, set_back = Clock.wall(), time.time_ns, []
     monkeypatch.setattr(edge.clock.time, "time_ns", lambda: real() - 3_600 * NS * len(set_back))
     asyncio.get_running_loop().call_soon(set_back.append, 1)
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(30.0):
         await clock.sleep_until_ns(clock.now_ns() + NS // 50)
     assert set_back
 

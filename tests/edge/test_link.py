@@ -116,7 +116,7 @@ async def test_a_lost_broker_is_found_again(tmp_path, dead_port):
             link.up.clear()
             child.signal(9)
             await child.died()
-            async with asyncio.timeout(5.0):
+            async with asyncio.timeout(30.0):
                 while link.connected:
                     await asyncio.sleep(0.005)
             assert not link.publish("t", b"nowhere")
@@ -184,7 +184,7 @@ async def test_a_broker_that_reads_nothing_fills_a_bounded_queue():
             assert PENDING_MAX <= sum(taken) < 2 * PENDING_MAX  # what the socket took is on top
             assert link.counts["link.full"] == taken.count(False)
         over.set()
-        await asyncio.wait_for(asyncio.gather(*handlers), 2.0)
+        await asyncio.wait_for(asyncio.gather(*handlers), 30.0)
 
 
 async def test_of_snapshots_the_newest_wins(tmp_path):
@@ -215,7 +215,7 @@ async def test_a_broker_that_never_answers_is_left_within_a_second():
     async with server:
         link = Link(LinkSettings(addresses=(server.sockets[0].getsockname()[:2],), client_id="a"))
         task = asyncio.create_task(link.run())
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(30.0):
             while len(handlers) < 2:  # the first only asks whether anyone listens
                 await asyncio.sleep(0.005)
         begun_s = time.monotonic()
@@ -224,7 +224,7 @@ async def test_a_broker_that_never_answers_is_left_within_a_second():
             await task
         assert time.monotonic() - begun_s < 1.0
         assert not link.publish("t", b"")
-        await asyncio.wait_for(asyncio.gather(*handlers), 2.0)  # both connections were closed
+        await asyncio.wait_for(asyncio.gather(*handlers), 30.0)  # both connections were closed
 
 
 async def test_a_bug_in_the_callback_ends_the_link(tmp_path):
@@ -240,10 +240,10 @@ async def test_a_bug_in_the_callback_ends_the_link(tmp_path):
             on_up=up.set,
         )
         task = asyncio.create_task(link.run())
-        await asyncio.wait_for(up.wait(), 5.0)
+        await asyncio.wait_for(up.wait(), 30.0)
         link.publish("t", b"x", qos=0)
         with pytest.raises(ZeroDivisionError):
-            await asyncio.wait_for(task, 5.0)
+            await asyncio.wait_for(task, 30.0)
 
 
 async def test_a_broker_that_can_not_start_says_why(tmp_path):

@@ -206,7 +206,7 @@ async def said_to_nats_client(url, login):
     hello = {"verbose": False, "pedantic": False, "lang": "python", "version": "1", "protocol": 1} | login
     writer.write(b"CONNECT " + json.dumps(hello).encode() + b"\r\nSUB > 1\r\nPING\r\n")
     try:
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(30.0):
             return (await reader.read()).decode()  # up to the end: it leaves us
     finally:
         writer.close()

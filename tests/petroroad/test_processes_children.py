@@ -80,7 +80,7 @@ process.wait()
 
 
 async def until_gone(pid):
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(30.0):
         while is_alive(pid):
             await asyncio.sleep(0.01)
 

@@ -18,6 +18,13 @@ def recorded(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def replayed(recorded):
+    path = recorded.with_name("o.mcap")
+    assert main(["replay", str(recorded), "--out", str(path)]) == 0
+    return path
+
+
 @pytest.mark.parametrize(
     ("arguments", "source"),
     [
@@ -105,11 +112,10 @@ def test_wrong_use_is_reported(recorded, capsys, arguments, says):
 
 
 @pytest.mark.parametrize("topic", ["/site", "/tracks/RSU-23", "/truth", "/violation/RSU-23"])
-def test_a_message_that_can_not_be_read_is_reported(recorded, tmp_path, capsys, topic):
-    scored, path = tmp_path / "o.mcap", tmp_path / "r.mcap"
-    assert main(["replay", str(recorded), "--out", str(scored)]) == 0
+def test_a_message_that_can_not_be_read_is_reported(replayed, tmp_path, capsys, topic):
+    path = tmp_path / "r.mcap"
     with Recorder(path) as recorder:
-        for message in read_messages(scored):
+        for message in read_messages(replayed):
             body = message.body if message.topic != topic else b"\xc1"
             recorder.write(message.topic, body, message.log_ns)
         if topic.startswith("/violation"):

@@ -84,7 +84,10 @@ def test_a_port_in_use_is_one_line(started, kind, old, new, part, key):
 @pytest.mark.parametrize(
     ("old", "new", "part", "key"),
     [
-        ("udp://127.0.0.1:17001", "tcp://127.0.0.1:17001", RSU, "rsu[0].radar[0].input: must be udp://"),
+        pytest.param(
+            "udp://127.0.0.1:17001", "tcp://127.0.0.1:17001", RSU, "rsu[0].radar[0].input: must be udp://",
+            marks=LONG,
+        ),
         pytest.param(
             "nmea://127.0.0.1:17101", "http://127.0.0.1:17101", RSU, "rsu[0].gnss[0].input: must be nmea://",
             marks=LONG,
@@ -98,7 +101,9 @@ def test_an_address_that_can_not_be_opened_is_one_line(started, old, new, part, 
     assert (status, f"site.toml: {key}" in shown, "Traceback" in shown) == (2, True, False)
 
 
-@pytest.mark.parametrize("state", [UNWRITABLE, "site.toml"], ids=["refused", "a file"])
+@pytest.mark.parametrize(
+    "state", [UNWRITABLE, pytest.param("site.toml", marks=LONG)], ids=["refused", "a file"]
+)
 def test_a_state_directory_that_can_not_be_written_is_one_line(started, state):
     status, shown = started("17001", "17001", *RSU, "--state", state)
     assert status == 2

@@ -274,7 +274,7 @@ def test_broker_and_tail_as_processes(tmp_path, address):
         assert (watching.returncode, shown) == (0, {"topic": "t/x", "retained": False, "message": {"a": 1}})
     finally:
         broker.send_signal(signal.SIGTERM)
-        assert broker.wait(5.0) == 0
+        assert broker.wait(30.0) == 0
         broker.stderr.close()
 
 

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from centre.batch_decoder import decode_batch
 from centre.commands import CommitResult
 from centre.reader import EpisodeFilter, Reader
-from centre.store import open_database
 from centre.violation_writer import ViolationWriter
 from geofence.violation import Violation
 from tests.support.centre_samples import MS, T0_NS, item, payload
+from tests.support.ledger_databases import ledger_at
 
 TOPIC = "v2x/v1/rsu/{}/violation/up"
 
@@ -21,7 +21,7 @@ class Centre:
 
     def __init__(self, at: Path | sa.Engine) -> None:
         """at : an open database, or the file of a SQLite one"""
-        self.engine = open_database(f"sqlite:///{at}") if isinstance(at, Path) else at
+        self.engine = ledger_at(at) if isinstance(at, Path) else at
         self.now_ns = T0_NS + 600 * MS
         self.violation_writer, self.reader = ViolationWriter(self.engine, self._tick), Reader(self.engine)
 

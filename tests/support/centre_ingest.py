@@ -8,13 +8,13 @@ import sqlalchemy as sa
 
 from centre.commands import CommitResult
 from centre.ingest import Ingest
-from centre.store import open_database
 from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
 from centre.violation_writer import ViolationWriter
 from centre.writer import Writer
 from edge import log, wire
 from tests.support.centre_samples import T0_NS
+from tests.support.ledger_databases import ledger_at
 
 
 class Full(ViolationWriter):
@@ -33,7 +33,7 @@ class Bench:
     """An ingest on a real database, with what it published."""
 
     def __init__(self, folder: Path) -> None:
-        self.engine = open_database(f"sqlite:///{folder / 'centre.sqlite'}")
+        self.engine = ledger_at(folder / "centre.sqlite")
         self.violation_writer = Full(self.engine, lambda: T0_NS)
         self.writer = Writer(self.violation_writer, log.setup(part="test"), self._committed)
         self.sent: list[tuple[str, wire.ViolationAck]] = []

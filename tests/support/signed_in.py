@@ -46,7 +46,7 @@ def add_accounts(engine: Any, names: Sequence[str] = tuple(NAMES), now_ns: int =
 
 async def sign_in(port: int, name: str, password: str = PASSWORD, **kept: Any) -> Browser:
     """Sign in with a new browser, which the caller closes."""
-    http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30.0, **kept)
+    http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30.0, verify=False, **kept)
     answer = await http.post("/api/sign-in", json={"name": name, "password": password, "desk": "席 2"})
     assert answer.status_code == 200, answer.text
     return Browser(http, answer.json())

@@ -18,7 +18,6 @@ from centre.api import build
 from centre.app import Centre, build_centre
 from centre.server import bind, serve
 from centre.storage import Storage
-from centre.store import open_database
 from edge import log, topics, wire
 from edge.clock import Clock
 from edge.config import Site, load_site
@@ -27,6 +26,7 @@ from geofence.violation import Stamps, Violation, ViolationVehicle
 from tests.support.centre_feed import Traffic, snapshot_of
 from tests.support.centre_samples import MS, episode_id
 from tests.support.centre_site import write_site
+from tests.support.ledger_databases import ledger_at
 
 BEAT_S = 1.0
 SNAPSHOT_S = 0.2
@@ -83,7 +83,7 @@ class Stage:
 
     async def _serve(self) -> None:
         logger = log.setup(part="stage")
-        storage = Storage(open_database(f"sqlite:///{self._folder / 'stage.sqlite'}"), logger)
+        storage = Storage(ledger_at(self.database), logger)
         centre = self._centre = build_centre(self.site, storage, self.clock, asyncio.Event(), logger)
         centre.broker.connect(self.broker)
         await centre.start()
@@ -138,7 +138,7 @@ class Stage:
 
     def get(self, path: str) -> Any:
         """Return what the interface answers."""
-        return httpx.get(self.url.rstrip("/") + path, timeout=GIVEN_UP_S).json()
+        return httpx.get(self.url.rstrip("/") + path, timeout=GIVEN_UP_S, verify=False).json()
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something holds."""

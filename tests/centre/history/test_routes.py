@@ -72,19 +72,17 @@ async def test_what_is_settled_may_be_kept_by_the_browser(tmp_path: Path) -> Non
     "", "from_ns=1", "from_ns=5&to_ns=4", "from_ns=-1&to_ns=4", "from_ns=x&to_ns=4",
     "from_ns=1&to_ns=2&from_m=1", "from_ns=1&to_ns=99999999999999999999999",
 ])  # fmt: skip
-async def test_a_wrong_question_is_refused(tmp_path: Path, query: str) -> None:
-    async with running(tmp_path) as centre:
-        assert (await centre.http.get(f"/api/history?{query}")).status_code == 400
+async def test_a_wrong_question_is_refused(idle_centre: Running, query: str) -> None:
+    assert (await idle_centre.http.get(f"/api/history?{query}")).status_code == 400
 
 
 @pytest.mark.parametrize(
     "query", ["from=5&to=4", f"from=0&to={24 * 3_600 * NS + 1}", "from=1", "from=x&to=2"]
 )
-async def test_a_vehicles_way_is_asked_for_a_day_at_most(tmp_path: Path, query: str) -> None:
-    async with running(tmp_path) as centre:
-        answer = await centre.http.get(f"/api/history/vehicle/1?{query}")
-        assert answer.status_code == 400
-        assert (await centre.get(f"/api/history/vehicle/1?from=0&to={24 * 3_600 * NS}"))["stamp_ns"] == []
+async def test_a_vehicles_way_is_asked_for_a_day_at_most(idle_centre: Running, query: str) -> None:
+    answer = await idle_centre.http.get(f"/api/history/vehicle/1?{query}")
+    assert answer.status_code == 400
+    assert (await idle_centre.get(f"/api/history/vehicle/1?from=0&to={24 * 3_600 * NS}"))["stamp_ns"] == []
 
 
 async def test_a_violation_gets_a_clip(tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""Who reads in a long list, or presses a button, is not disturbed by what comes meanwhile."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.support.page_feed import PATIENCE_MS, wait_for
+from tests.support.stage import Stage
+
+pytestmark = [pytest.mark.e2e, pytest.mark.browser]
+ALARMS = 40
+FIRST_READ = """() => {
+  const box = document.querySelector("#list .rows");
+  const top = box.getBoundingClientRect().top;
+  const row = [...box.querySelectorAll(".row2")].find((x) => x.getBoundingClientRect().top > top + 22);
+  return [row.dataset.id, Math.round(row.getBoundingClientRect().top - top)];
+}"""
+IDS = "[...document.querySelectorAll('#list .row2')].map((row) => row.dataset.id)"
+
+
+@pytest.fixture
+def page(browser: Browser, stage: Stage) -> Iterator[Page]:
+    """The page with forty open alarms in its list, the newest one clicked; the pointer is elsewhere."""
+    stage.send(*(stage.violation(n) for n in range(1, ALARMS + 1)))
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(stage.url)
+    wait_for(page, f"document.querySelectorAll('#list .row2.new').length === {ALARMS}")
+    page.locator("#list .row2").first.click()
+    page.mouse.move(300, 300)
+    wait_for(page, f"location.hash === '#v={stage.violation(ALARMS).id}'")
+    yield page
+    page.close()
+
+
+def test_a_row_that_is_read_stays_where_it_is(page: Page, stage: Stage) -> None:
+    page.evaluate("document.querySelector('#list .rows').scrollTop = 700")  # what is chosen is out of sight
+    before = page.evaluate(FIRST_READ)
+    new = stage.violation(ALARMS + 1)
+    stage.send(new)
+    page.wait_for_selector(f".row2[data-id='{new.id}']", state="attached")
+    ids = page.evaluate(IDS)
+    assert ids.index(new.id) < ids.index(before[0]), "it came above"
+    assert page.evaluate(FIRST_READ) == before
+
+
+def test_a_clicked_row_does_not_hold_the_order(page: Page, stage: Stage) -> None:
+    """Pointer or keyboard focus in the list does; a key after a click must not make the one of the other."""
+    page.keyboard.press("j")
+    wait_for(page, f"location.hash === '#v={stage.violation(ALARMS - 1).id}'")
+    for n in (ALARMS + 1, ALARMS + 2):
+        new = stage.violation(n)
+        stage.send(new)
+        page.wait_for_selector(f".row2[data-id='{new.id}']")
+
+
+def test_buttons_stay_while_the_clock_runs(page: Page) -> None:
+    """The header says the time each second: that must take neither focus nor a press from its buttons."""
+    clock = "document.querySelector('[data-testid=clock]').textContent"
+    button = page.locator("[data-do=theme]")
+    theme = page.evaluate("document.documentElement.dataset.theme")
+    button.focus()
+    button.hover()
+    page.mouse.down()
+    wait_for(page, f"{clock} !== '{page.evaluate(clock)}'")
+    page.mouse.up()
+    wait_for(page, f"document.documentElement.dataset.theme !== '{theme}'")
+    assert page.evaluate("document.activeElement.dataset.do") == "theme"

@@ -1,0 +1,32 @@
+"""Runs a command on what others leave of the processor: `python -m tests.support.spare_time COMMAND…`."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+LOWEST = 19
+
+
+def step_back() -> None:
+    """Take the lowest priority, against the other processes of this session and against other sessions.
+
+    A kernel that first shares the processor between sessions (`autogroup`) looks at their own priorities.
+    """
+    os.nice(LOWEST)
+    with contextlib.suppress(OSError):  # a kernel without sessions' priorities
+        Path("/proc/self/autogroup").write_text(str(LOWEST), encoding="ascii")
+
+
+def main() -> int:
+    """Run the command in a session of its own; end it where this process is asked to end."""
+    child = subprocess.Popen(sys.argv[1:], start_new_session=True, preexec_fn=step_back)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda got, _: os.killpg(child.pid, got))
+    return child.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,30 @@
+"""What runs in spare time takes none from others, fails with its own status, and ends with its starter."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.support import spare_time
+
+COMMAND = (sys.executable, "-m", "tests.support.spare_time", sys.executable, "-c")
+
+
+def test_it_has_the_lowest_priority_in_a_session_of_its_own() -> None:
+    code = "import os, sys; print(os.nice(0), os.getsid(0) == os.getpid()); sys.exit(3)"
+    done = subprocess.run([*COMMAND, code], capture_output=True, text=True, timeout=60.0, check=False)
+    assert (done.returncode, done.stdout.split()) == (3, [str(spare_time.LOWEST), "True"])
+
+
+def test_it_ends_when_its_starter_is_asked_to_end() -> None:
+    code = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+    with subprocess.Popen([*COMMAND, code], stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        child = Path("/proc") / starter.stdout.readline().strip()
+        assert child.exists()
+        begun_s = time.monotonic()
+        starter.send_signal(signal.SIGTERM)
+        starter.wait(30.0)
+        assert time.monotonic() - begun_s < 30.0
+        assert not child.exists()
