@@ -229,9 +229,7 @@ def build_centre(
         ) + list(outward.counts), beside=beside,
     )  # fmt: skip
     looks = View(rsus, gateways, broker.state, lambda: database.fault)
-    desk = _desk(
-        site, view, looks, database, writer, feed, overview, present, clock, ingest, beside
-    )  # fmt: skip
+    desk = _desk(site, view, looks, database, writer, feed, overview, present, clock, ingest, beside)
     return Centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
