@@ -122,7 +122,7 @@ export class Audit implements View {
     set(this.root.querySelector("h2")!, `${t("auditLog")} <a href="#">${t("back")}</a><span class="end">UTC+8</span>`);
     set(this.root.querySelector(".chain")!, chainHtml(this.checked, filterOf(this.words)));
     const table = this.root.querySelector(".plot")!;
-    if (!may("audit")) set(table, `<div class="blank">${t("noRight", { t: t(whoAmI()?.role ?? "viewer") })}</div>`);
+    if (!may("audit")) set(table, `<div class="blank">${noRight()}</div>`);
     else if (fault !== null) set(table, `<div class="blank">▲ ${t("refusedAct", { t: faultWords(fault) })}</div>`);
     else if (found === null) set(table, `<div class="blank dim">${t("loading")}</div>`);
     else set(table, tableHtml(state, found.items, found.next, this.words.has("before")));
@@ -191,9 +191,13 @@ function chainHtml(checked: Check | "asking" | "failed" | null, filter: URLSearc
   return `${button}<span data-testid="chain">${whole}</span>${hint}`;
 }
 
+function noRight(): string {
+  return t("noRight", { t: t(whoAmI()?.role ?? "viewer") });
+}
+
 /** The file of what is asked for, with the columns of the chain; a link, so that the browser saves it as it comes. */
 function exportHtml(filter: URLSearchParams): string {
-  if (!may("audit")) return `<button type="button" disabled title="${t("noRight", { t: t(whoAmI()?.role ?? "viewer") })}">${t("exportActs")}</button>`;
+  if (!may("audit")) return `<button type="button" disabled title="${noRight()}">${t("exportActs")}</button>`;
   const path = `/api/audit/export${filter.size === 0 ? "" : `?${filter}`}`;
   return `<a class="button" href="${escape(path)}" download data-testid="export-acts">${t("exportActs")}</a>`;
 }
