@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, TimeoutError
+from playwright.sync_api import Browser, Page
+from playwright.sync_api import TimeoutError as NotYet
 
 from tests.conftest import RUNS
 from tests.support.page_feed import PATIENCE_MS, wait_for
@@ -114,7 +115,7 @@ def test_header_and_footer_are_whole_at_each_width(page: Page, at: Filled, lang:
         for width in (1601, 1920, 1280):
             page.set_viewport_size({"width": width, "height": 800})
             wait_for(page, f"document.querySelector('header').clientWidth === {width}")
-            with contextlib.suppress(TimeoutError):  # it is drawn for the new width within some frames
+            with contextlib.suppress(NotYet):  # it is drawn for the new width within some frames
                 wait_for(page, f"({CUT})().length === 0", 8.0)
             assert page.evaluate(CUT) == [], width
             right = page.evaluate("document.querySelector('header .who').getBoundingClientRect().right")

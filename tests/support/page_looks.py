@@ -10,7 +10,7 @@ CUT = """() => [...document.querySelectorAll("body *")].flatMap((el) => {
   if (text === "" || box.width + box.height === 0 || el.closest(apart)) return [];
   const drops = el.closest(".drops"); // where boxes that have no room drop whole, the least needed first
   if (drops !== null && box.top >= drops.getBoundingClientRect().bottom - 1) return [];
-  if (el.clientWidth > 0 && el.scrollWidth > el.clientWidth) return [text + " in itself"]; // of a line it is 0
+  if (el.clientWidth > 0 && el.scrollWidth > el.clientWidth) return [text + " in itself"]; // 0: a line
   const px = 3 * el.currentCSSZoom; // a line's box may be lower than its letters' box
   for (let at = el; at !== document.body; at = at.parentElement) {
     const style = getComputedStyle(at), rim = at.getBoundingClientRect();
