@@ -194,7 +194,7 @@ def build_centre(
         damage.report, metrics.stored.stored,
     )  # fmt: skip
     database = Database(
-        engine, Reader(engine), lambda: writer.fault or writer.storage_fault, log, damage.report
+        engine, Reader(engine, beside.note), lambda: writer.fault or writer.storage_fault, log, damage.report
     )
     access = Access(engine, database.read, writer.run, _access_facts(site, clock))
     present: Present = {}
@@ -229,7 +229,7 @@ def build_centre(
         ) + list(outward.counts), beside=beside,
     )  # fmt: skip
     looks = View(rsus, gateways, broker.state, lambda: database.fault)
-    desk = _desk(site, view, looks, database, writer, feed, overview, present, clock, ingest)
+    desk = _desk(site, view, looks, database, writer, feed, overview, present, clock, ingest, beside)
     return Centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
@@ -325,6 +325,7 @@ def _desk(
     present: Present,
     clock: Clock,
     ingest: Ingest,
+    beside: Beside,
 ) -> Desk:
     """Return the desk, whose figures and events the other parts show."""
     desk = Desk(
@@ -332,6 +333,7 @@ def _desk(
         publish=feed.publish_state, kept_days=(site.config.retention or RetentionConfig()).plates_days,
         database=database, writer=writer, now_ns=clock.now_ns,
         is_dead=lambda esn: esn in overview.offline(), is_busy=lambda: ingest.waiting[0] > 0,
+        on_bug=beside.note,
     )  # fmt: skip
     feed.followers.append(desk.wake)
     present.update(desk.presents)

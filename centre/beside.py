@@ -5,6 +5,7 @@ acknowledgement.
 """
 
 import asyncio
+import threading
 import time
 import traceback
 from collections import Counter
@@ -35,17 +36,18 @@ class Bugs:
     """Counts the errors that nobody expected, and logs the traceback of the first at each place."""
 
     def __init__(self, log: Logger) -> None:
-        self._log = log
+        self._log, self._lock = log, threading.Lock()
         self._seen: set[tuple[str, str]] = set()
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()  # read it by `edge.figures.merged`: threads count meanwhile
 
     def note(self, work: str, error: BaseException) -> None:
         """Count an error of this work as `bug.WORK`; from any thread."""
-        self.counts[f"bug.{work}"] += 1
         place = work, _place_of(error)
-        if place in self._seen or len(self._seen) >= PLACES_MAX:
-            return
-        self._seen.add(place)
+        with self._lock:
+            self.counts[f"bug.{work}"] += 1
+            if place in self._seen or len(self._seen) >= PLACES_MAX:
+                return
+            self._seen.add(place)
         self._log.error("bug", reason=" ".join(place), error=reason_of(error), exception=_stack_of(error))
 
 
@@ -53,14 +55,15 @@ class Beside:
     """Keeps the works of a centre that delivery does not need."""
 
     def __init__(self, log: Logger) -> None:
-        self.bugs = Bugs(log)
+        self.bugs, self._lock = Bugs(log), threading.Lock()
         self._failed: dict[str, tuple[str, float]] = {}  # by work: how it failed, and until when it counts
 
     @property
     def failing(self) -> dict[str, str]:
         """Return the works that stand still, or did until just now, and why."""
         now_s = time.monotonic()
-        return {work: why for work, (why, until_s) in self._failed.items() if now_s < until_s}
+        with self._lock:
+            return {work: why for work, (why, until_s) in self._failed.items() if now_s < until_s}
 
     async def keep(self, work: str, run: Callable[[], Awaitable[None]]) -> None:
         """Do some work until it ends by itself or is cancelled; begin it again after each error."""
@@ -78,10 +81,11 @@ class Beside:
             wait_s = min(2.0 * wait_s, AGAIN_S_MAX)
 
     def note(self, work: str, error: BaseException, lasts_s: float = STEADY_S) -> None:
-        """Note an error of this work, which counts as failing for this long."""
+        """Note an error of this work, which counts as failing for this long; from any thread."""
         first = _first_of(error)
         self.bugs.note(work, first)
-        self._failed[work] = reason_of(first)[:200], time.monotonic() + lasts_s
+        with self._lock:
+            self._failed[work] = reason_of(first)[:200], time.monotonic() + lasts_s
 
 
 def _first_of(error: BaseException) -> BaseException:

@@ -11,11 +11,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from centre.beside import OnBug, uncared
 from centre.store import EPISODE, VERSION
 from centre.views import violations
 from centre.views.violations import History
 
 KEPT_MAX = 512  # Episodes in memory, some 4 kB each: what a list shows, and what the feed brought last
+WORK = "list"  # what fails where an episode can't be shown
 KEYS_MAX = 200  # of one IN: SQLite limits the depth of an expression
 Key = tuple[Any, ...]
 VersionAt = tuple[str, int, str]  # id, version, esn
@@ -33,9 +35,9 @@ _place = sa.tuple_(VERSION.c.id, VERSION.c.version, VERSION.c.esn)
 class EpisodeViews:
     """The Episodes of API.md, the newest used ones kept; threads may use it at once."""
 
-    def __init__(self, counts: Counter[str]) -> None:
-        """`counts` says how many rows could not be shown."""
-        self._counts = counts
+    def __init__(self, counts: Counter[str], on_bug: OnBug = uncared) -> None:
+        """`counts` says how many rows could not be shown; `on_bug(work, error)`, of any thread, why."""
+        self._counts, self._on_bug = counts, on_bug
         self._lock = threading.Lock()
         self._kept: OrderedDict[Key, dict[str, Any]] = OrderedDict()
 
@@ -71,8 +73,10 @@ class EpisodeViews:
                 body = bodies[_at(row)]
                 history = histories.get(row.at_id) or _history_of_one(row, body)
                 made[key] = violations.episode(row, body, history)
-            except Exception:
-                self._counts["row.unreadable"] += 1
+            except Exception as error:
+                with self._lock:
+                    self._counts["row.unreadable"] += 1
+                self._on_bug(WORK, error)
         return made
 
 

@@ -24,6 +24,7 @@ from centre.workers.watch import WorkerWatch
 from core.intervals import union_m
 from edge.ask import LOST
 from edge.exposition import Values
+from edge.figures import merged
 from edge.sections import RsuConfig
 
 LATENCY_WINDOW_S = 900  # the latency quantiles cover this time
@@ -183,9 +184,9 @@ class Overview:
             return None
 
     def _warnings(self) -> list[dict[str, Any]]:
-        own: Counter[str] = Counter(self._broker.link_counts())
-        for counts in self._own_counts:
-            own += Counter({reason: n for reason, n in counts.items() if reason.startswith("centres.")})
+        parts = merged(*self._own_counts).items()
+        own = Counter({reason: n for reason, n in parts if reason.startswith("centres.")})
+        own.update(self._broker.link_counts())
         rsus, gateways = self.rsu_table()["rsus"], self.rsu_table()["gateways"]
         return warnings(
             own=Reported(self._peers.own, (), own),
@@ -203,10 +204,7 @@ class Overview:
 
     def counts(self) -> dict[str, dict[str, Any]]:
         """Return `/api/counts`."""
-        own: Counter[str] = Counter()
-        for counts in self._own_counts:
-            own += counts
-        own.update(self._broker.link_counts())
+        own = merged(*self._own_counts, self._broker.link_counts())
         return {
             "centre": dict(sorted(own.items())),
             "strangers": dict(self._strangers),

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from centre import postgresql
+from centre.beside import OnBug, uncared
 from centre.episode_views import SHOWN, EpisodeViews
 from centre.search import backfill
 from centre.search.query import Search, search
@@ -72,11 +73,12 @@ class JourneyFilter:
 class Reader:
     """Queries of one database, and the counters of what could not be shown."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, on_bug: OnBug = uncared) -> None:
+        """`on_bug(work, error)`: an error that nobody expected in one row; the others are shown."""
         self._engine = postgresql.snapshots(engine)
         self._alarms = count.AlarmBins()
         self.counts: Counter[str] = Counter()
-        self._views = EpisodeViews(self.counts)
+        self._views = EpisodeViews(self.counts, on_bug)
         self._complete: dict[tuple[str, int], int] = {}  # last_seq up to which nothing is missing
 
     def episodes(self, wanted: EpisodeFilter) -> dict[str, Any]:

@@ -69,13 +69,14 @@ def handlers(centre: Centre) -> list[ControllerRouterHandler]:
     async def graded(
         from_ns: Annotated[int, QueryParameter(ge=0, le=STAMP_NS_MAX)],
         to_ns: Annotated[int, QueryParameter(ge=0, le=STAMP_NS_MAX)],
+        before: Text = None,
     ) -> dict[str, Any]:
         if not from_ns <= to_ns <= from_ns + RANGE_NS_MAX:
             raise HTTPException(
                 status_code=400,
                 detail=f"to_ns: from from_ns to {RANGE_NS_MAX // DAY_NS} days later, not {to_ns}",
             )
-        found: dict[str, Any] = await read(reader.read, grades, from_ns, to_ns)
+        found: dict[str, Any] = await read(reader.read, grades, from_ns, to_ns, _cursor("before", before))
         return found
 
     return [search, graded, *_pages(centre)]

@@ -6,8 +6,7 @@ the same `Ingest`, and acknowledges to the RSU after that; what comes twice is s
 
 import asyncio
 import contextlib
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -38,6 +37,7 @@ from core.errors import ConfigError
 from edge.clock import Clock
 from edge.config import Site, address_of
 from edge.exposition import Values
+from edge.figures import merged
 from edge.link_security import LOOK_S
 from edge.log import CountsLog, warn_unapplied
 from edge.metrics import Health
@@ -250,13 +250,14 @@ class _Work:
             self.process.log.info("signing.reloaded")
 
     def _counts(self) -> dict[str, int]:
-        found: Counter[str] = self.ingest.counts + self.writer.counts + self.queue.counts
-        found += self.stored.latency.counts + self.rsus.counts + self.bugs.counts
+        found: list[Mapping[str, int]]
+        found = [part.counts for part in (self.ingest, self.writer, self.queue, self.rsus, self.bugs)]
+        found.append(self.stored.latency.counts)
         if self.guard is not None:
-            found.update(self.guard.guard.counts)
+            found.append(self.guard.guard.counts)
         if self.tls is not None:
-            found.update(self.tls.counts)
-        return dict(found)
+            found.append(self.tls.counts)
+        return merged(*found)
 
     def _samples(self) -> dict[str, float | Values]:
         n_messages, n_bytes = self.ingest.waiting

@@ -25,10 +25,10 @@ class Counts:
 
 
 def merged(*counts: Mapping[str, int]) -> dict[str, int]:
-    """Return the sums by reason."""
+    """Return the sums by reason. Other threads may count meanwhile."""
     total: dict[str, int] = {}
     for part in counts:
-        for reason, n in part.items():
+        for reason, n in dict(part).items():  # a copy is one step of the interpreter, a loop is many
             total[reason] = total.get(reason, 0) + n
     return total
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from centre import postgresql
 from centre.accounts.actor import Actor
+from centre.beside import OnBug, uncared
 from centre.changes import Change
 from centre.costly import Costly, timed
 from centre.database import Database
@@ -53,15 +54,17 @@ class Desk:
         view: View,
         publish: Callable[[str, bytes], None],
         kept_days: float,
+        on_bug: OnBug = uncared,
         is_busy: Callable[[], bool] = lambda: False,
     ) -> None:
         """`is_dead(esn)`: whether an RSU is off or silent; `publish(kind, data)`: to all pages, unwritten;
-        `kept_days`: how long what has ended is kept; `is_busy()`: whether messages wait for a commit."""
+        `kept_days`: how long what has ended is kept; `is_busy()`: whether messages wait for a commit;
+        `on_bug(work, error)`: an error that nobody expected in one alarm; the others are taken in."""
         self.policy, self.database, self.now_ns = policy, database, now_ns
         self._engine = postgresql.snapshots(database.engine)
         self._writer, self._kept_days, self._is_busy = writer, kept_days, is_busy
         self.counts: Counter[str] = Counter()
-        self._intake = Intake(policy, self.counts)
+        self._intake = Intake(policy, self.counts, on_bug)
         self._acts = Acts(self._intake, policy, is_dead)
         self._awake = asyncio.Event()
         self._awake.set()

@@ -12,6 +12,7 @@ import msgspec
 import sqlalchemy as sa
 
 from centre.audit.log import Act, append
+from centre.beside import OnBug, uncared
 from centre.changes import Change
 from centre.desk.board import Board, Row
 from centre.desk.grouping import regroup
@@ -26,6 +27,7 @@ from centre.store import EPISODE, FEED, VERSION
 
 BATCH_ROWS = 128  # violations of the feed that one transaction takes in
 CURSOR = "feed"
+WORK = "desk.intake"
 BEFORE_NS = 2 * 3_600 * 10**9  # what had ended so long before the desk's first start is closed
 _newest = EPISODE.join(
     VERSION,
@@ -53,10 +55,10 @@ def set_cursor(db: sa.Connection, n: int) -> None:
 
 
 class Intake:
-    """Takes in alarms with the policy of a site; `counts` says what could not be read."""
+    """Takes in alarms with the policy of a site; `counts` says what could not be read, `on_bug` why."""
 
-    def __init__(self, policy: Policy, counts: Counter[str]) -> None:
-        self._policy, self.counts = policy, counts
+    def __init__(self, policy: Policy, counts: Counter[str], on_bug: OnBug = uncared) -> None:
+        self._policy, self.counts, self._on_bug = policy, counts, on_bug
         self._caught_up_n = 0  # up to which episode `catch_up` has looked
         self._seen_n = 0  # up to which number of the feed there is nothing else to take in
 
@@ -126,6 +128,7 @@ class Intake:
                 if cause_of(error) != "item":
                     raise
                 self.counts["desk.refused"] += 1
+                self._on_bug(WORK, error)
 
     def _take_apart(
         self, db: sa.Connection, ids: Sequence[str], now_ns: int, closes_before_ns: int
@@ -174,8 +177,9 @@ class Intake:
             for row in rows:
                 try:
                     found.append((row, facts_of(row.id, row.body, deciding.get(row.id, row.body))))
-                except (msgspec.MsgspecError, ValueError):
+                except (msgspec.MsgspecError, ValueError) as error:
                     self.counts["desk.unreadable"] += 1
+                    self._on_bug(WORK, error)
         return found
 
     def _add(self, board: Board, facts: Facts, shelves: Sequence[Row], now_ns: int, is_old: bool) -> None:

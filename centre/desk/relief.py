@@ -29,7 +29,7 @@ def is_due(db: sa.Connection) -> bool:
 
 
 def relieve(db: sa.Connection, found: list[Change], policy: Policy, now_ns: int) -> bool:
-    """End their shifts; what they had not closed is new again, with its whole time.
+    """End their shifts; what they had not closed is new again, with its whole time unless it is shelved.
 
     Return whether there is more of it.
     """
@@ -47,7 +47,8 @@ def relieve(db: sa.Connection, found: list[Change], policy: Policy, now_ns: int)
         n = append(db, Act(now_ns, None, "hand_back", row["id"], {"text": row["assigned"]}))
         board.change(
             row["id"], assigned=None, by_user=None, state="new", since_ns=now_ns, acknowledged_ns=None,
-            deadline_ns=policy.acknowledge_by(row["priority"], now_ns), escalated=0, version=n,
+            deadline_ns=None if row["shelf"] is not None else policy.acknowledge_by(row["priority"], now_ns),
+            escalated=0, version=n,
         )  # fmt: skip
     board.flush()
     return len(ids) == AT_ONCE

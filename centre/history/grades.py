@@ -5,25 +5,30 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from centre.search.query import Cursor, beyond
 from centre.search.tables import EPISODE_KEY
 from centre.store import VERSION
 from geofence.violation import GRADES
 
-LISTED_MAX = 2_000  # episodes of one answer: as many as a page holds
+LISTED_MAX = 2_000  # episodes of one answer
 RANGE_NS_MAX = 8 * 86_400 * 10**9  # more than a history that is kept for a week
 
 
-def grades(db: sa.Connection, from_ns: int, to_ns: int) -> dict[str, Any]:
+def grades(db: sa.Connection, from_ns: int, to_ns: int, before: Cursor | None = None) -> dict[str, Any]:
     """Return the steps of each episode that lasted at some moment of a time, the newest start first.
 
+    before : `next` of the page before this one
     A step is a grade and the time of its decision, by the clock of the RSU. The last version of an ended
     episode has no grade that means anything, and is no step.
     """
     lasted = (EPISODE_KEY.c.start_ns <= to_ns) & (EPISODE_KEY.c.open | (EPISODE_KEY.c.end_ns >= from_ns))
-    query = sa.select(EPISODE_KEY.c.id, EPISODE_KEY.c.open).where(lasted)
+    query = sa.select(EPISODE_KEY.c.id, EPISODE_KEY.c.start_ns, EPISODE_KEY.c.open).where(lasted)
+    if before is not None:
+        query = query.where(beyond(before, newer=False))
     order = (EPISODE_KEY.c.start_ns.desc(), EPISODE_KEY.c.id.desc())
     found = db.execute(query.order_by(*order).limit(LISTED_MAX + 1)).all()
-    is_open = {row.id: row.open for row in found[:LISTED_MAX]}
+    listed = found[:LISTED_MAX]
+    is_open = {row.id: row.open for row in listed}
     steps: dict[str, list[list[str]]] = {}
     rows = sa.select(VERSION.c.id, VERSION.c.detected_ns, VERSION.c.grade).where(VERSION.c.id.in_(is_open))
     at = (VERSION.c.id, VERSION.c.hop, VERSION.c.version, VERSION.c.esn)
@@ -36,6 +41,6 @@ def grades(db: sa.Connection, from_ns: int, to_ns: int) -> dict[str, Any]:
             for grade, same in groupby(graded, key=lambda row: row.grade)
         ]
     return {
-        "more": len(found) > LISTED_MAX,
+        "next": str(Cursor(listed[-1].start_ns, listed[-1].id)) if len(found) > len(listed) else None,
         "items": [{"id": each, "steps": steps[each]} for each in is_open if each in steps],
     }

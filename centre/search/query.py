@@ -78,10 +78,10 @@ def search(db: sa.Connection, wanted: Search) -> Found:
     page = sa.select(KEY.start_ns, KEY.id).where(*where)
     turned_back = wanted.after is not None
     if wanted.after is not None:
-        page = page.where(_beyond(wanted.after, newer=True)).order_by(KEY.start_ns, KEY.id)
+        page = page.where(beyond(wanted.after, newer=True)).order_by(KEY.start_ns, KEY.id)
     else:
         if wanted.before is not None:
-            page = page.where(_beyond(wanted.before, newer=False))
+            page = page.where(beyond(wanted.before, newer=False))
         page = page.order_by(KEY.start_ns.desc(), KEY.id.desc())
     rows = [Cursor(row.start_ns, row.id) for row in db.execute(page.limit(wanted.limit + 1)).all()]
     has_more, rows = len(rows) > wanted.limit, rows[: wanted.limit]
@@ -98,7 +98,7 @@ def search(db: sa.Connection, wanted: Search) -> Found:
     )  # fmt: skip
 
 
-def _beyond(at: Cursor, *, newer: bool) -> sa.ColumnElement[bool]:
+def beyond(at: Cursor, *, newer: bool) -> sa.ColumnElement[bool]:
     """Return what lies beyond a cursor; the first comparison alone lets the index be used."""
     if newer:
         return (KEY.start_ns >= at.start_ns) & ((KEY.start_ns > at.start_ns) | (KEY.id > at.id))

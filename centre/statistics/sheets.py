@@ -1,18 +1,14 @@
 """Statistics and reports as tables for people: CSV and XLSX. Pure but for the library that writes XLSX."""
 
-import csv
 import io
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
+from centre.csv_text import BOM, Cell, csv_text
 from centre.statistics.figures import ZONE_NS
 
 Lang = Literal["zh", "en"]
-Cell = str | int | float | None
-BOM = "\ufeff"  # by which Excel reads UTF-8
-# how a spreadsheet knows a formula; a cell that begins so is made text by an apostrophe
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _HEADS: dict[str, tuple[str, str]] = {
     "rule": ("规则", "Rule"), "km": ("公里", "km"), "hour": ("时", "Hour"), "carrier": ("承运人", "Carrier"),
     "violations": ("违规", "Violations"), "false": ("误报", "False"), "n": ("样本数 n", "n"),
@@ -96,23 +92,12 @@ def stamp_text(stamp_ns: int) -> str:
 
 def csv_bytes(found: Sequence[Sheet]) -> bytes:
     """Return tables one below the other as CSV that spreadsheets read, with nothing in it that they run."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    for i, sheet in enumerate(found):
-        if i:
-            writer.writerow(())
-        if len(found) > 1:
-            writer.writerow((_harmless(sheet.title),))
-        writer.writerow([_harmless(name) for name in sheet.columns])
-        writer.writerows([_harmless(cell) for cell in row] for row in sheet.rows)
-    return (BOM + out.getvalue()).encode()
-
-
-def _harmless(cell: Cell) -> Cell:
-    """Return a cell that no spreadsheet runs; numbers stay numbers."""
-    if isinstance(cell, str) and cell.startswith(FORMULA):
-        return f"'{cell}"
-    return cell
+    rows: list[Sequence[Cell]] = []
+    for sheet in found:
+        rows += [()] if rows else []
+        rows += [(sheet.title,)] if len(found) > 1 else []
+        rows += [sheet.columns, *sheet.rows]
+    return (BOM + csv_text(rows)).encode()
 
 
 def xlsx_bytes(found: Sequence[Sheet]) -> bytes:

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import json
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -15,15 +17,19 @@ from centre.beside import Beside, Bugs
 from centre.desk import keeping, timing
 from centre.desk.figures import DeskFigures
 from centre.desk.intake import Intake
+from centre.desk.policy import Policy
+from centre.desk.reading import Facts
 from centre.desk.watching import Watching
 from centre.desk_tables import HANDLING
 from centre.evidence import store as evidence_store
 from centre.faults import NotWrittenError
 from centre.statistics.sampler import Sampler
 from centre.store import open_database
+from centre.views import violations
 from centre.violation_writer import ViolationWriter
 from centre.writer import Writer
 from edge import log
+from edge.figures import merged
 from tests.support.centre_samples import episode_id, violation
 from tests.support.ledger_databases import started
 from tests.support.serving_centre import Running, running
@@ -125,6 +131,65 @@ async def test_an_alarm_whose_latency_can_not_be_noted_is_shown(
                 seen = await anext(data["id"] async for _, name, data in stream if name == "violation")
         assert seen == episode_id(1)
         assert centre.app.beside.bugs.counts["bug.event.violation"] >= 1
+
+
+async def test_an_alarm_or_a_row_that_fails_alone_is_logged_once_and_named(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The others get their rows and are shown; the banner names the work, the log the line of code."""
+    rank, episode = Policy.rank, violations.episode
+
+    def rank_others(policy: Policy, facts: Facts) -> Any:
+        return broken() if facts.id == episode_id(2) else rank(policy, facts)
+
+    def show_others(row: Any, *more: Any) -> Any:
+        return broken() if row.at_id == episode_id(3) else episode(row, *more)
+
+    monkeypatch.setattr(Policy, "rank", rank_others)
+    monkeypatch.setattr(violations, "episode", show_others)
+    async with running(tmp_path) as centre:
+        counts = centre.app.beside.bugs.counts
+        for seq in (1, 2, 3, 4):
+            centre.send(seq, violation(seq))
+        await until(lambda: rows_of(centre) == sorted(episode_id(n) for n in (1, 3, 4)))
+        await until(lambda: counts["bug.desk.intake"] >= 1)
+        for _ in range(2):
+            shown = (await centre.get("/api/violations"))["items"]
+            assert {each["id"] for each in shown} == {episode_id(n) for n in (1, 2, 4)}
+        assert counts["bug.list"] >= 2
+        counted = (await centre.get("/api/counts"))["centre"]
+        assert counted["desk.refused"] == counted["bug.desk.intake"]
+        assert counted["row.unreadable"] == counted["bug.list"]
+        summary = await centre.get("/api/summary")
+        (line,) = (each for each in summary["warnings"] if each["kind"] == "work_fails")
+        assert set(line["parts"]) == {"desk.intake", "list"}
+    lines = bugs_in(capsys)
+    assert sorted(line["reason"].split()[0] for line in lines) == ["desk.intake", "list"], "each once"
+    assert all("in broken" in line["exception"] for line in lines)
+
+
+def test_errors_are_counted_by_many_threads_and_read_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beside, "PLACES_MAX", 0)  # the log is no part of it
+    kept, n_threads, n_works = Beside(log.setup(part="test")), 4, 4_000
+
+    def note() -> None:
+        for n in range(n_works):
+            kept.note(f"work{n}", ValueError(n))
+
+    threads = [Thread(target=note) for _ in range(n_threads)]
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            assert len(kept.failing) <= n_works
+            assert sum(merged(kept.bugs.counts).values()) <= n_threads * n_works
+    finally:
+        sys.setswitchinterval(interval_s)
+        for thread in threads:
+            thread.join()
+    assert merged(kept.bugs.counts) == {f"bug.work{n}": n_threads for n in range(n_works)}
 
 
 @contextlib.asynccontextmanager

@@ -177,6 +177,30 @@ def test_who_may_no_longer_handle_alarms_is_off_duty_and_hands_them_back(desk):
     assert desk.one(other)["state"] == "new"
 
 
+def test_an_alarm_that_is_handed_back_stays_on_its_shelf_without_a_deadline(desk):
+    with desk.at.engine.begin() as db:
+        db.execute(sa.insert(ACCOUNT), [account("wang")])
+    alarm = desk.send(1)
+    desk.act(alarm, "handle", WANG)
+    desk.dead.add("RSU001")
+    desk.act(alarm, "end", ZHAO, reason="patrol_informed")
+    desk.send(1, version=2, phase="update")  # its RSU is back, and the violation lasts: it is new again
+    shelf = put(desk, esn="RSU001")
+    held = desk.one(alarm)
+    assert (held["shelf"], held["assigned"], held["deadline_ns"]) == (shelf["n"], "wang", None)
+    with desk.at.engine.begin() as db:
+        db.execute(sa.update(ACCOUNT).where(ACCOUNT.c.name == "wang").values(disabled=True))
+    desk.run(lambda db, found: relief.relieve(db, found, desk.policy, desk.at.now_ns))
+    back = desk.one(alarm)
+    assert (back["state"], back["assigned"]) == ("new", None)
+    assert (back["shelf"], back["deadline_ns"]) == (shelf["n"], None)
+    desk.wait(1_200.0)
+    assert desk.one(alarm)["escalated"] == 0, "a shelf has no deadlines"
+    desk.wait(3_600.0)
+    assert desk.one(alarm)["shelf"] is None
+    assert int(desk.one(alarm)["deadline_ns"]) > 0, "its time begins when the shelf ends"
+
+
 def test_a_shelf_can_be_ended_early_once(desk):
     alarm = desk.send(1)
     made = put(desk, plate="辽L·A0001")

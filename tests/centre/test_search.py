@@ -239,19 +239,22 @@ def test_a_replay_gets_the_grade_of_each_moment(engine: sa.Engine, monkeypatch: 
     centre.commit(payload(10, *(sent(n, grade) for n, grade in enumerate(grades_of, 1))))
     centre.send(7, violation(2))  # open: it lasts since T0
 
-    def asked(from_ns: int, to_ns: int) -> dict[str, Any]:
-        answer: dict[str, Any] = centre.reader.read(grades, from_ns, to_ns)
+    def asked(from_ns: int, to_ns: int, before: Cursor | None = None) -> dict[str, Any]:
+        answer: dict[str, Any] = centre.reader.read(grades, from_ns, to_ns, before)
         return answer
 
     steps = [(1, "notice"), (2, "warning"), (4, "violation"), (5, "warning")]
     first = {"id": episode_id(1), "steps": [[str(began_ns + n * 1_000 * MS), grade] for n, grade in steps]}
-    assert asked(began_ns + 5_000 * MS, T0_NS - 1) == {"more": False, "items": [first]}
+    assert asked(began_ns + 5_000 * MS, T0_NS - 1) == {"next": None, "items": [first]}
     whole = asked(0, T0_NS + HOUR_NS)
     assert [each["id"] for each in whole["items"]] == [episode_id(2), episode_id(1)]
     assert [each["id"] for each in asked(T0_NS + HOUR_NS, T0_NS + 2 * HOUR_NS)["items"]] == [episode_id(2)]
     assert asked(0, began_ns - 1)["items"] == []
     monkeypatch.setattr("centre.history.grades.LISTED_MAX", 1)
-    assert asked(0, T0_NS + HOUR_NS) == {"more": True, "items": whole["items"][:1]}
+    paged = asked(0, T0_NS + HOUR_NS)
+    assert paged["items"] == whole["items"][:1]
+    rest = asked(0, T0_NS + HOUR_NS, cursor_of(paged["next"]))
+    assert rest == {"next": None, "items": whole["items"][1:]}, "each episode is on one page"
 
 
 def test_an_older_database_is_filled_in_parts_and_what_came_meanwhile_stays(engine: sa.Engine) -> None:

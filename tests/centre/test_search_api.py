@@ -68,7 +68,10 @@ async def test_grades_are_asked_for_a_bounded_time(tmp_path: Path) -> None:
     async with running(tmp_path) as centre, asyncio.timeout(TEST_S):
         assert (await centre.get("/api/vehicles?limit=1"))["n"] >= 0
         assert (await centre.http.get("/api/vehicles?limit=501")).status_code == 400
-        assert await centre.get("/api/grades?from_ns=1&to_ns=2") == {"items": [], "more": False}
+        assert await centre.get("/api/grades?from_ns=1&to_ns=2") == {"items": [], "next": None}
+        assert await centre.get("/api/grades?from_ns=1&to_ns=2&before=2_x") == {"items": [], "next": None}
+        answer = await centre.http.get("/api/grades?from_ns=1&to_ns=2&before=x")
+        assert (answer.status_code, "before" in answer.text) == (400, True)
         days_9 = 9 * 86_400 * 10**9
         for wrong in ("from_ns=1", "from_ns=2&to_ns=1", "from_ns=x&to_ns=2", f"from_ns=0&to_ns={days_9}"):
             answer = await centre.http.get(f"/api/grades?{wrong}")

@@ -1,10 +1,13 @@
 """Accounts in a real browser: the first administrator, a refused operator, an auditor who only reads."""
 
+import csv
 import re
 
 import pytest
+import sqlalchemy as sa
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from centre.audit.tables import AUDIT
 from tests.support.page_feed import PATIENCE_MS, wait_for
 from tests.support.signed_in import PASSWORD, add_accounts
 from tests.support.stage import Stage
@@ -110,11 +113,26 @@ def test_an_auditor_reads_the_log_and_can_change_nothing(browser: Browser, stage
     acts = page.get_by_test_id("act")
     expect(acts.first).to_contain_text("signed in", timeout=PATIENCE_MS)
     expect(acts).to_have_count(4)  # the desk's beginning is one
+    expect(page.get_by_test_id("chain")).to_contain_text("whole up to row 4", timeout=PATIENCE_MS)
     page.fill("#audit [name=act]", "user_add")
     page.keyboard.press("Enter")
     expect(acts).to_have_count(2, timeout=PATIENCE_MS)
+    assert page.evaluate("location.hash") == "#audit?act=user_add"
+    with page.expect_download() as saved:
+        page.get_by_test_id("export-acts").click()
+    rows = list(csv.reader(saved.value.path().read_text("utf-8-sig").splitlines()))
+    assert saved.value.suggested_filename == "acts-to-4.csv"
+    assert [row[rows[0].index("act")] for row in rows[1:]] == ["user_add"] * 2
+    assert {len(row[rows[0].index("sha256")]) for row in rows[1:]} == {64}
+    page.reload()
+    expect(acts).to_have_count(2, timeout=PATIENCE_MS)
+    expect(page.locator("#audit [name=act]")).to_have_value("user_add")
+    page.get_by_role("button", name="Clear").click()
+    expect(acts).to_have_count(4, timeout=PATIENCE_MS)
+    with stage.engine.begin() as db:
+        db.execute(sa.update(AUDIT).where(AUDIT.c.n == 2).values(subject="somebody else"))
     page.get_by_role("button", name="Check the log").click()
-    expect(page.get_by_test_id("chain")).to_contain_text("whole up to row 4", timeout=PATIENCE_MS)
+    expect(page.get_by_test_id("chain")).to_contain_text("▲ Row 2 of the log", timeout=PATIENCE_MS)
     assert page.evaluate(POST, "/api/users") == 403
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
     page.get_by_test_id("who").get_by_role("button").click()

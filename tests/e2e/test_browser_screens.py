@@ -3,6 +3,7 @@
 A picture of each stays in `runs/screens`, for people who want to look.
 """
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
+from playwright.sync_api import TimeoutError as NotYet
 
 from tests.conftest import RUNS
 from tests.support.page_feed import PATIENCE_MS, wait_for
@@ -102,6 +104,26 @@ def test_each_screen_is_whole_in_its_language(
             found[screen.name] = wrong
         page.screenshot(path=PICTURES / f"{screen.name}-{lang}-{theme}.png")
     assert found == {}
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_header_and_footer_are_whole_at_each_width(page: Page, at: Filled, lang: str) -> None:
+    """Boxes without room drop whole; the buttons and who is signed in always stay."""
+    show(page, at, ROAD[0])
+    look(page, lang, "dark")
+    try:
+        for width in (1601, 1920, 1280):
+            page.set_viewport_size({"width": width, "height": 800})
+            wait_for(page, f"document.querySelector('header').clientWidth === {width}")
+            with contextlib.suppress(NotYet):  # it is drawn for the new width within some frames
+                wait_for(page, f"({CUT})().length === 0", 8.0)
+            assert page.evaluate(CUT) == [], width
+            right = page.evaluate("document.querySelector('header .who').getBoundingClientRect().right")
+            assert right <= width
+            for there in ("link", "waiting", "sound"):
+                assert page.get_by_test_id(there).bounding_box()["y"] < 40, (width, there)
+    finally:
+        page.set_viewport_size({"width": 1280, "height": 800})
 
 
 @pytest.mark.parametrize(("lang", "theme"), [("zh", "dark"), ("en", "light")])

@@ -1,9 +1,11 @@
 """Search, pages of vehicles and RSUs, and statistics in a real browser: a centre on a stage, no demo."""
 
 import io
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import openpyxl
@@ -148,3 +150,32 @@ def test_a_plate_of_the_list_opens_its_vehicle_beside_the_alarms(stage: Stage, p
     wait_for(page, f"location.hash === '#v={found.id}'")  # the alarms stay, and the row is chosen
     listed = stage.get("/api/vehicles?name=a0042")
     assert [each["driver"] for each in listed["items"]] == ["王师傅"]
+
+
+def test_an_rsu_with_a_camera_opens_it_from_its_row_and_from_the_card(stage: Stage, page: Page) -> None:
+    """In a window of its own, which learns nothing of this page; a click opens no details of the row."""
+    page.context.route("https://cameras.example/**", lambda route: route.fulfill(body="a camera"))
+    found = stage.violation(7, "RSU21", vehicle=VEHICLE)
+    stage.send(found)
+    page.goto(stage.url + f"?lang=en#v={found.id}")
+    wait_for(page, "document.documentElement.dataset.link === 'live'")
+    link = page.locator("#rsu").get_by_role("link", name=re.compile("^camera RSU", re.IGNORECASE))
+    link.wait_for()
+    assert link.count() == 1, "the other RSUs have none"
+    assert link.inner_text() == "◉"
+    before_s = time.time()
+    with page.context.expect_page() as opened:
+        link.click()
+    at = urlsplit(opened.value.url)
+    asked = parse_qs(at.query, keep_blank_values=True)
+    assert (at.hostname, at.path, asked["plate"]) == ("cameras.example", "/RSU21", [""])
+    assert int(asked["at"][0]) % 60 == 0, "the link stays the same under a click"
+    assert before_s - 120.0 < int(asked["at"][0]) <= time.time()
+    assert opened.value.evaluate("[document.referrer, window.opener]") == ["", None]
+    opened.value.close()
+    assert page.locator("#rsu td.more").count() == 0
+    with page.context.expect_page() as opened:
+        page.locator("#card a[href^='https://cameras.example']").click()
+    asked = parse_qs(urlsplit(opened.value.url).query)
+    assert asked["plate"] == ["辽L·A0042"]
+    opened.value.close()

@@ -12,6 +12,7 @@ from geofence.map.frames import SiteFrame
 ORIGIN = (122.0, 41.0)
 LENGTH_M, STEP_M, LANE_M, MEDIAN_M = 9_000.0, 25.0, 3.75, 2.0
 RSU_EVERY_M = 1_000.0
+CAMERA = "https://cameras.example/{esn}?at={stamp_s}&plate={plate}"  # of the second RSU alone
 FIRST_M = 20_000.0  # the station at which the axis begins
 LANES = (  # name, direction, offsets of its left and right boundary from the axis in driving direction
     ("north-hazmat", -1, 0, ["hazmat"]),
@@ -83,6 +84,7 @@ def _config(broker: str, http: str, database: Path, first_m: float) -> str:
         lon, lat = line[int((i + 0.5) * RSU_EVERY_M / STEP_M)]
         text += f'[[rsu]]\nesn = "RSU{20 + i}"\nlon_deg = {lon}\nlat_deg = {lat}\n'
         text += f"stretch_m = [{low}, {low + RSU_EVERY_M}]\n"
+        text += f'camera = "{CAMERA}"\n' if i == 1 else ""
         text += f'[[rsu.radar]]\nid = "R{20 + i}"\ninput = "udp://127.0.0.1:{17_000 + i}"\naccepted = true\n'
         text += f"lon_deg = {lon}\nlat_deg = {lat}\nheight_m = 6.0\nheading_deg = 90.0\nrange_m_max = 250.0\n"
         text += "fov_deg = 120.0\nsigma_range_m = 0.25\nsigma_azimuth_deg = 0.3\nsigma_range_rate_mps = 0.1\n"

@@ -1,19 +1,22 @@
 """What a script sees of a page as a person does: words that are cut, too small, or of the other language."""
 
-# words that end at a rim: an element's own, or that of what it lies in; a list that scrolls has none
+# words that end at a rim: an element's own, whether it or what it lies in cuts them, or that of what it lies
+# in; a list that scrolls has none
 CUT = """() => [...document.querySelectorAll("body *")].flatMap((el) => {
   const text = [...el.childNodes].filter((x) => x.nodeType === 3).map((x) => x.data.trim()).join("");
   const box = el.getBoundingClientRect();
   // a carrier's name has any length; the UN number before it shows in any case
   const apart = "svg, .un, .hidden, .maplibregl-map";
   if (text === "" || box.width + box.height === 0 || el.closest(apart)) return [];
+  const drops = el.closest(".drops"); // where boxes that have no room drop whole, the least needed first
+  if (drops !== null && box.top >= drops.getBoundingClientRect().bottom - 1) return [];
+  if (el.clientWidth > 0 && el.scrollWidth > el.clientWidth) return [text + " in itself"]; // 0: a line
   const px = 3 * el.currentCSSZoom; // a line's box may be lower than its letters' box
   for (let at = el; at !== document.body; at = at.parentElement) {
     const style = getComputedStyle(at), rim = at.getBoundingClientRect();
     const where = ` in ${at.id || at.className || at.tagName}`;
-    const sideways = box.right > rim.right + px || box.left < rim.left - px;
-    const cut = at === el ? el.scrollWidth > el.clientWidth + 1 : sideways;
-    if (style.overflowX !== "visible" && cut) return [text + where];
+    const sideways = box.right > rim.right + 1 || box.left < rim.left - 1;
+    if (style.overflowX !== "visible" && at !== el && sideways) return [text + where];
     const below = box.bottom > rim.bottom + px || box.top < rim.top - px;
     if (style.overflowY === "hidden" && at !== el && below) return [text + " below" + where];
     if (style.overflowY === "auto") return [];

@@ -30,6 +30,7 @@ ROWS = (
     Row("POST", "/api/users", "accounts"),
     Row("PATCH", "/api/users/{name:str}", "accounts", "/api/users/nobody"),
     Row("GET", "/api/audit", "audit"),
+    Row("GET", "/api/audit/export", "audit"),
     Row("GET", "/api/audit/check", "audit"),
     Row("GET", "/api/violations", "look"),
     Row("GET", "/api/violations/{violation_id:str}", "look", "/api/violations/x"),

@@ -31,11 +31,11 @@ function countVehicles(state: State): { trucks: number; others: number } {
 }
 
 const HEADER =
-  `<div class="site"></div><div></div><div data-testid="link"></div><div data-testid="waiting"></div>
-  <div class="wide" data-testid="open"></div>
-  <div data-testid="trucks"></div><div class="wide"></div><div></div><div class="mid"></div><div class="wide"></div>
+  `<div class="site"></div><div class="drops"><div></div><div data-testid="link"></div><div data-testid="waiting"></div>
+  <div></div><div data-testid="trucks"></div><div class="wide" data-testid="open"></div><div class="mid"></div>
+  <div class="wide"></div><div class="wide"></div></div>
   <div class="soundbox"><button type="button" class="boxed" data-do="sound" data-testid="sound"></button></div>
-  <div class="wide"><button type="button" class="boxed" data-do="shift" data-testid="duty"></button></div><div class="grow"></div>
+  <div class="wide"><button type="button" class="boxed" data-do="shift" data-testid="duty"></button></div>
   <div class="ctl"><button type="button" data-do="mute" data-testid="mute"></button><button type="button" data-do="search"></button>
   <button type="button" data-do="board"></button><button type="button" data-do="lang"></button>
   <button type="button" data-do="theme"></button></div><div class="who" data-testid="who"></div>`;
@@ -60,18 +60,17 @@ export function drawHeader(el: HTMLElement, state: State, ring: Pick<Ring, "curr
   const title =
     `<h1 class="title">${escape(site === null ? "petroroad" : pick(site.title.zh, site.title.en))}</h1>`
       + `<span class="k">${site === null ? "" : kind}</span>`;
-  const boxes = [
-    title,
+  const boxes = [ // what is needed least comes last: it drops first where there is no room
     Number.isNaN(state.replayMs)
       ? `<span class="k">${date(now)} ${day} · UTC+8</span><span class="clock" data-testid="clock">${clock(now)}</span>`
       : replayedClock(state.replayMs, now),
     box(t("link"), connectionHtml(state)),
     box(t("unacked"), num(waitingHtml(state))),
-    box(t("openN"), num(String(open.all))),
-    box(t("trucks"), num(seen === null ? "—" : String(seen.trucks))),
-    box(t("others"), num(seen === null ? "—" : String(seen.others))),
     box(t("rsuOnline"), num(`${rsus.filter((x) => x.state === "online" && !x.stale).length}<small>/${rsus.length}</small>`)),
+    box(t("trucks"), num(seen === null ? "—" : String(seen.trucks))),
+    box(t("openN"), num(String(open.all))),
     box(t("judgeable"), num(site === null ? "—" : `${((judgeableM(site, state.hatches) / length) * 100).toFixed(1)} %`)),
+    box(t("others"), num(seen === null ? "—" : String(seen.others))),
     box(
       t("latency99"),
       num(
@@ -80,7 +79,9 @@ export function drawHeader(el: HTMLElement, state: State, ring: Pick<Ring, "curr
       ),
     ),
   ];
-  boxes.forEach((html, i) => set(el.children[i]!, html));
+  set(el.querySelector(".site")!, title);
+  const shown = el.querySelector(".drops")!.children;
+  boxes.forEach((html, i) => set(shown[i]!, html));
   const sound = ring.current;
   set(el.querySelector('[data-do="sound"]')!, box(t("sound"), soundHtml(sound, ring.mutedMs)));
   set(el.querySelector('[data-do="shift"]')!, box(t("duty"), dutyHtml(state)));

@@ -2,7 +2,7 @@
 
 import "./style.css";
 import "./desk/desk.css";
-import { Audit } from "./accounts/audit.ts";
+import { Audit, AUDIT_HASH } from "./accounts/audit.ts";
 import { Session } from "./accounts/session.ts";
 import { Users } from "./accounts/users.ts";
 import "./access/wall.css";
@@ -108,7 +108,8 @@ const road = new Screen([
 ], $("main"));
 const board = new Screen([new Board($("#journeys"))], $("#journeys"));
 const users = new Screen([new Users($("#users"))], $("#users"));
-const audit = new Screen([new Audit($("#audit"))], $("#audit"));
+const acts = new Audit($("#audit"));
+const audit = new Screen([acts], $("#audit"));
 // a new screen: its element in index.html, its views here, its route below
 const look = new Look($("#look"));
 const looking = new Screen([look], $("#look"));
@@ -232,7 +233,13 @@ const router = new Router([
   { hash: /^#shift$/, open: () => leaveRoad(shift) },
   { hash: /^#journeys$/, open: () => leaveRoad(board) },
   { hash: /^#users$/, open: () => leaveRoad(users) },
-  { hash: /^#audit$/, open: () => leaveRoad(audit) },
+  {
+    hash: AUDIT_HASH,
+    open: (address) => {
+      acts.open(address);
+      leaveRoad(audit);
+    },
+  },
   { hash: /^#(t=\d+(?:&v=[\w-]+)?)$/, open: (link) => [screens.show(road), replay.follow(link)] },
   {
     hash: LOOK_HASH,

@@ -38,13 +38,14 @@ export function cellsHtml(state: State, episode: Episode, folded = false): strin
   const most = maxOf(episode, live);
   const now = episode.open && !isReturning(episode, live);
   const grade = shownGrade(episode);
+  const place = placeOf(state, episode, live);
   const chip = chipHtml(state, episode.id, handling, episode);
   const startMs = ms(episode.start_ns);
   const filled = isAlarm(episode) && handling.state === "new" && handling.shelf === null;
   return [
     `<div>${markSvg(grade, isAlarm(episode) ? 7 : 6, filled, priorityDigit(handling))}${name(`${grade}S`)}</div><i>${clock(startMs)}</i>`,
     `${plateHtml(episode, plate)}<i title="${escape(goodsText(vehicle?.un))}">${escape(un)}</i>`,
-    `<span class="rl">${escape(ruleName(episode.rule))}</span><i>${placeOf(state, episode, live)}</i>`,
+    `<span class="rl">${escape(ruleName(episode.rule))}</span><i title="${place}">${place}</i>`,
     `<span class="a">${withUnit(depth)}</span><i>${depth === "—" || most === "" ? "&nbsp;" : now ? `${t("max")} ${most}` : t("max")}</i>`,
     `<span class="a">${withUnit(lastedOf(episode))}</span><i>${probabilityOf(episode, live)}</i>`,
     `<div class="when">${chip}<span class="a">${briefAge((state.nowMs() - startMs) / 1_000)}</span></div>`

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { detailsOf, queryOf, subjectWord } from "../src/accounts/audit.ts";
+import { detailsOf, filterOf, queryOf, subjectWord } from "../src/accounts/audit.ts";
 import { failureText } from "../src/accounts/form.ts";
 import { Refused } from "../src/api.ts";
 import type { DeskSettings } from "../src/desk/model.ts";
@@ -9,10 +9,12 @@ import { State } from "../src/state.ts";
 import { setLang } from "../src/words.ts";
 
 test("the log's filters narrow by what is given, times in the road's own zone", () => {
-  assert.equal(queryOf({}, null), "limit=100");
-  assert.equal(queryOf({ user: " wang ", act: "", subject: "v1" }, 7), "limit=100&user=wang&subject=v1&before=7");
-  assert.equal(queryOf({ from: "2026-11-30T08:00:00" }, null), `limit=100&from_ns=${Date.UTC(2026, 10, 30)}000000`);
-  assert.equal(queryOf({ to: "no time" }, null), "limit=100");
+  const query = (words: string): string => queryOf(new URLSearchParams(words));
+  assert.equal(query(""), "limit=100");
+  assert.equal(query("user=%20wang%20&act=&subject=v1&before=7"), "user=wang&subject=v1&limit=100&before=7");
+  assert.equal(query("from=2026-11-30T08:00:00"), `from_ns=${Date.UTC(2026, 10, 30)}000000&limit=100`);
+  assert.equal(query("to=no+time&before=x&other=1"), "limit=100");
+  assert.equal(filterOf(new URLSearchParams("user=wang&before=7")).toString(), "user=wang", "a file has all pages");
 });
 
 test("an account has any name, also one that each object of the language knows", () => {

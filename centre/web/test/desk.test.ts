@@ -9,6 +9,7 @@ import { exerciseBanner, exerciseHindrance, exerciseHtml } from "../src/desk/exe
 import { grouped } from "../src/desk/groups.ts";
 import { ACTS, hindrance, nextAct, untouched } from "../src/desk/model.ts";
 import type { Act, Circumstances, DeskState, Handling } from "../src/desk/model.ts";
+import { sheetCsv, sheetHtml } from "../src/desk/sheet.ts";
 import { scopesOf } from "../src/desk/shelving.ts";
 import { arrange } from "../src/order.ts";
 import { State } from "../src/state.ts";
@@ -219,4 +220,18 @@ test("an exercise is begun and ended by an instructor only, and is marked before
   assert.match(exerciseBanner(state), /EXERCISE<\/b>: a &#60;wreck&#62; · wang · until \d\d:/);
   state.connection = "disconnected";
   assert.equal(exerciseHindrance(state, "end"), "noLink");
+});
+
+test("the sheet names who has an alarm: not who only corrected one, nobody for what is shelved, which waits for nobody", () => {
+  setLang("en");
+  const state = deskOf(episode("a", 1), episode("b", 2), episode("c", 3), episode("d", 4));
+  const sheet = {
+    since_ns: "1000000000", now_ns: "2000000000", acknowledged: [handled("c", "acknowledged", { user: "wang" })],
+    new: [handled("a", "new", { user: "ola", plate: "X1" }), handled("b", "new", { shelf: 7 })],
+    handled: [handled("d", "handled", { user: "ola", assigned: "li" })], escalated: [], closed: [], notes: [], shelves: [], losses: [],
+    shift: { on_duty: [], last: null }, health: {},
+  };
+  const rows = sheetCsv(sheet, state).split("\r\n").slice(2, 6).map((line) => line.split(",").slice(5, 7));
+  assert.deepEqual(rows, [["Not acked", "—"], ["shelved (no. 7)", "—"], ["Acked", "wang"], ["In hand", "li"]]);
+  assert.match(sheetHtml(sheet, state), /Unacknowledged <b>1<\/b> · Shelved <b>1<\/b> · In hand <b>1<\/b>/);
 });

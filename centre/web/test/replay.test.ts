@@ -8,6 +8,7 @@ import { readAnswer } from "../src/replay/answer.ts";
 import type { Answer } from "../src/replay/answer.ts";
 import { Film } from "../src/replay/film.ts";
 import { Grades, lasts } from "../src/replay/grades.ts";
+import type { GradesBody } from "../src/replay/grades.ts";
 import { Past } from "../src/replay/past.ts";
 import { Projector } from "../src/replay/projector.ts";
 import { Fleet } from "../src/fleet.ts";
@@ -100,7 +101,7 @@ test("an episode is open from its start to its end, with the grade of the moment
   };
   assert.deepEqual([at(-1), at(1)], [[], [true, "violation", "violation"]]); // not known: never less than it was
   const steps = [[500, "notice"], [2_000, "warning"], [4_000, "violation"], [6_000, "warning"]] as const;
-  grades.add({ items: [{ id: "a", steps: steps.map(([dt, grade]) => [`${T0 + dt}000000`, grade] as const) }] });
+  grades.add({ next: null, items: [{ id: "a", steps: steps.map(([dt, grade]) => [`${T0 + dt}000000`, grade] as const) }] });
   assert.deepEqual([at(0), at(3), at(5), at(7)], [
     [true, "notice", "notice"], [true, "warning", "warning"], [true, "violation", "violation"], [true, "warning", "violation"],
   ]);
@@ -109,6 +110,28 @@ test("an episode is open from its start to its end, with the grade of the moment
   const marks = (all: boolean): unknown[] => grades.marks(episode, all).map((x) => [x.atMs - T0, x.grade]);
   assert.deepEqual(marks(false), [[2_000, "warning"], [4_000, "violation"]]);
   assert.deepEqual(marks(true), [[0, "notice"], [2_000, "warning"], [4_000, "violation"]]);
+});
+
+test("grades are read page after page, and beyond the last page that is kept the bar can say from when on they are", async () => {
+  const grades = new Grades();
+  const asked: (string | null)[] = [];
+  const pageOf = (n: number, next: string | null): GradesBody => ({ next, items: [{ id: `e${n}`, steps: [[`${T0}000000`, "notice"]] }] });
+  const three = async (before: string | null): Promise<GradesBody> => {
+    asked.push(before);
+    return pageOf(asked.length, asked.length < 3 ? `${T0 - asked.length * 1_000}000000_e${asked.length}` : null);
+  };
+  assert.equal(await grades.read(three), true);
+  assert.deepEqual(asked, [null, `${T0 - 1_000}000000_e1`, `${T0 - 2_000}000000_e2`]);
+  assert.equal(grades.unreadMs, -Infinity);
+  const of = (id: string): unknown => grades.of({ ...episode(id, 1), grade_max: "violation" })[0]!.grade;
+  assert.deepEqual(["e1", "e2", "e3", "e4"].map(of), ["notice", "notice", "notice", "violation"]);
+  let n = 0;
+  assert.equal(await grades.read(async () => (n === 2 ? null : pageOf(n++, `${T0}000000_x`))), false, "left by whoever asks");
+  assert.equal(await grades.read(async () => pageOf(++n, `${T0 - n * 1_000}000000_e${n}`)), true);
+  assert.equal(grades.unreadMs, T0 - n * 1_000);
+  assert.ok(n > 20 && n < 50, "as many pages as are kept, no more");
+  grades.clear();
+  assert.deepEqual([of("e1"), grades.unreadMs], ["violation", -Infinity]);
 });
 
 test("episodes of a replayed moment stay as they are until one of them begins or ends, or another version comes", () => {
@@ -128,7 +151,7 @@ test("episodes of a replayed moment stay as they are until one of them begins or
   live.put(episode("b", 2, { start_ns: at(15), version: 2 }));
   shown(17);
   assert.equal(past.state.episodes.get("b")!.version, 2);
-  past.grades.add({ items: [{ id: "b", steps: [[at(15), "notice"], [at(18), "warning"]] }] });
+  past.grades.add({ next: null, items: [{ id: "b", steps: [[at(15), "notice"], [at(18), "warning"]] }] });
   const graded = (s: number): unknown => (shown(s), past.state.episodes.get("b")!.grade);
   assert.deepEqual([17, 18, 17.9].map(graded), ["notice", "warning", "notice"]);
   live.selected = "a";

@@ -1,4 +1,4 @@
-/** The screen of the log of acts: newest first, filtered, a page at a time; and whether its chain is whole. */
+/** The screen of the log of acts: newest first, filtered by its address, a page at a time; and whether its chain is whole. */
 
 import { get, Refused } from "../api.ts";
 import { reasonWord } from "../desk/carddesk.ts";
@@ -6,6 +6,7 @@ import { doneWord, stateNamed } from "../desk/deskrow.ts";
 import { clock, date, escape, ms } from "../format.ts";
 import { Poll } from "../poll.ts";
 import { ruleName } from "../rules.ts";
+import { wordsOf } from "../search/form.ts";
 import type { State } from "../state.ts";
 import type { Host, View } from "../views.ts";
 import { getLang, name, t, wordOf } from "../words.ts";
@@ -46,24 +47,37 @@ const FILTERS: readonly (readonly [string, Word])[] = [
   ["user", "cWho"], ["act", "cAct"], ["subject", "cSubject"], ["from", "from"], ["to", "to"],
 ];
 
-/** The query of a page of the log. `fields` are those of the form; empty ones don't narrow. */
-export function queryOf(fields: Readonly<Record<string, string>>, before: number | null): string {
-  const query = new URLSearchParams({ limit: String(ROWS) });
-  for (const key of ["user", "act", "subject"]) if (fields[key]) query.set(key, fields[key].trim());
+/** Addresses of this screen, without the `#`. */
+export const AUDIT_HASH = /^#(audit(?:\?.*)?)$/;
+
+/** What the words of an address narrow the log to; empty ones don't narrow. */
+export function filterOf(words: URLSearchParams): URLSearchParams {
+  const query = new URLSearchParams();
+  for (const key of ["user", "act", "subject"]) if (words.get(key)) query.set(key, words.get(key)!.trim());
   for (const key of ["from", "to"]) {
-    const time = Date.parse(`${fields[key] ?? ""}${ZONE}`);
-    if (fields[key] && Number.isFinite(time)) query.set(`${key}_ns`, `${time}000000`);
+    const time = Date.parse(`${words.get(key) ?? ""}${ZONE}`);
+    if (words.get(key) && Number.isFinite(time)) query.set(`${key}_ns`, `${time}000000`);
   }
-  if (before !== null) query.set("before", String(before));
+  return query;
+}
+
+/** The query of a page of the log. */
+export function queryOf(words: URLSearchParams): string {
+  const query = filterOf(words);
+  query.set("limit", String(ROWS));
+  const before = Number(words.get("before") ?? NaN);
+  if (Number.isSafeInteger(before) && before >= 0) query.set("before", String(before));
   return query.toString();
 }
 
 export class Audit implements View {
   readonly rate = "text";
   private readonly root: HTMLElement;
-  private before: number | null = null;
-  private page = this.pageBefore(null);
-  private checked: Check | "asking" | null = null;
+  /** What is asked for, as the address says it: what is typed and not yet submitted is not in it. */
+  private words = new URLSearchParams();
+  private page = this.pageOf(this.words);
+  private checked: Check | "asking" | "failed" | null = null;
+  private toCheck = true;
   private state: State | null = null;
   private lang = "";
 
@@ -74,60 +88,75 @@ export class Audit implements View {
   mount(_host: Host): void {
     this.root.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.turn(null);
+      this.go(wordsOf(event.target as HTMLFormElement));
     });
     this.root.addEventListener("click", (event) => {
       switch ((event.target as HTMLElement).closest<HTMLElement>("[data-act]")?.dataset["act"]) {
         case "older": return this.turn(this.page.found?.next ?? null);
         case "newest": return this.turn(null);
         case "check": return void this.check();
-        case "clear": this.root.querySelector("form")!.reset();
-          return this.turn(null);
+        case "clear": return this.go(new URLSearchParams());
       }
     });
+  }
+
+  /** Ask for what an address names; whether the chain is whole is looked at when the screen is opened. */
+  open(address: string): void {
+    const at = address.indexOf("?");
+    this.words = new URLSearchParams(at < 0 ? "" : address.slice(at + 1));
+    this.page = this.pageOf(this.words); // an answer for the one before comes too late to be shown
+    this.lang = "";
+    if (this.root.hidden || this.checked === null) this.toCheck = true;
+    this.drawAgain();
   }
 
   draw(state: State): void {
     this.state = state;
     if (this.root.hidden) return;
     if (this.lang !== getLang()) this.drawForm();
-    if (may("audit")) this.page.look(performance.now());
+    if (may("audit")) {
+      this.page.look(performance.now());
+      if (this.toCheck) void this.check();
+    }
     const { found, fault } = this.page;
     set(this.root.querySelector("h2")!, `${t("auditLog")} <a href="#">${t("back")}</a><span class="end">UTC+8</span>`);
-    set(this.root.querySelector(".chain")!, chainHtml(this.checked));
+    set(this.root.querySelector(".chain")!, chainHtml(this.checked, filterOf(this.words)));
     const table = this.root.querySelector(".plot")!;
-    if (!may("audit")) set(table, `<div class="blank">${t("noRight", { t: t(whoAmI()?.role ?? "viewer") })}</div>`);
+    if (!may("audit")) set(table, `<div class="blank">${noRight()}</div>`);
     else if (fault !== null) set(table, `<div class="blank">▲ ${t("refusedAct", { t: faultWords(fault) })}</div>`);
     else if (found === null) set(table, `<div class="blank dim">${t("loading")}</div>`);
-    else set(table, tableHtml(state, found.items, found.next, this.before));
+    else set(table, tableHtml(state, found.items, found.next, this.words.has("before")));
   }
 
   private drawForm(): void {
     this.lang = getLang();
     const form = this.root.querySelector("form")!;
-    const fields = this.fields();
     form.innerHTML = FILTERS.map(([key, word]) => {
       const kind = key === "from" || key === "to" ? "datetime-local" : "text";
-      const value = `value="${escape(fields[key] ?? "")}"${kind === "text" ? "" : " step=\"1\""}`;
+      const value = `value="${escape(this.words.get(key) ?? "")}"${kind === "text" ? "" : " step=\"1\""}`;
       return `<label><span>${t(word)}</span><input name="${key}" type="${kind}" maxlength="64" ${value}></label>`;
     }).join("") + `<button type="submit">${t("filter")}</button><button type="button" data-act="clear">${t("clear")}</button>`;
   }
 
-  private fields(): Record<string, string> {
-    const inputs = [...this.root.querySelectorAll<HTMLInputElement>("form input")];
-    return Object.fromEntries(inputs.map((x) => [x.name, x.value]));
+  /** Turn to another page of what is asked for. */
+  private turn(before: number | null): void {
+    const words = new URLSearchParams(this.words);
+    if (before === null) words.delete("before");
+    else words.set("before", String(before));
+    this.go(words);
   }
 
-  private turn(before: number | null): void {
-    this.before = before;
-    this.page = this.pageBefore(before); // an answer for the one before comes too late to be shown
-    this.drawAgain();
+  /** Open the address of these words; the same one again asks again. */
+  private go(words: URLSearchParams): void {
+    const address = words.size === 0 ? "audit" : `audit?${words}`;
+    if (location.hash === `#${address}`) this.open(address);
+    else location.hash = address;
   }
 
   /** A page of the log; an older one stays as it is read. */
-  private pageBefore(before: number | null): Poll<ActsPage> {
-    const load = (): Promise<ActsPage> => get(`/api/audit?${queryOf(this.fields(), before)}`);
-    return new Poll(before === null ? ASK_MS : Infinity, load, () => this.drawAgain());
+  private pageOf(words: URLSearchParams): Poll<ActsPage> {
+    const load = (): Promise<ActsPage> => get(`/api/audit?${queryOf(words)}`);
+    return new Poll(words.has("before") ? Infinity : ASK_MS, load, () => this.drawAgain());
   }
 
   private drawAgain(): void {
@@ -135,9 +164,11 @@ export class Audit implements View {
   }
 
   private async check(): Promise<void> {
+    this.toCheck = false;
+    if (this.checked === "asking") return;
     this.checked = "asking";
     this.drawAgain();
-    this.checked = await get<Check>("/api/audit/check").catch(() => null);
+    this.checked = await get<Check>("/api/audit/check").catch(() => "failed" as const);
     this.drawAgain();
   }
 }
@@ -146,11 +177,13 @@ function faultWords(fault: unknown): string {
   return fault instanceof Refused ? String(fault.status) : t("unreachable");
 }
 
-function chainHtml(checked: Check | "asking" | null): string {
-  const button = `<button type="button" data-act="check"${checked === "asking" ? " disabled" : ""}>${t("checkChain")}</button>`;
+function chainHtml(checked: Check | "asking" | "failed" | null, filter: URLSearchParams): string {
+  const button = `<button type="button" data-act="check"${checked === "asking" ? " disabled" : ""}>${t("checkChain")}</button>`
+    + exportHtml(filter);
   if (checked === "asking") return `${button}<span class="dim">${t("checking")}</span>`;
   const hint = `<span class="dim">${t("chainHint")}</span>`;
   if (checked === null) return button + hint;
+  if (checked === "failed") return `${button}<span data-testid="chain">▲ ${t("chainUnread")}</span>`;
   if (checked.fault !== null) {
     return `${button}<b data-testid="chain">▲ ${t("chainBroken", { n: checked.fault.n, t: escape(checked.fault.reason) })}</b>`;
   }
@@ -158,10 +191,21 @@ function chainHtml(checked: Check | "asking" | null): string {
   return `${button}<span data-testid="chain">${whole}</span>${hint}`;
 }
 
-function tableHtml(state: State, items: readonly Act[], next: number | null, before: number | null): string {
+function noRight(): string {
+  return t("noRight", { t: t(whoAmI()?.role ?? "viewer") });
+}
+
+/** The file of what is asked for, with the columns of the chain; a link, so that the browser saves it as it comes. */
+function exportHtml(filter: URLSearchParams): string {
+  if (!may("audit")) return `<button type="button" disabled title="${noRight()}">${t("exportActs")}</button>`;
+  const path = `/api/audit/export${filter.size === 0 ? "" : `?${filter}`}`;
+  return `<a class="button" href="${escape(path)}" download data-testid="export-acts">${t("exportActs")}</a>`;
+}
+
+function tableHtml(state: State, items: readonly Act[], next: number | null, isOlder: boolean): string {
   if (items.length === 0) return `<div class="blank">${t("noActs")}</div>`;
   const head = COLUMNS.map((word) => `<th scope="col">${t(word)}</th>`).join("");
-  const turn = `<div class="turn"><button type="button" data-act="newest"${before === null ? " disabled" : ""}>${t("newestActs")}</button>`
+  const turn = `<div class="turn"><button type="button" data-act="newest"${isOlder ? "" : " disabled"}>${t("newestActs")}</button>`
     + `<button type="button" data-act="older"${next === null ? " disabled" : ""}>${t("olderActs")}</button></div>`;
   return `<table><thead><tr>${head}</tr></thead><tbody>${items.map((x) => rowHtml(state, x)).join("")}</tbody></table>${turn}`;
 }

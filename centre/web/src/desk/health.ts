@@ -16,16 +16,17 @@ export function drawFooter(el: HTMLElement, state: State): void {
   const bad = (x: number | undefined): string =>
     `<b class="${!dash && (x ?? 0) > 0 ? "bad" : ""}">${!dash && (x ?? 0) > 0 ? "▲ " : ""}${value(x)}</b>`;
   const alarms = `<span class="wide">${t("footHour")} <b>${value(s?.alarms.last_hour)}</b></span>`;
-  const delivery = `<span class="wide">${t("footStored")} <b>${value(s?.total)}</b></span>`
-    + `<span>${t("footMissing")} ${bad(s?.missing)}</span>`
+  const delivery = `<span>${t("footMissing")} ${bad(s?.missing)}</span>`
     + `<span>${t("footQuarantine")} ${bad(s?.quarantined)}</span>`
-    + `<span class="wide">${t("footOutbox")} <b>${value(s?.outbox_depth)}</b></span>`;
+    + `<span class="wide">${t("footOutbox")} <b>${value(s?.outbox_depth)}</b></span>`
+    + `<span class="wide">${t("footStored")} <b>${value(s?.total)}</b></span>`;
   const versions = state.site === null
     ? ""
     : `${t("mapW")} ${escape(state.site.body.map_version)} · ${t("rulesW")} ${escape(state.site.body.rules_version)}`;
+  // what is needed least comes last: it drops first where there is no room
   set(el, `<span class="head">${t("health")}</span>${healthHtml(state, dash)}${alarms}
-    <span class="bars wide">${barsHtml(state, dash)}</span>
     <span class="head">${t("footDelivery")}</span>${delivery}
+    <span class="bars wide">${barsHtml(state, dash)}</span>
     <span class="end wide"><span>${versions}</span></span>`);
 }
 

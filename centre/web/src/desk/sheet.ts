@@ -74,8 +74,14 @@ function what(state: State, id: string): [string, string, string] {
   return loss === undefined ? [id, "", ""] : [loss.part, lossName(loss), ""];
 }
 
+/** Who has an alarm: nobody has a new one, though somebody may have noted or corrected something of it. */
+function holderOf(x: Handling): string {
+  return x.assigned ?? (x.state === "new" ? null : x.user) ?? "—";
+}
+
 const alarmRow = (state: State, x: Handling): string[] => [
-  `${x.priority || "—"}`, clock(ms(x.raised_ns)), ...what(state, x.id), stateWord(x), x.assigned ?? x.user ?? "—",
+  `${x.priority || "—"}`, clock(ms(x.raised_ns)), ...what(state, x.id),
+  x.shelf === null ? stateWord(x) : t("onShelf", { n: x.shelf }), holderOf(x),
   x.escalated > 0 ? t("escalated", { n: x.escalated }) : "", x.reason === null ? "" : reasonWord(state, x.reason),
 ];
 
@@ -107,7 +113,8 @@ function parts(sheet: Sheet, state: State): { title: string; head: string[]; row
 export function sheetHtml(sheet: Sheet, state: State): string {
   const { health } = sheet;
   const facts: [string, string][] = [
-    [t("unacked"), String(sheet.new.length)], [t("stHandled"), String(sheet.handled.length)],
+    [t("unacked"), String(sheet.new.filter((x) => x.shelf === null).length)],
+    [t("secShelved"), String(sheet.new.filter((x) => x.shelf !== null).length)], [t("stHandled"), String(sheet.handled.length)],
     [t("escalatedN"), String(sheet.escalated.length)],
     [t("perHour"), health.per_operator_hour == null ? "—" : health.per_operator_hour.toFixed(1)],
     [t("ackMean"), health.ack_s_mean == null ? "—" : `${health.ack_s_mean.toFixed(0)} s`],

@@ -101,6 +101,7 @@ export class BarView implements View {
     const gap = player.gap();
     if (gap !== null) return `▨ ${gapWords(gap)}`;
     if (player.bounds !== null && player.tMs <= player.bounds.fromMs) return t("replayBefore", { t: clock(player.bounds.fromMs) });
+    if (player.tMs < player.past.grades.unreadMs) return t("replayHighest", { t: clock(player.past.grades.unreadMs) });
     return player.loading ? t("replayLoading") : t("replayListLive");
   }
 

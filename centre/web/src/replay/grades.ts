@@ -4,6 +4,8 @@ import type { Episode, Grade } from "../api.ts";
 import { ms } from "../format.ts";
 import { rank } from "../order.ts";
 
+const PAGES_MAX = 25; // of 2 000 episodes: what is older is shown at its highest grade, and the bar says so
+
 /** A grade, and since when it held [ms]. */
 export interface Step {
   readonly atMs: number;
@@ -13,6 +15,8 @@ export interface Step {
 /** `/api/grades`. */
 export interface GradesBody {
   readonly items: readonly { id: string; steps: readonly (readonly [string, Grade])[] }[];
+  /** `before` of the next page, "start_ns_id"; null: there is none. */
+  readonly next: string | null;
 }
 
 /** A mark of the time bar: where an episode began, and where it rose. */
@@ -25,7 +29,30 @@ export interface Mark {
 export class Grades {
   /** Counts what was added: what was made of it before may have changed. */
   changes = 0;
+  /** What began before this is shown at its highest grade: that of the moment was not read [ms]. */
+  unreadMs = -Infinity;
   private readonly byId = new Map<string, readonly Step[]>();
+
+  /** Forget all, for a replay that begins. */
+  clear(): void {
+    this.changes += 1;
+    this.unreadMs = -Infinity;
+    this.byId.clear();
+  }
+
+  /** Read page after page, as many as are kept; `page` returns null to leave it. Returns whether it came to the end. */
+  async read(page: (before: string | null) => Promise<GradesBody | null>): Promise<boolean> {
+    let before: string | null = null;
+    for (let n = 0; n < PAGES_MAX; n++) {
+      const body: GradesBody | null = await page(before);
+      if (body === null) return false;
+      this.add(body);
+      before = body.next;
+      if (before === null) return true;
+    }
+    this.unreadMs = Math.max(this.unreadMs, ms(before!.slice(0, before!.indexOf("_"))));
+    return true;
+  }
 
   add(body: GradesBody): void {
     this.changes += 1;

@@ -72,6 +72,8 @@ export class Player {
       this.film = new Film();
       this.projector = new Projector({ plane: site.plane, axis: site.axis, lane: (lane) => lanePlace(site, lane) }, this.film);
       this.past.follow = null;
+      this.past.grades.clear();
+      this.gradesToMs = NaN;
       this.speed = 1;
     }
     this.playing = true;
@@ -187,9 +189,13 @@ export class Player {
     const toMs = this.live.nowMs();
     const fromMs = Number.isNaN(this.gradesToMs) ? this.bounds?.fromMs : this.gradesToMs - MINUTE_MS;
     if (fromMs === undefined) return;
-    await this.once("grades", async () => {
-      this.past.grades.add(await get<GradesBody>(`/api/grades?from_ns=${nanoseconds(fromMs)}&to_ns=${nanoseconds(toMs)}`));
-      this.gradesToMs = toMs;
+    await this.once("grades", async (film) => {
+      const path = `/api/grades?from_ns=${nanoseconds(fromMs)}&to_ns=${nanoseconds(toMs)}`;
+      const isWhole = await this.past.grades.read(async (before) => {
+        const body = await get<GradesBody>(before === null ? path : `${path}&before=${encodeURIComponent(before)}`);
+        return film === this.film ? body : null; // a replay that has ended needs no more
+      });
+      if (isWhole) this.gradesToMs = toMs;
     });
   }
 

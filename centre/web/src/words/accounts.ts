@@ -50,6 +50,7 @@ export const ACCOUNTS_WORDS = {
   checkChain: ["校验日志", "Check the log"], checking: ["校验中…", "checking…"],
   chainWhole: ["日志完整：至第 {n} 条，摘要 {t}", "The log is whole up to row {n}, digest {t}"],
   chainBroken: ["日志第 {n} 条异常：{t}", "Row {n} of the log {t}"],
+  chainUnread: ["未能校验：中心未回答。", "Not checked: the centre did not answer."], exportActs: ["导出 CSV", "Export CSV"],
   chainHint: ["请另行抄存序号和摘要：末尾删行只有对照才能发现。", "Write number and digest down elsewhere: rows taken from the end show only against them."],
   detail_address: ["地址", "address"], detail_desk: ["席位", "desk"], detail_display: ["姓名", "name"], detail_role: ["角色", "role"],
   detail_reason: ["原因", "reason"], detail_text: ["说明", "words"], detail_to: ["对方", "to"], detail_plate: ["车牌", "plate"],

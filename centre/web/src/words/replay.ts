@@ -14,6 +14,7 @@ export const REPLAY_WORDS = {
   replayFailed: ["无法读取历史：{r}", "the history can't be read: {r}"],
   replayOff: ["本中心不保存历史", "this centre keeps no history"],
   replayBefore: ["历史自 {t} 起", "the history begins {t}"],
+  replayHighest: ["{t} 前开始的显示最高等级", "what began before {t} is shown at its highest grade"],
   replayListLive: ["列表为实时", "the list is live"],
   replayGapNone: ["无记录：{r}", "nothing kept: {r}"],
   replayGapOne: ["{e} 无记录：{r}", "{e}: nothing kept: {r}"],
