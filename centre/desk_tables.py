@@ -4,8 +4,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from centre.desk.cases import ALARMS_MAX
 from centre.meta import META, NUMBER
+
+ALARMS_MAX = 50  # a case of so many takes no more: each alarm that joins changes all of its case
 
 # One row per alarm: how far its handling is, and the facts by which it was put into a case and a priority.
 # Rows are only changed together with a row of the audit log, but for what follows from the ledger.

@@ -13,8 +13,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from centre.desk.cases import ALARMS_MAX, LASTS_NS
-from centre.desk_tables import HANDLING
+from centre.desk.cases import LASTS_NS
+from centre.desk_tables import ALARMS_MAX, HANDLING
 from centre.statements import WARNING
 
 NAMES = tuple(column.name for column in HANDLING.columns)

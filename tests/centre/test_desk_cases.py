@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from centre.desk import statements
-from centre.desk.cases import ALARMS_MAX, Alarm, cases_of
-from centre.desk_tables import DESK_CURSOR, HANDLING
+from centre.desk.cases import Alarm, cases_of
+from centre.desk_tables import ALARMS_MAX, DESK_CURSOR, HANDLING
 from centre.store import META, open_database
 from geofence.violation import Stamps, ViolationVehicle
 from tests.support.centre_samples import T0_NS, episode_id
