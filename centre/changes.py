@@ -13,6 +13,7 @@ class Change(msgspec.Struct, array_like=True):
     """What the feed has to say of an episode, or of a unit: then one row.
 
     is_new : the episode's first version is among these.  has_sample : its latency has to be computed again
+    sample : (decided_ns, esn) of the version from which a new episode has its latency
     versions : (version, esn) of those that have no time of their commit yet
     shown : (version, esn) that the episode's row showed after each of them: a row of the feed each
     """
@@ -23,11 +24,13 @@ class Change(msgspec.Struct, array_like=True):
     has_sample: bool = False
     versions: list[tuple[int, str]] = []
     shown: list[tuple[int, str]] = []
+    sample: tuple[int, str] | None = None
 
     def join(self, other: "Change") -> None:
         """Add what another change of the same episode or unit notes."""
         self.is_new |= other.is_new
         self.has_sample |= other.has_sample
+        self.sample = self.sample or other.sample
         self.versions += other.versions
         self.shown += other.shown
 

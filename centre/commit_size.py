@@ -1,13 +1,13 @@
 """How many items the next transaction takes, by how long the last ones took. Pure.
 
 A message that just came waits for one transaction of a backlog at most, so that one has to be short; but each
-costs a wait for the disk, so it has to be as large as that allows.
+costs a wait for the disk, and beside its items as much as 30 of them: it is as large as that allows.
 """
 
 from dataclasses import dataclass
 
-ITEMS_MIN, ITEMS_FIRST, ITEMS_MAX = 32, 96, 384
-GOAL_S = 0.04  # of one transaction, with the wait for the disk
+ITEMS_MIN, ITEMS_FIRST, ITEMS_MAX = 96, 96, 512
+GOAL_S = 0.08  # of one transaction, with the wait for the disk
 GROWTH_MAX = 1.5  # from one transaction to the next; a single quick one proves little
 
 

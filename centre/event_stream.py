@@ -51,6 +51,7 @@ class EventFeed:
         self._tail: deque[Event] = deque(maxlen=TAIL_EVENTS_MAX)
         self._newest = 0
         self._n_clients = 0
+        self._passed_over = False  # changes were committed while there was no client
         self._states: dict[str, tuple[int, bytes]] = {}
         self._changed = asyncio.Event()
         self._wake = asyncio.Event()
@@ -76,15 +77,19 @@ class EventFeed:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            if not self._n_clients:  # none would receive the events: not even their numbers are read
+                self._tail.clear()
+                self._passed_over = True
+                continue
             try:
+                if self._passed_over:
+                    self._newest, _ = await self._bounds()
+                    self._passed_over = False
+                    self._notify()  # the client that has come since
                 while self._n_clients and (events := await self._read(self._newest, READ_EVENTS_MAX)):
                     self._tail.extend(events)
                     self._newest = events[-1].n
                     self._notify()
-                if not self._n_clients:  # no client would receive the events
-                    self._tail.clear()
-                    self._newest, _ = await self._bounds()
-                    self._notify()  # a client may have connected meanwhile
                 await asyncio.sleep(TURN_S)
             except UnreadableError:
                 self._wake.set()
@@ -102,6 +107,8 @@ class EventFeed:
         after : None: from now on
         """
         self._n_clients += 1
+        if self._passed_over:
+            self._wake.set()
         try:
             async for events in self._follow(after):
                 yield events

@@ -40,7 +40,7 @@ INBOX_MESSAGES_MAX = 4_000  # of one RSU: it has 512 items in flight, and sends 
 INBOX_SENDER_BYTES_MAX = 24_000_000  # of one RSU
 INBOX_BYTES_MAX = 96_000_000  # of all RSUs together
 # A live message waits for two commits at most: that under way, and its own. These limits and the size that
-# the writer chooses keep one at some 40 ms.
+# the writer chooses keep one at some 80 ms.
 COMMIT_MESSAGES_MAX = 96
 COMMIT_BYTES_MAX = 2_000_000
 SINGLE_ACKS_MAX = 48  # of one commit; more are joined by RSU and epoch, since a publish is costly

@@ -206,11 +206,14 @@ class Settler:
             (at_ns, change.key, version, esn)
             for at_ns, found in noted for change in found for version, esn in change.versions
         ]  # fmt: skip
-        begun = [(at_ns, change.key) for at_ns, found in noted for change in found if change.is_new]
+        begun = [
+            (at_ns, *_latency(change, at_ns), change.key)
+            for at_ns, found in noted for change in found if change.is_new
+        ]  # fmt: skip
         samples = {change.key: None for _, found in noted for change in found if change.has_sample}
         for statement, rows in (
             (self._sql.stamp_version, versions),
-            (self._sql.stamp_episode, begun),
+            (self._sql.begin_episode, begun),
             (self._sql.sample_episode, [(key, key) for key in samples]),
         ):
             if rows:
@@ -223,6 +226,14 @@ class Settler:
         for statement, rows in ((self._sql.announce_episode, episodes), (self._sql.add_feed, units)):
             if rows:
                 db.exec_driver_sql(statement, rows)
+
+
+def _latency(change: Change, committed_ns: int) -> tuple[int | None, str | None]:
+    """Return the latency of a new episode, and the RSU of its sample; it may still have none."""
+    if change.sample is None:
+        return None, None
+    decided_ns, esn = change.sample
+    return committed_ns - decided_ns, esn
 
 
 class _Unsynchronised:

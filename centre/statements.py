@@ -47,7 +47,7 @@ class Statements:
     add_episode: str
     change_episode: str
     stamp_version: str
-    stamp_episode: str
+    begin_episode: str
     sample_episode: str
     find_episode_keys: str
     add_episode_key: str
@@ -91,8 +91,8 @@ def statements_of(dialect: str) -> Statements:
         change_episode=f"UPDATE episode SET {changes} WHERE id = {mark}",
         stamp_version=f"UPDATE violation_version SET committed_ns = {mark}"
         f" WHERE id = {mark} AND version = {mark} AND esn = {mark}",
-        stamp_episode=f"UPDATE episode SET first_committed_ns = {mark}"
-        f" WHERE id = {mark} AND first_committed_ns IS NULL",
+        begin_episode=f"UPDATE episode SET first_committed_ns = {mark}, latency_ns = {mark},"
+        f" latency_esn = {mark} WHERE id = {mark} AND first_committed_ns IS NULL",
         sample_episode="UPDATE episode SET (latency_ns, latency_esn) ="
         f" (SELECT committed_ns - decided_ns, esn {sample}) WHERE id = {mark}",
         find_episode_keys=f"SELECT id, {', '.join(KEY_CHANGING)} FROM episode_key WHERE id {among}",

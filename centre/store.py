@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from centre import desk_tables as _desk  # noqa: F401
+from centre import desk_tables as _desk
 from centre import evidence_tables as _evidence  # noqa: F401
 from centre import migrations, postgresql
 from centre import outreach_tables as _outreach  # noqa: F401
@@ -201,7 +201,7 @@ def open_database(url: str | sa.URL) -> sa.Engine:
             migrations.upgrade(db)
             META.create_all(db)
             # a database of an earlier version has these tables, but not each index
-            for index in (*EPISODE.indexes, *QUARANTINE.indexes):
+            for index in (*EPISODE.indexes, *QUARANTINE.indexes, *_desk.HANDLING.indexes):
                 index.create(db, checkfirst=True)
             _complete_columns(db)
             _write_version(db)

@@ -1,20 +1,20 @@
 """What the process that commits violations shows of it to Prometheus: the centre, or each of its workers."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from centre.commands import CommitResult
 from centre.unit_registry import UnitRegistry
 from edge.exposition import Values
 from edge.histograms import Histograms
-from edge.latency import ViolationLatency
+from edge.latency import Ahead, ViolationLatency
 from geofence.violation import GRADES
 
 
 class StoredMetrics:
     """The way of each version until its commit, the time of the commits, and the episodes that ended."""
 
-    def __init__(self, esns: Iterable[str], ahead_ns: Callable[[str], int]) -> None:
+    def __init__(self, esns: Iterable[str], ahead_ns: Ahead) -> None:
         """`ahead_ns(esn)`: how far an RSU's clock is ahead of ours."""
         self.latency = ViolationLatency()
         self._ahead_ns = ahead_ns
@@ -30,8 +30,8 @@ class StoredMetrics:
     def stored(self, result: CommitResult, took_s: float) -> None:
         """Observe what one transaction has stored.  took_s : with the way to the writer's thread and back"""
         self._commits.observe((), took_s)
+        self.latency.committed(result.delivered, result.committed_ns, self._ahead_ns)
         for found in result.delivered:
-            self.latency.committed(found, result.committed_ns, self._ahead_ns(found.esn))
             if found.closed_as is not None:
                 self._closed[found.esn, found.closed_as] += 1
 

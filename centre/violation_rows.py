@@ -185,7 +185,8 @@ def _update_episode(result: CommitResult, rows: Rows, batch: Batch, found: Viola
         "grade": grade, "rule": found.rule,
     }  # fmt: skip
     shown, change = rows.episodes.get(found.id), rows.change_of(found.id)
-    is_sample = grade >= WARNING and _decided_ns(found) is not None
+    decided_ns = _decided_ns(found) if grade >= WARNING else None
+    sample = None if decided_ns is None else (decided_ns, found.esn)
     if shown is None:
         first: dict[str, object] = {
             "grade_max": grade, "versions": 1, "first_received_ns": batch.received_ns,
@@ -193,12 +194,13 @@ def _update_episode(result: CommitResult, rows: Rows, batch: Batch, found: Viola
         }  # fmt: skip
         rows.write_episode(found.id, first | newest)
         rows.write_key(found, is_newest=True)
-        change.is_new, change.has_sample = True, is_sample
+        change.is_new, change.sample = True, sample
         change.shown.append((found.version, found.esn))
         return
     is_overtaken = (found.hop, found.version) <= (shown["hop"], shown["version"])
     # one that is newer than all others is not the first of them, from which the latency is
-    change.has_sample |= is_sample and (is_overtaken or shown["latency_ns"] is None)
+    has_sample = change.sample is not None or shown["latency_ns"] is not None
+    change.has_sample |= sample is not None and (is_overtaken or not has_sample)
     lengths_m = [each for each in (deepest_m, shown["excess_m_max"]) if each is not None]
     changed: dict[str, object] = {
         "grade_max": max(shown["grade_max"], grade), "versions": shown["versions"] + 1,

@@ -176,7 +176,8 @@ class ViolationWriter:
                     result.counts["journey.unstorable"] += 1
             for ask in asks:
                 attempt(db, result, partial(store_ask, ask=ask))
-            trim_table(db, result.counts, QUARANTINE)
+            if result.counts["quarantine.kept"]:
+                trim_table(db, result.counts, QUARANTINE)
             result.unsettled_n = _note(db, result.changes)
         return result
 

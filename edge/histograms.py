@@ -22,10 +22,11 @@ class Histogram:
         self.counts = [0] * (len(BOUNDS_S) + 1)  # not cumulative; the last: beyond all bounds
         self.sum_s = 0.0
 
-    def observe(self, value_s: float) -> None:
-        """Add one value."""
-        self.counts[bisect_left(BOUNDS_S, value_s)] += 1
-        self.sum_s += value_s
+    def observe(self, *values_s: float) -> None:
+        """Add values."""
+        for value_s in values_s:
+            self.counts[bisect_left(BOUNDS_S, value_s)] += 1
+        self.sum_s += sum(values_s)
 
 
 class Histograms:
@@ -37,15 +38,15 @@ class Histograms:
         self._series: dict[Labels, Histogram] = {}
         self.n_dropped = 0  # values of series that found no room
 
-    def observe(self, labels: Labels, value_s: float) -> None:
-        """Add one value; those of a series beyond the limit are only counted."""
+    def observe(self, labels: Labels, *values_s: float) -> None:
+        """Add values of one series; those of a series beyond the limit are only counted."""
         found = self._series.get(labels)
         if found is None:
             if len(self._series) >= self._series_max:
-                self.n_dropped += 1
+                self.n_dropped += len(values_s)
                 return
             found = self._series[labels] = Histogram()
-        found.observe(value_s)
+        found.observe(*values_s)
 
     def __getitem__(self, labels: Labels) -> Histogram:
         return self._series[labels]

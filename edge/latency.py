@@ -5,6 +5,7 @@ pair is corrected by the offset that the RSU measures; what is still negative co
 """
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
 from core.times import NS
@@ -18,6 +19,7 @@ Stage = Literal[
 # live: nothing held it up.  waited: it was in the outbox for longer than WAITED_NS, so it measures an outage.
 # late: judged from stored fixes of a blind area, long after.
 Kind = Literal["live", "waited", "late"]
+Ahead = Callable[[str], int]  # how far the clock of an RSU is ahead of the centre's [ns]
 WAITED_NS = NS
 NAME = "violation_latency_seconds"
 
@@ -67,26 +69,31 @@ class ViolationLatency:
         waited_ns = sent_ns - detected_ns
         self._observe(esn, "decided_to_sent", kind_of(late=False, waited_ns=waited_ns), waited_ns)
 
-    def committed(self, found: Delivered, committed_ns: int, ahead_ns: int) -> None:
-        """Observe all stages of a version that the centre has committed.
-
-        ahead_ns : the RSU's clock ahead of the centre's
-        """
-        esn, kind, stamps = found.esn, found.kind, found.stamps
-        if stamps.by is None:
-            self._observe(esn, "sensor_to_arrival", kind, stamps.arrived_ns - stamps.measured_ns)
-            self._observe(esn, "arrival_to_decided", kind, found.detected_ns - stamps.arrived_ns)
-            self._observe(esn, "total", kind, committed_ns + ahead_ns - stamps.measured_ns)
-        self._observe(esn, "decided_to_sent", kind, found.sent_ns - found.detected_ns)
-        self._observe(esn, "sent_to_received", kind, found.received_ns + ahead_ns - found.sent_ns)
-        self._observe(esn, "received_to_committed", kind, committed_ns - found.received_ns)
+    def committed(self, versions: Iterable[Delivered], committed_ns: int, ahead: Ahead) -> None:
+        """Observe all stages of the versions that one transaction of the centre has committed."""
+        alike: dict[tuple[str, Kind], list[Delivered]] = {}
+        for found in versions:
+            alike.setdefault((found.esn, found.kind), []).append(found)
+        for (esn, kind), some in alike.items():
+            ahead_ns = ahead(esn)
+            observed = [(each.stamps, each.detected_ns) for each in some if each.stamps.by is None]
+            stages: tuple[tuple[Stage, list[int]], ...] = (
+                ("sensor_to_arrival", [at.arrived_ns - at.measured_ns for at, _ in observed]),
+                ("arrival_to_decided", [detected_ns - at.arrived_ns for at, detected_ns in observed]),
+                ("total", [committed_ns + ahead_ns - at.measured_ns for at, _ in observed]),
+                ("decided_to_sent", [each.sent_ns - each.detected_ns for each in some]),
+                ("sent_to_received", [each.received_ns + ahead_ns - each.sent_ns for each in some]),
+                ("received_to_committed", [committed_ns - each.received_ns for each in some]),
+            )
+            for stage, took_ns in stages:
+                if took_ns:
+                    self._observe(esn, stage, kind, *took_ns)
 
     def shown(self, esn: str, kind: Kind, took_ns: int) -> None:
         """Observe how long after its commit a page showed a version."""
         self._observe(esn, "committed_to_shown", kind, took_ns)
 
-    def _observe(self, esn: str, stage: Stage, kind: Kind, took_ns: int) -> None:
-        if took_ns < 0:  # two clocks that differ by less than they can be compared, or one that is wrong
-            self.counts[f"latency.negative.{stage}"] += 1
-            took_ns = 0
-        self.histograms.observe((esn, stage, kind), took_ns / NS)
+    def _observe(self, esn: str, stage: Stage, kind: Kind, *took_ns: int) -> None:
+        if min(took_ns) < 0:  # two clocks that differ by less than they can be compared, or one that is wrong
+            self.counts[f"latency.negative.{stage}"] += sum(one_ns < 0 for one_ns in took_ns)
+        self.histograms.observe((esn, stage, kind), *[max(0, one_ns) / NS for one_ns in took_ns])

@@ -1,7 +1,7 @@
 """What is one event is one case: which alarms belong together. Pure.
 
 The cases follow from the alarms alone, whatever the order in which they and their versions arrive, as long as
-they have fewer than ALARMS_MAX alarms:
+they have fewer than `desk_tables.ALARMS_MAX` alarms:
 - alarms of one vehicle that begin within a minute of each other, with whatever rules
 - one rule broken by one vehicle again within two minutes after its end (flapping), or seen by two RSUs
 - an unidentified vehicle at the place and time of an identified one that breaks the same rule: the nearest
@@ -20,7 +20,6 @@ AGAIN_NS = 120 * SECOND_NS  # from the end of an episode to the next one of the 
 SAME_NS = 3 * SECOND_NS  # between the starts of what may be one vehicle under two tracks
 SAME_M = 15.0  # likewise, between the places
 EARTH_M = 6_378_137.0
-ALARMS_MAX = 50  # a case of so many takes no more: each alarm that joins changes all of its case
 LASTS_NS = 86_400 * SECOND_NS  # an episode that began earlier is no longer looked for
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from centre.desk.board import Board, Row
 from centre.desk.cases import (
     AGAIN_NS,
-    ALARMS_MAX,
     EARTH_M,
     SAME_M,
     SAME_NS,
@@ -15,6 +14,7 @@ from centre.desk.cases import (
     cases_of,
 )  # fmt: skip
 from centre.desk.statements import Window
+from centre.desk_tables import ALARMS_MAX
 
 REACH_DEG = math.degrees(1.01 * SAME_M / EARTH_M)  # a little more than the rule's: it decides itself
 COSINE_MIN = 0.01  # beyond, a degree of longitude is no length: nothing on a road

@@ -14,18 +14,18 @@ import sqlalchemy as sa
 from centre.audit.log import Act, append
 from centre.beside import OnBug, uncared
 from centre.changes import Change
+from centre.desk import statements as sql
 from centre.desk.board import Board, Row
 from centre.desk.grouping import regroup
 from centre.desk.policy import Policy
 from centre.desk.reading import Facts, columns_of, facts_of
-from centre.desk.rows import parts_of
 from centre.desk_tables import DESK_CURSOR, HANDLING, SHELF
 from centre.episode_views import deciding_bodies
 from centre.faults import cause_of
 from centre.statements import WARNING
 from centre.store import EPISODE, FEED, VERSION
 
-BATCH_ROWS = 128  # violations of the feed that one transaction takes in
+BATCH_ROWS = 256  # violations of the feed that one transaction takes in
 CURSOR = "feed"
 WORK = "desk.intake"
 BEFORE_NS = 2 * 3_600 * 10**9  # what had ended so long before the desk's first start is closed
@@ -35,10 +35,6 @@ _newest = EPISODE.join(
     & (EPISODE.c.version == VERSION.c.version)
     & (EPISODE.c.esn == VERSION.c.esn),
 )
-_alarms = sa.select(
-    EPISODE.c.id, EPISODE.c.version, EPISODE.c.esn, EPISODE.c.first_received_ns, EPISODE.c.versions,
-    VERSION.c.body,
-).select_from(_newest).where(EPISODE.c.grade_max >= WARNING)  # fmt: skip
 _violations = sa.select(FEED.c.n, FEED.c.key).where(FEED.c.kind == "violation")
 
 
@@ -170,16 +166,15 @@ class Intake:
         return board
 
     def _read(self, db: sa.Connection, ids: Sequence[str]) -> list[tuple[Any, Facts]]:
-        found = []
-        for some in parts_of(ids):
-            rows = db.execute(_alarms.where(EPISODE.c.id.in_(some)).order_by(EPISODE.c.n)).all()
-            deciding = deciding_bodies(db, [row.id for row in rows if row.versions != 1])
-            for row in rows:
-                try:
-                    found.append((row, facts_of(row.id, row.body, deciding.get(row.id, row.body))))
-                except (msgspec.MsgspecError, ValueError) as error:
-                    self.counts["desk.unreadable"] += 1
-                    self._on_bug(WORK, error)
+        found, statements = [], sql.statements_of(db.dialect.name)
+        rows = db.exec_driver_sql(statements.newest, statements.listed(ids)).all()
+        deciding = deciding_bodies(db, [row.id for row in rows if row.versions != 1])
+        for row in rows:
+            try:
+                found.append((row, facts_of(row.id, row.body, deciding.get(row.id, row.body))))
+            except (msgspec.MsgspecError, ValueError) as error:
+                self.counts["desk.unreadable"] += 1
+                self._on_bug(WORK, error)
         return found
 
     def _add(self, board: Board, facts: Facts, shelves: Sequence[Row], now_ns: int, is_old: bool) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from centre.desk.cases import ALARMS_MAX, LASTS_NS
-from centre.desk_tables import HANDLING
+from centre.desk.cases import LASTS_NS
+from centre.desk_tables import ALARMS_MAX, HANDLING
+from centre.statements import WARNING
 
 NAMES = tuple(column.name for column in HANDLING.columns)
 _BOOLEANS = tuple(column.name for column in HANDLING.columns if isinstance(column.type, sa.Boolean))
@@ -31,6 +32,7 @@ Window = tuple[Any, ...]
 class Statements:
     """The statements for one kind of database; each takes a tuple of values in the order of its text."""
 
+    newest: str
     of_ids: str
     of_cases: str
     of_vehicles: str
@@ -67,6 +69,9 @@ def statements_of(dialect: str) -> Statements:
         return f"(SELECT {parts} FROM json_each({mark})) AS w CROSS JOIN handling AS h ON"
 
     return Statements(
+        newest="SELECT e.id, e.version, e.esn, e.first_received_ns, e.versions, v.body FROM episode AS e"
+        " JOIN violation_version AS v ON v.id = e.id AND v.version = e.version AND v.esn = e.esn"
+        f" WHERE e.id {among} AND e.grade_max >= {WARNING} ORDER BY e.n",
         of_ids=f"{rows} handling AS h WHERE h.id {among}",
         of_cases=f"{rows} handling AS h WHERE h.case_id {among}",
         of_vehicles=f"{rows} {windows(OF_VEHICLE)} h.vehicle = w.vehicle"

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import sqlalchemy as sa
 from structlog.typing import FilteringBoundLogger as Logger
 
@@ -27,7 +28,6 @@ from edge import wire
 from edge.config import Site
 from edge.recording.retention import Limits
 from edge.sections import RetentionConfig
-from geofence import violation as codec
 
 QUEUE_BYTES_MAX = 32_000_000
 QUEUE_MAX = 100_000  # items: empty snapshots and states have no bytes that count
@@ -47,6 +47,17 @@ _FIRST = (
     )
     .where(FEED.c.kind == "violation", VERSION.c.received_ns == EPISODE.c.first_received_ns)
 )
+
+
+class _Read(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields of a violation that a clip needs; its evidence is skipped."""
+
+    id: str
+    start_ns: int
+    s_m: float | None
+
+
+_decode = msgspec.msgpack.Decoder(_Read).decode
 READS_MAX = 8  # that wait: pages ask again
 Result = TypeVar("Result")
 Item = tuple[int, wire.TrackSnapshot | list[dict[str, Any]] | Wish]
@@ -139,8 +150,8 @@ class History:
         now_ns = self.now_ns()
         for row in rows:
             try:
-                found = codec.decode(row.body)
-            except ValueError:
+                found = _decode(row.body)
+            except (msgspec.MsgspecError, ValueError):
                 continue  # the reader reports it
             if found.start_ns < now_ns - 2 * AROUND_NS:
                 self.counts["history.clip_late"] += 1  # it waited in an outbox: the ring has gone on

@@ -10,11 +10,13 @@ import numpy as np
 from edge import topics
 from edge.link import Link, LinkSettings
 from petroroad.chaos.waiting import until
+from petroroad.processes.children import NotReadyError
 
 STRANGER = "STRANGER"  # an RSU that the site lacks
 OVERSIZE_BYTES = 900_000  # what the brokers still pass on
 NESTED = b"\x91" * 5_000 + b"\xc0"  # a list in a list in a list
 BURST_S = 3.0
+CONNECT_S = 15.0  # that a cluster may need after it has lost its leaders
 
 
 def burst(chance: np.random.Generator, esns: Sequence[str], gateway: str) -> Iterator[tuple[str, bytes]]:
@@ -45,8 +47,26 @@ class Hostile:
         self.link = Link(settings)
 
     async def say(self, chance: np.random.Generator) -> None:
-        """Publish one burst; the rest of it is dropped where the broker does not take it in time."""
+        """Publish one burst once there is a connection; what the broker does not take in time is dropped.
+
+        A fault of the same plan may have ended the broker just now.
+        """
+        await until(self._is_connected, CONNECT_S)
         end_s = time.monotonic() + BURST_S
         for topic, payload in burst(chance, self._esns, self._gateway):
             if await until(partial(self.link.publish, topic, payload), end_s - time.monotonic()):
                 self.n_said += 1
+
+    async def must_say(self, chance: np.random.Generator) -> None:
+        """Publish a burst where none got out so far; raises NotReadyError where this one does not either.
+
+        A hostile client that the broker never got a word of proves nothing.
+        """
+        if self.n_said == 0:
+            await self.say(chance)
+        if self.n_said == 0:
+            why = self.link.refused or "no broker took a word of it"
+            raise NotReadyError(f"the hostile client never got out: {why}")
+
+    def _is_connected(self) -> bool:
+        return self.link.connected

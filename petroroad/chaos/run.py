@@ -141,6 +141,7 @@ async def _play(stage: Stage, asked: Asked, line: dict[str, Any]) -> Verdict:
         await stage.drive()
         faults = draw(asked.seed, stage.site.esns, asked.seconds, hard=asked.hard, cast=stage.cast)
         await actions.carry_out(faults, asked.seconds)
+        await hostile.must_say(chance)
         await _until_enough(stage)
         await spy.repeat(chance)  # whatever has been said comes once more, late
         await stage.stop_traffic()

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from centre.batch_decoder import Batch, UnreadableBatch, decode_batch
-from tests.support.centre_samples import item, payload, violation
+from tests.support.centre_samples import T0_NS, item, payload, violation
 
 TOPIC = "v2x/v1/rsu/RSU001/violation/up"
 LEAVES = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text() | st.binary()
@@ -21,6 +21,16 @@ def test_a_sound_batch_is_read_whole() -> None:
     assert isinstance(found, Batch)
     assert [(each.seq, each.kind) for each in found.items] == [(1, "violation"), (2, "void")]
     assert found.items[0].violation == violation()
+
+
+def test_an_item_is_the_same_alone_and_beside_others_of_any_kind() -> None:
+    alone = decode_batch(TOPIC, "RSU001", payload(7, item(1, violation())), T0_NS)
+    beside = decode_batch(TOPIC, "RSU001", payload(7, item(1, violation()), item(2, "lost")), T0_NS)
+    assert isinstance(alone, Batch)
+    assert isinstance(beside, Batch)
+    assert alone.items[0].kind == "violation"
+    assert alone.items[0] == beside.items[0]
+    assert alone.epoch == beside.epoch
 
 
 @pytest.mark.parametrize(

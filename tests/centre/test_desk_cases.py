@@ -5,9 +5,10 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from centre.desk.cases import ALARMS_MAX, Alarm, cases_of
-from centre.desk_tables import DESK_CURSOR, HANDLING
-from centre.store import META
+from centre.desk import statements
+from centre.desk.cases import Alarm, cases_of
+from centre.desk_tables import ALARMS_MAX, DESK_CURSOR, HANDLING
+from centre.store import META, open_database
 from geofence.violation import Stamps, ViolationVehicle
 from tests.support.centre_samples import T0_NS, episode_id
 from tests.support.desk_stage import DeskStage, S
@@ -135,3 +136,23 @@ def test_a_vehicle_that_flaps_for_hours_costs_no_more_with_each_alarm(engine):
     assert [desk.one(each)["case_n"] for each in last] == [3, 3, 3], "the next ones are a case again"
     changed = [each for each in desk.announced()[announced:] if each[1] == "handling"]
     assert len(changed) == 1 + 2 + 3
+
+
+def test_a_flood_at_one_place_passes_over_the_alarms_that_join_no_more(tmp_path):
+    """Windows find alarms by indexes without those of full cases: else each new one reads the flood."""
+    engine = open_database(f"sqlite:///{tmp_path / 'centre.sqlite'}")
+    sql = statements.statements_of("sqlite")
+    looks = (
+        (sql.of_rules, [("overspeed", 0, 9, 40.0, 42.0, 121.0, 123.0)], "ix_handling_rule_joins"),
+        (sql.of_vehicles, [("A", 0, 9)], "ix_handling_vehicle_joins"),
+    )
+    with engine.begin() as db:
+        for statement, windows, index in looks:
+            plan = db.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", sql.windows(windows)).all()
+            assert any(index in row[3] for row in plan), plan
+        for condition, index in (("shelf = 3", "shelved"), ("state = ? AND since_ns >= ?", "changed")):
+            values = ("closed", 5)[: condition.count("?")]
+            query = f"EXPLAIN QUERY PLAN SELECT id FROM handling WHERE {condition}"
+            plan = db.exec_driver_sql(query, values).all()
+            assert any(f"ix_handling_{index}" in row[3] for row in plan), plan
+    engine.dispose()

@@ -14,7 +14,7 @@ class Database:
     """Rows 1 to `newest`; counts how many of them are read."""
 
     def __init__(self) -> None:
-        self.newest = self.n_read = 0
+        self.newest = self.n_read = self.n_asked = 0
 
     async def read(self, after: int, limit: int) -> list[Event]:
         await asyncio.sleep(0)
@@ -24,6 +24,7 @@ class Database:
 
     async def bounds(self) -> tuple[int, int]:
         newest = self.newest
+        self.n_asked += 1
         await asyncio.sleep(0)
         return newest, 1
 
@@ -50,7 +51,7 @@ async def test_nothing_is_read_while_no_client_follows_and_a_later_one_misses_no
     for database.newest in (300, 700, 1_000):
         feed.wake()
         await _turns(10)
-    assert database.n_read == 0
+    assert database.n_read == database.n_asked == 0
     stream = feed.follow(995)
     assert await _next(stream, 5) == [996, 997, 998, 999, 1_000]
     for database.newest in range(1_001, 1_006):  # each commit may fall into any turn of the other tasks

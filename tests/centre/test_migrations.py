@@ -41,7 +41,7 @@ NEXT = '''"""A later schema."""
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0005", "0004"
+revision, down_revision = "0006", "0005"
 
 
 def upgrade():
@@ -149,7 +149,7 @@ def test_a_later_revision_changes_a_stored_database_and_keeps_its_rows(stored: s
     with engine.begin() as db:
         migrations.upgrade(db, versions)
         assert set(db.scalars(sa.text("SELECT worked_by FROM episode"))) == {"nobody"}
-        assert db.scalar(sa.text("SELECT version_num FROM alembic_version")) == "0005"
+        assert db.scalar(sa.text("SELECT version_num FROM alembic_version")) == "0006"
     assert _rows(stored)["episode"] == before["episode"]
     assert _takes(engine, 2) == (2,)
     with engine.begin() as db:  # numbers go on: a browser's cursor and the list's order need that
@@ -160,14 +160,14 @@ def test_a_later_revision_changes_a_stored_database_and_keeps_its_rows(stored: s
 def _later(folder: Path) -> Path:
     versions = folder / "versions"
     shutil.copytree(migrations.FOLDER / "versions", versions)
-    (versions / "v0005_later.py").write_text(NEXT)
+    (versions / "v0006_later.py").write_text(NEXT)
     return versions
 
 
 def test_a_revision_that_fails_leaves_the_database_as_it_was(stored: str, tmp_path: Path) -> None:
     versions = _later(tmp_path)
-    broken = NEXT.replace('"0005", "0004"', '"0006", "0005"') + "    op.drop_table('none_such')\n"
-    (versions / "v0006_broken.py").write_text(broken.replace("worked_by", "seen_by"))
+    broken = NEXT.replace('"0006", "0005"', '"0007", "0006"') + "    op.drop_table('none_such')\n"
+    (versions / "v0007_broken.py").write_text(broken.replace("worked_by", "seen_by"))
     engine = open_database(stored)
     before = _rows(stored)
     with pytest.raises(sa.exc.DBAPIError), engine.begin() as db:
@@ -194,7 +194,7 @@ def test_a_migration_that_is_killed_changes_nothing_and_the_next_start_does_it(
 ) -> None:
     before = _rows(stored)
     versions = _later(tmp_path)
-    later = versions / "v0005_later.py"
+    later = versions / "v0006_later.py"
     later.write_text(NEXT + "    import os, signal\n    os.kill(os.getpid(), signal.SIGKILL)\n")
     killed = _opening(stored, versions)
     killed.communicate("\n", timeout=60.0)
@@ -230,7 +230,7 @@ def test_centres_that_start_at_once_make_or_migrate_one_database(
     assert len({name for name, _ in said}) == 1
     engine = sa.create_engine(url)
     with engine.begin() as db:
-        assert list(db.scalars(sa.text("SELECT version_num FROM alembic_version"))) == ["0005"]
+        assert list(db.scalars(sa.text("SELECT version_num FROM alembic_version"))) == ["0006"]
     engine.dispose()
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from centre.commands import StatusChange
 from centre.reader import EpisodeFilter
 from centre.store import QUARANTINE, TRANSPORT, VERSION, centre_name, open_database
-from geofence.violation import Violation
+from geofence.violation import Stamps, Violation
 from tests.support.centre_database import Centre
 from tests.support.centre_samples import MS, T0_NS, episode_id, item, payload, violation
 from tests.support.examples import examples
@@ -140,6 +140,20 @@ def test_latency_is_of_the_first_warning_that_an_observation_decided(centre: Cen
     (row,) = centre.shown()
     assert row["latency_ms"] == (done.committed_ns - arrived_ns) / 1e6
     assert row["grade_max"] == "violation"
+
+
+@pytest.mark.parametrize("versions", [(1, 2), (2, 1), (3, 2, 1), (1,)])
+def test_versions_of_one_transaction_give_the_latency_of_the_first(
+    centre: Centre, versions: tuple[int, ...]
+) -> None:
+    def sent(seq: int, version: int) -> dict[str, object]:
+        stamps = Stamps(measured_ns=T0_NS, arrived_ns=T0_NS - 100 * version)
+        return item(seq, violation(1, version=version, stamps=stamps))
+
+    done = centre.commit(payload(10, *(sent(seq, version) for seq, version in enumerate(versions, 1))))
+    assert centre.reader.latencies() == [("RSU001", done.committed_ns - (T0_NS - 100), False)]
+    centre.commit(payload(10, sent(9, 9)))
+    assert centre.reader.latencies() == [("RSU001", done.committed_ns - (T0_NS - 100), False)]
 
 
 def test_a_gap_shows_even_if_nothing_follows(centre: Centre) -> None:

@@ -33,7 +33,7 @@ STAGES = {
 def test_stages_add_up_to_the_total_whatever_the_rsus_clock_shows(ahead_ms):
     latency = ViolationLatency()
     found = delivered(ahead_ms=ahead_ms)
-    latency.committed(found, found.received_ns + 3 * MS, ahead_ns=ahead_ms * MS)
+    latency.committed([found], found.received_ns + 3 * MS, lambda _: ahead_ms * MS)
     assert sums_ms(latency) == {(stage, "live"): took_ms for stage, took_ms in STAGES.items()}
     assert sum(STAGES.values()) == 2 * STAGES["total"]
     assert not latency.counts
@@ -42,7 +42,7 @@ def test_stages_add_up_to_the_total_whatever_the_rsus_clock_shows(ahead_ms):
 def test_an_offset_that_nobody_knows_makes_no_negative_time():
     latency = ViolationLatency()
     found = delivered(ahead_ms=250)
-    latency.committed(found, found.received_ns + 3 * MS, ahead_ns=0)
+    latency.committed([found], found.received_ns + 3 * MS, lambda _: 0)
     assert sums_ms(latency)["sent_to_received", "live"] == 0.0
     assert latency.counts == {"latency.negative.sent_to_received": 1, "latency.negative.total": 1}
 
@@ -59,7 +59,7 @@ def test_an_offset_that_nobody_knows_makes_no_negative_time():
 def test_what_was_held_up_is_counted_apart(given, kind):
     latency = ViolationLatency()
     found = delivered(**given)
-    latency.committed(found, found.received_ns, 0)
+    latency.committed([found], found.received_ns, lambda _: 0)
     assert {key[2] for key in latency.histograms.totals()} == {kind}
 
 
@@ -67,7 +67,7 @@ def test_a_decision_of_a_tick_has_only_the_stages_after_it():
     latency = ViolationLatency()
     found = delivered(by="tick")
     latency.decided("RSU001", found.stamps, late=False, decided_ns=found.detected_ns)
-    latency.committed(found, found.received_ns, 0)
+    latency.committed([found], found.received_ns, lambda _: 0)
     assert {key[1] for key in latency.histograms.totals()} == {
         "decided_to_sent", "sent_to_received", "received_to_committed",
     }  # fmt: skip
