@@ -1,5 +1,6 @@
 """Recorded messages in blocks: what a block says is what each message says alone."""
 
+import pickle
 from collections import Counter
 
 import msgspec
@@ -9,10 +10,18 @@ import pytest
 from core.errors import CommandError
 from edge.recording.recorder import Recorded
 from edge.wire import GnssColumns, GnssDown, GnssFix, encode
-from fusion.observations import GnssFixes, RadarScan
+from fusion.observations import GnssFixes, ObjectScan, RadarScan
 from geofence.map.frames import SiteFrame
 from roadside.arrivals import BLOCK_MESSAGES, Own, blocks_of
-from roadside.inputs import ENCODER, ClockStep, DetectionColumns, GatewayFixes, RadarPayload, decode
+from roadside.inputs import (
+    ENCODER,
+    ClockStep,
+    DetectionColumns,
+    GatewayFixes,
+    ObjectColumns,
+    RadarPayload,
+    decode,
+)
 from roadside.replay import arrivals_of
 from tests.support.arrivals import recorded_arrivals
 
@@ -56,7 +65,12 @@ def messages(n: int) -> list[Recorded]:
         seq=1,
         fixes=GnssColumns(terminal=("A",), stamp_ns=(T0_NS,), lon_deg=(121.8,), lat_deg=(41.1,)),
     )  # fmt: skip
+    zero = (0.0,)
+    objects = ObjectColumns(
+        id=(1,), x_m=zero, y_m=zero, vx_mps=zero, vy_mps=zero, length_m=(None,), width_m=zero, class_=(3,)
+    )
     found[20:20] = [
+        ("/radar/R", ENCODER.encode(RadarPayload(sensor="R", stamp_ns=T0_NS, scan=1, objects=objects))),
         ("/gateway/G", encode(down)), ("/input", ENCODER.encode(ClockStep(from_ns=T0_NS, to_ns=T0_NS))),
         ("/tracks/R", b""), ("/gnss", b"\xc1"), ("/input", b"\xc1"),
     ]  # fmt: skip
@@ -86,6 +100,9 @@ def values(item: object) -> object:
             item.scan,
             [column.tobytes() for column in columns],
         )
+    if isinstance(item, ObjectScan):
+        columns = (getattr(item, name) for name in ObjectScan.__slots__)
+        return [column.tobytes() if isinstance(column, np.ndarray) else column for column in columns]
     return item
 
 
@@ -100,6 +117,16 @@ def test_a_block_says_what_each_message_says_alone():
         if isinstance(item, GnssFixes):
             assert item.ints.flags.c_contiguous
             assert item.floats.flags.c_contiguous
+
+
+def test_a_block_is_the_same_in_another_process():
+    recorded = messages(100)
+    (block,) = blocks_of(recorded, FRAME, Own("R1"), Counter())
+    again = pickle.loads(pickle.dumps(block))
+    one, other = (arrivals_of([each], ["R1"], FRAME, Counter()) for each in (block, again))
+    assert [(at, esns, values(item)) for at, esns, item in one] == [
+        (at, esns, values(item)) for at, esns, item in other
+    ]
 
 
 def test_an_error_comes_behind_the_messages_before_it():
@@ -125,5 +152,5 @@ def test_what_no_pipeline_here_wants_is_not_made():
         arrivals_of(blocks_of(recorded, FRAME, Elsewhere("R1"), Counter()), ["R1"], FRAME, Counter())
     )
     scans = [esns for esns, item in ((esns, item) for _, esns, item in arrivals) if esns == ("R2",)]
-    assert len(scans) == 3
+    assert len(scans) == 4
     assert not any(isinstance(item, RadarScan) for _, _, item in arrivals)
