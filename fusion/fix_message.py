@@ -159,3 +159,20 @@ def received_of(message: Message) -> Received:
     """Return the fixes as doubt weighs them; NEW says which."""
     numbers = message.numbers
     return Received(message.M, message.stated_m, numbers[N_WHO], numbers[N_STAMP], message.flags[NEW])
+
+
+@kernel
+def note_shown(message: Message, terminals: Terminals, tracks: Tracks) -> int:
+    """Write the rows of the shown tracks that the fixes touched to N_TOUCHED; return how many."""
+    touched, n = message.numbers[N_TOUCHED], 0
+    for j in range(message.who.shape[0]):
+        w = message.who[j]
+        if not message.flags[USED, j]:
+            continue
+        i, is_new = terminals.ints[w, at.ROW], True
+        for k in range(n):
+            is_new = is_new and touched[k] != i  # no two terminals have one track
+        if i >= 0 and is_new and tracks.ints[i, at.STATUS] != at.STANDBY:
+            touched[n] = i
+            n += 1
+    return n

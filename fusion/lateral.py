@@ -13,12 +13,11 @@ lasts as long as the track's own, and no other filter may add it up.
 """
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import B1, F1, F2, I1, I64
+from core.arrays import B1, F1, F2, I1, I2
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.heading import COURSE_SIGMAS, DRIVING_MPS
@@ -148,28 +147,22 @@ def fill_of_scan(memory: LateralMemory, table: Laterals) -> Lateral:
     return memory.named
 
 
+@kernel
 def fill_of_fixes(
-    memory: LateralMemory, table: Laterals, terminal: Sequence[int], rows: Sequence[int], ints: I64
-) -> Lateral:
-    """Fill in the lateral measurement of each of the tracks in `rows`: that of its last fix.
+    table: Laterals, terminal: I1, rows: I1, ints: I2, numbers: F2, stamp_ns: I1, is_fix: B1
+) -> None:
+    """Fill in the lateral measurement of each of the n tracks in `rows`: that of its last fix.
 
-    terminal : (m,) rows of the terminals;  ints : of the tracks, by row
+    terminal : (m,) rows of the terminals.  ints : of the tracks, by row
+    numbers, stamp_ns, is_fix : of the memory that is filled
     A fix that was fused before its terminal moved to another track measured that other one: it has none.
     """
-    if len(rows) == 1 == len(terminal):  # most messages hold one fix
-        i = rows[0]
-        places = [0 if table.row[0] == i and terminal[0] == ints[i, at.TERMINAL] else -1]
-    else:
-        last = {key: j for j, key in enumerate(zip(table.row.tolist(), terminal, strict=True))}
-        places = [last.get((i, int(ints[i, at.TERMINAL])), -1) for i in rows]
-    if places == [*range(len(terminal))]:  # the usual message: each fix is of another track
-        memory.numbers[:] = table.numbers
-        memory.stamp_ns[:] = table.stamp_ns
-        memory.is_fix.fill(True)
-        return memory.named
-    fill_none(memory)
-    for k, j in enumerate(places):
-        if j >= 0:
-            memory.numbers[:, k], memory.stamp_ns[k] = table.numbers[:, j], table.stamp_ns[j]
-            memory.is_fix[k] = True
-    return memory.named
+    for k in range(rows.shape[0]):
+        i, last = rows[k], -1
+        for j in range(terminal.shape[0] - 1, -1, -1):
+            if table.row[j] == i and terminal[j] == ints[i, at.TERMINAL]:
+                last = j
+                break
+        for a in range(at.N_LATERAL):
+            numbers[a, k] = math.nan if last < 0 else table.numbers[a, last]
+        stamp_ns[k], is_fix[k] = 0 if last < 0 else table.stamp_ns[last], last >= 0

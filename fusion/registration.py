@@ -143,7 +143,8 @@ class Registration:
 
     def corrected(self, q: int, seen: RadarScan | ObjectScan) -> RadarScan | ObjectScan:
         """Return a scan of radar q with the applied errors of clock and range taken out."""
-        time_s, range_m = self.radars.applied[q, TIME], self.radars.applied[q, RANGE]
+        applied = self.radars.applied
+        time_s, range_m = applied.item(q, TIME), applied.item(q, RANGE)
         if time_s == 0.0 and range_m == 0.0:
             return seen
         stamp_ns = seen.stamp_ns - round(time_s * 1e9)

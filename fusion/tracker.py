@@ -18,7 +18,7 @@ from fusion.doubt_ghost import look_for_ghosts
 from fusion.doubt_jam import look_for_jams
 from fusion.doubt_table import DoubtTable
 from fusion.extent_prior import review
-from fusion.fix_message import N_STAMP, N_TOUCHED, USED, WEIGHED, MessageMemory
+from fusion.fix_message import N_STAMP, N_TOUCHED, WEIGHED, MessageMemory, note_shown
 from fusion.gnss_update import gnss_update
 from fusion.handover import CarriedTrack, carried, is_sound
 from fusion.handover_adopt import adopt, contradicts, has_room
@@ -45,6 +45,7 @@ _overdue_once, _shown_once, _unseen_once = checked_once(overdue), checked_once(s
 _note_outside_once, _look_for_ghosts_once = checked_once(note_outside), checked_once(look_for_ghosts)
 _look_for_jams_once, _note_clutter_once = checked_once(look_for_jams), checked_once(note_clutter)
 _free_row_once = checked_once(free_row)
+_note_shown_once, _fill_of_fixes_once = checked_once(note_shown), checked_once(fill_of_fixes)
 
 
 @dataclass(slots=True, kw_only=True)  # frozen, it would cost 1 us for each observation
@@ -133,21 +134,19 @@ class Tracker:
             self._messages,
         )  # fmt: skip
         self._late = update.late
-        who, flags, own = update.who, update.message.flags, self.terminals.rows.ints
-        if self.store.tally[at.T_DUE]:
-            self._confirm(update.message.numbers[N_TOUCHED, : self.store.tally[at.T_TOUCHED]])
+        message, store = update.message, self.store
+        if store.tally[at.T_DUE]:
+            self._confirm(message.numbers[N_TOUCHED, : store.tally[at.T_TOUCHED]])
         if update.is_weighed:
-            stamps = update.message.numbers[N_STAMP].tolist()
-            for w, stamp_ns, is_weighed in zip(who, stamps, flags[WEIGHED].tolist(), strict=True):
+            stamps, weighed = message.numbers[N_STAMP].tolist(), message.flags[WEIGHED].tolist()
+            for w, stamp_ns, is_weighed in zip(update.who, stamps, weighed, strict=True):
                 if is_weighed:
                     self._identify(w, stamp_ns, now_ns)
         # a binding may have moved a terminal to another row
-        used = [w for w, is_used in zip(who, flags[USED].tolist(), strict=True) if is_used]
-        rows = [own.item(w, at.ROW) for w in (used if len(used) < 2 else dict.fromkeys(used))]
-        shown = [i for i in rows if i >= 0 and self.store.ints.item(i, at.STATUS) != at.STANDBY]
-        filled = self._batches.of_size(len(shown))
-        fill_of_fixes(filled.lateral, update.message.laterals, who, shown, self.store.ints)
-        return self._changes(fill(filled, self.store, np.array(shown, dtype=np.int64), 0))
+        n = _note_shown_once(message, self.terminals.rows, store.tracks)
+        rows, filled = message.numbers[N_TOUCHED, :n], self._batches.of_size(n)
+        _fill_of_fixes_once(message.laterals, message.who, rows, store.ints, *filled.lateral[:3])
+        return self._changes(fill(filled, store, rows, 0))
 
     def _confirm(self, rows: I64) -> None:
         """Give ids to the tracks that are due, in the order of `rows`."""
@@ -258,6 +257,8 @@ class Tracker:
         """Return the tracks that every sensor misses at t_ns, predicted and at their last measurements."""
         touched = self.store.scratch.touched
         rows = touched[: _unseen_once(self.store.tracks, t_ns, touched)].copy()
+        if not len(rows):  # nearly always
+            return self._nothing, self._nothing
         return batch_of(self.store, rows, t_ns), batch_of(self.store, rows, 0)
 
     def end(self, ids: Sequence[int]) -> TrackerUpdate:

@@ -254,7 +254,7 @@ def fill(filled: Filled, store: TrackStore, rows: I64, t_ns: int) -> TrackBatch:
     _read_out_unchecked(
         store.tracks, rows, t_ns, store.settings.tuning, store.scratch.predicted, filled.columns
     )
-    filled.batch.track[:] = store.track[rows]
+    store.track.take(rows, out=filled.batch.track, mode="clip")  # else it makes a copy first
     return filled.batch
 
 

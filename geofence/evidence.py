@@ -80,7 +80,7 @@ class Evidence:
         # beside the departure, of one vehicle, at most
         others = judged["all"] - 1 + max(judged["hazmat"], judged["ordinary"])
         asked = settings.false_alarms_per_vehicle_hour
-        self._clear_s, self._state = settings.clear_s, state
+        self._clear_s, self._state, self._windows = settings.clear_s, state, windows_of(state)
         self.values = Values(64, len(state.measured))
         self._reused: dict[int, BatchMemory] = {}  # of the batches that are filled again, by size
         self._thresholds = Thresholds(
@@ -106,8 +106,13 @@ class Evidence:
             memory.seen.batch.off_road_m[:] = around.off_road_m(tracks, located)
         around.speed_limits.fill(memory.limits, tracks, located)
         memory.seen.owned[:] = owned
-        seen, windows = memory.seen, windows_of(state)
-        return Found(*observe(seen, around.site, self._thresholds, windows, state.flags, self.values.found))
+        if self._windows.evidence is not state.evidence:  # its arrays are replaced together, as it grows
+            self._windows = windows_of(state)
+        return Found(
+            *observe(
+                memory.seen, around.site, self._thresholds, self._windows, state.flags, self.values.found
+            )
+        )
 
     def count_seconds(self, rule: str, row: int, held_s: float, t_ns: int) -> int:
         """Advance a rule that counts seconds to tick `t_ns`; return the grade that holds."""

@@ -238,6 +238,8 @@ class Locator:
         self._terminals: Sequence[str] = ()  # those of `_by_terminal`
         self._n_terminals = 0
         self._by_terminal: I32 = np.zeros(0, dtype=np.int32)
+        self._registry = Registry(self._by_terminal, self._kinds, self._masks, self._kind_masks)
+        self._memory = Memory(state.flags, state.drift, state.stamps)
 
     def locate(self, tracks: TrackBatch, terminal_ids: Sequence[str]) -> Located:
         """Return the places of n tracks on the map; remember each one's lane for the next look-up.
@@ -253,16 +255,18 @@ class Locator:
                 self._reused[n] = memory
         _, seen, out, located = memory
         located.terminal_ids = terminal_ids
-        self._state.fill_rows(tracks.track, seen.rows)
-        registry = Registry(self._vehicles_of(terminal_ids), self._kinds, self._masks, self._kind_masks)
+        state = self._state
+        state.fill_rows(tracks.track, seen.rows)
+        if self._memory.flags is not state.flags:  # its arrays are replaced together, as it grows
+            self._memory = Memory(state.flags, state.drift, state.stamps)
         _locate_once(
-            seen, registry, self._road.strips, self._axis, self._limits, self._scratch,
-            Memory(self._state.flags, self._state.drift, self._state.stamps), out,
+            seen, self._registry_of(terminal_ids), self._road.strips, self._axis, self._limits,
+            self._scratch, self._memory, out,
         )  # fmt: skip
         return located
 
-    def _vehicles_of(self, terminal_ids: Sequence[str]) -> I32:
-        """Return the registry's row of each terminal, -1 unknown; only new terminals are looked up."""
+    def _registry_of(self, terminal_ids: Sequence[str]) -> Registry:
+        """Return the registry with the row of each terminal; only new terminals are looked up."""
         if terminal_ids is not self._terminals:
             self._terminals, self._n_terminals = terminal_ids, 0
         n = len(terminal_ids)
@@ -274,4 +278,6 @@ class Locator:
             new = [self._row_of.get(terminal, -1) for terminal in terminal_ids[self._n_terminals :]]
             self._by_terminal[self._n_terminals : n] = new
             self._n_terminals = n
-        return self._by_terminal
+        if self._registry.by_terminal is not self._by_terminal:
+            self._registry = self._registry._replace(by_terminal=self._by_terminal)
+        return self._registry

@@ -1,6 +1,6 @@
 """The geofence's entry point: tracks in, violations out. Pure; stamps and the tick are its only time."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -91,6 +91,7 @@ class Monitor:
             self._count,
         )
         self._coverage = Coverage(road.axis, stretch_m, radars)
+        self._has_axis = road.axis is not None
 
     def locate(self, tracks: TrackBatch, terminal_ids: Sequence[str]) -> Located:
         """Return the places of n tracks on the map; remember each one's lane for the next look-up."""
@@ -102,19 +103,20 @@ class Monitor:
         tracks: TrackBatch,
         located: Located,
         owned: Bools,
-        may_open: Bools | None = None,
+        may_open: Callable[[], Bools | None] = lambda: None,
     ) -> list[Judged]:
         """Judge the tracks of one observation.
 
         owned : (n,) the track is judged here
-        may_open : (n,) a new episode of the track may open; None: all may. Evidence grows either way.
+        may_open : returns the mask (n,) of tracks of which a new episode may open; None: all may. It is asked
+            only where an episode might. Evidence grows either way
         """
         out = self._lineage.begin_step(now_ns)
-        if self._road.axis is None:
+        if not self._has_axis:
             return out
         ctx, events = None, []
         if self._events or self._resume.is_waiting:
-            ctx = Context(**self._context_fields(now_ns, tracks, located, owned, may_open))
+            ctx = Context(**self._context_fields(now_ns, tracks, located, owned, may_open()))
             events = [(rule, verdict) for rule in self._events for verdict in rule.judge(ctx)]
             self._resume_seen(ctx)
             self._resume.vouch(self._state, tracks, located.rows, ctx.mine)
@@ -123,7 +125,7 @@ class Monitor:
         if not (found.is_active or events):  # the usual case
             return out
         if ctx is None:
-            ctx = Context(**self._context_fields(now_ns, tracks, located, owned, may_open))
+            ctx = Context(**self._context_fields(now_ns, tracks, located, owned, may_open()))
         values = self._evidence.values
         if self._mute:
             values.found.grade[:, self._mute] = -1

@@ -5,7 +5,7 @@ Longitude and latitude become site metres here.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any
@@ -33,13 +33,14 @@ from edge.wire import (
 from fusion.config import QUALITY_SIGMA_M
 from fusion.observations import F_USABLE, N_FIX, SIZE_M_MAX, GnssFixes, ObjectScan, RadarScan
 from geofence.map.frames import SiteFrame
-from geofence.map.projection import place_into
+from geofence.map.projection import N_PLACE, place, place_into
 from roadside.pipeline_map import Published
 from roadside.terminal_alarms import alarms_of
 
 TARGETS_MAX = 512  # of one scan
 INT64_MAX = 2**63 - 1
 LON_ROW = N_FIX  # of GnssFixes.floats: behind what the tracker reads lie longitude, latitude, course [deg]
+N_TIMES, N_NUMBERS = 4, N_FIX + 3  # rows of GnssFixes.ints and .floats
 Column = Annotated[tuple[float, ...], Meta(max_length=TARGETS_MAX)]
 MaybeColumn = Annotated[tuple[float | None, ...], Meta(max_length=TARGETS_MAX)]
 
@@ -227,17 +228,27 @@ def input_of(topic: str, payload: Payload, log_ns: int, frame: SiteFrame) -> Inp
     return payload
 
 
+def is_raw(topic: str) -> bool:
+    """Say whether a channel's messages are inputs, but no observations."""
+    return _head(topic) in ("handover", "input", "config")
+
+
+def scan_numbers(payload: RadarPayload, log_ns: int) -> tuple[int, int, int]:
+    """Return a scan's stamp, arrival and number."""
+    stamp_ns = payload.stamp_ns if payload.device_stamp_ns is None else payload.device_stamp_ns
+    return stamp_ns, log_ns if payload.arrived_ns is None else payload.arrived_ns, payload.scan
+
+
 def scan_of(payload: RadarPayload, log_ns: int) -> RadarScan | ObjectScan:
     """Return the tracker's scan of a payload."""
-    arrived_ns = log_ns if payload.arrived_ns is None else payload.arrived_ns
-    stamp_ns = payload.stamp_ns if payload.device_stamp_ns is None else payload.device_stamp_ns
+    stamp_ns, arrived_ns, scan = scan_numbers(payload, log_ns)
     if payload.detections is not None:
         seen = payload.detections
         return RadarScan(
             sensor=payload.sensor,
             stamp_ns=stamp_ns,
             arrived_ns=arrived_ns,
-            scan=payload.scan,
+            scan=scan,
             range_m=_column(seen.range_m),
             azimuth_rad=_column(seen.azimuth_rad),
             range_rate_mps=_column(seen.range_rate_mps),
@@ -249,7 +260,7 @@ def scan_of(payload: RadarPayload, log_ns: int) -> RadarScan | ObjectScan:
         sensor=payload.sensor,
         stamp_ns=stamp_ns,
         arrived_ns=arrived_ns,
-        scan=payload.scan,
+        scan=scan,
         object_id=np.array([number & INT64_MAX for number in objects.id], dtype=np.int64),
         x_m=_column(objects.x_m),
         y_m=_column(objects.y_m),
@@ -286,22 +297,36 @@ def _sigma_m(stated_m: float | None, quality: str | None) -> float | None:
 
 def fixes_of(fix: GnssFix, log_ns: int, frame: SiteFrame) -> GnssFixes:
     """Return the tracker's fix of one payload; one beyond the frame is put at the origin, not usable."""
-    stamp_ns = fix.stamp_ns if fix.device_stamp_ns is None else fix.device_stamp_ns
-    times = (
-        stamp_ns,
-        log_ns if fix.arrived_ns is None else fix.arrived_ns,
-        -1 if fix.source_seq is None else fix.source_seq,
-        alarms_of(fix.alarm, fix.departure),
-    )
-    floats: F64 = np.array((
-        0.0, 0.0, 0.0, 0.0, fix.speed_mps, _sigma_m(fix.sigma_m, fix.quality), fix.tau_s, fix.lon_deg,
-        fix.lat_deg, fix.course_deg,
-    ), dtype=np.float64).reshape(-1, 1)  # fmt: skip
-    ints: I64 = np.array(times, dtype=np.int64).reshape(-1, 1)
-    place_into(floats[LON_ROW], floats[LON_ROW + 1], floats[LON_ROW + 2], frame.projection, floats)
-    if fix.quality == "none":
-        floats[F_USABLE] = 0.0
-    return GnssFixes.of((fix.terminal,), ints, floats)
+    ints, floats = fix_matrices([(fix, log_ns)], frame)
+    return GnssFixes.of((fix.terminal,), ints[0], floats[0])
+
+
+def fix_matrices(fixes: Sequence[tuple[GnssFix, int]], frame: SiteFrame) -> tuple[I64, F64]:
+    """Return GnssFixes.ints and .floats of single fixes, (n, rows, 1) each; fixes : with their log times."""
+    n = len(fixes)
+    times = [
+        (
+            fix.stamp_ns if fix.device_stamp_ns is None else fix.device_stamp_ns,
+            log_ns if fix.arrived_ns is None else fix.arrived_ns,
+            -1 if fix.source_seq is None else fix.source_seq,
+            alarms_of(fix.alarm, fix.departure),
+        )
+        for fix, log_ns in fixes
+    ]
+    numbers = [
+        (
+            0.0, 0.0, 0.0, float(fix.quality != "none"), fix.speed_mps, _sigma_m(fix.sigma_m, fix.quality),
+            fix.tau_s, fix.lon_deg, fix.lat_deg, fix.course_deg,
+        )
+        for fix, _ in fixes
+    ]  # fmt: skip
+    ints: I64 = np.array(times, dtype=np.int64).reshape(n, N_TIMES, 1)
+    floats: F64 = np.array(numbers, dtype=np.float64).reshape(n, N_NUMBERS)
+    lon_deg, lat_deg, course_deg = np.ascontiguousarray(floats[:, LON_ROW:].T)
+    placed = place(lon_deg, lat_deg, course_deg, frame.projection)
+    placed[F_USABLE] *= floats[:, F_USABLE]
+    floats[:, :N_PLACE] = placed.T
+    return ints, floats[:, :, None]
 
 
 def fixes_of_columns(columns: GnssColumns, log_ns: int, frame: SiteFrame) -> GnssFixes:

@@ -124,19 +124,23 @@ class Pipeline(Configured):
                 return []
 
     def _observe(self, now_ns: int, item: RadarScan | ObjectScan | GnssFixes) -> list[Output]:
-        self.travelling.read_alarms(now_ns, item)
+        is_fixes = isinstance(item, GnssFixes)
+        if is_fixes:
+            self.travelling.read_alarms(now_ns, item)
         update = self.tracker.step(now_ns, item)
         outputs, touched = self._settle(now_ns, update), update.touched
-        if isinstance(item, GnssFixes):
+        if is_fixes:
             self.alarms.note(now_ns, item)
+        if update.late and is_fixes:
             n_known, row = len(self.setup.terminals), self.tracker.terminals.row
             late = [each for each in update.late if not n_known or row[item.terminal[each[0]]] < n_known]
             self.late.receive(now_ns, item, late, self.tracker)
-        if len(touched):
+        if len(touched.track):
             located = self.monitor.locate(touched, self.tracker.terminal_ids)
             owned = self.ownership.owned(touched.track)
-            may_open = self._may_open(touched, now_ns)
-            found = self.monitor.observe(now_ns, touched, located, owned, may_open)
+            found = self.monitor.observe(
+                now_ns, touched, located, owned, lambda: self._may_open(touched, now_ns)
+            )
             outputs += self._emit(now_ns, found) if found else []
         return outputs
 
@@ -145,8 +149,7 @@ class Pipeline(Configured):
 
         A track on its way to a neighbour may not, nor one whose episodes a neighbour asks for, nor one of two
         tracks in one place, nor one whose name is only presumed: it would be judged by another vehicle's
-        permissions. Nor a vehicle that nothing but an unregistered terminal reports: anyone may connect
-        one. None is the common case and saves a loop over the tracks.
+        permissions. Nor one that only an unregistered terminal reports: anyone may connect one.
         """
         presumed, asked = tracks.presumed, self._side_messages.asked_for(now_ns)
         reported = only_reported(tracks, len(self.setup.terminals), now_ns)
@@ -212,8 +215,7 @@ class Pipeline(Configured):
             loose_reports=loose, doubt=doubt,
             trips=self.travelling.journeys,
         )  # fmt: skip
-        outputs += self._emit(t_ns, found)
-        outputs += self._judge_late(t_ns, tracks, located)
+        outputs += [*self._emit(t_ns, found), *self._judge_late(t_ns, tracks, located)]
         outputs += self.handovers.offer(t_ns, self.epoch, leaving, self._carried)
         outputs += self._side_messages.send(t_ns, self.epoch, tracks, self.handovers)
         flagged = self.ownership.flagged(tracks.track, t_ns)

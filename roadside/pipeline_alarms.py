@@ -61,8 +61,11 @@ class TerminalAlarms:
         """Note the alarms of a message's fixes."""
         if len(seen.ints) <= F_ALARMS:
             return
-        kinds: list[int] = [stated & ALL for stated in seen.ints[F_ALARMS].tolist()]
-        if not self._by_name and not any(kinds):  # the usual case
+        stated: list[int] = seen.ints[F_ALARMS].tolist()
+        if not self._by_name and not any(stated):  # the usual case
+            return
+        kinds = [alarms & ALL for alarms in stated]
+        if not self._by_name and not any(kinds):
             return
         stamps = seen.ints[0].tolist()
         for terminal, now, stamp_ns in zip(seen.terminal, kinds, stamps, strict=True):

@@ -5,7 +5,7 @@ from roadside.handover import COUNTER_BITS, PLACE_BITS
 from roadside.pipeline_setup import Setup
 
 # Most scans on a road touch fewer tracks; what a larger batch costs is its tracks, not its arrays
-N_REUSED = 32
+N_REUSED = 64
 
 
 def tracker_of(setup: Setup, epoch: int) -> Tracker:

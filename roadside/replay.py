@@ -6,21 +6,26 @@ routes the fixes by stretch and computes the handovers (docs/design.md section 6
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
-
-import msgspec
 
 from core.times import TICK_NS
 from edge.wire import decode_handover, decode_handover_ack
 from geofence.map.frames import SiteFrame
+from roadside.arrivals import Arrival, Block, LoggedMessage, decoded
 from roadside.compare import digest
-from roadside.inputs import ClockStep, EpisodesFound, HandedOver, HandoverAnswered, Input, Start, decode
+from roadside.inputs import (
+    ClockStep,
+    EpisodesFound,
+    HandedOver,
+    HandoverAnswered,
+    Input,
+    Start,
+    is_raw,
+)
 from roadside.outputs import HandoverOffer, OfferAck, Output, Raised, Snapshot
 from roadside.pipeline import Pipeline
 
-BODY_ERRORS = (msgspec.DecodeError, ValueError)
 # counters of refused inputs, or parts of them, and of withheld violations
 REFUSALS = (
     "radar.", "gnss.late", "gnss.clock", "gnss.duplicate", "gnss.future", "gnss.unusable", "gnss.outlier",
@@ -28,14 +33,6 @@ REFUSALS = (
     "handover.refused", "handover.undecodable", "handover.unknown_answer", "handover.full",
     "handover.no_room", "violation.implausible.",
 )  # fmt: skip
-
-
-class LoggedMessage(Protocol):
-    """One message of a recording."""
-
-    topic: str
-    body: bytes
-    log_ns: int
 
 
 @dataclass(slots=True)
@@ -71,26 +68,22 @@ OnOutput = Callable[[str, int, Output], None]  # esn, log time, output
 
 def replay_rsu(
     pipeline: Pipeline,
-    messages: Iterable[LoggedMessage],
-    frame: SiteFrame,
+    arrivals: Iterable[Arrival],
     on_output: OnOutput,
-    unread: Counter[str] | None = None,
     seam_ns: Callable[[], int | None] = lambda: None,
 ) -> Iterator[int]:
     """Feed one RSU's own recording; yield each message's log time before it is fed, for pacing.
 
-    unread : counts the messages that can't be read
     seam_ns : asked at the end: the tick after which another file continues, None where none does
     """
     esn = pipeline.setup.esn
     last_ns = 0
-    for message in messages:
-        yield message.log_ns
-        item = decoded(message, frame, unread)
-        last_ns = message.log_ns if isinstance(item, ClockStep) else max(last_ns, message.log_ns)
+    for log_ns, _, item in arrivals:
+        yield log_ns
+        last_ns = log_ns if isinstance(item, ClockStep) else max(last_ns, log_ns)
         if item is not None:
-            for output in pipeline.step(message.log_ns, item):
-                on_output(esn, message.log_ns, output)
+            for output in pipeline.step(log_ns, item):
+                on_output(esn, log_ns, output)
     end_ns = seam_ns()
     if end_ns is None:
         end_ns = last_ns
@@ -98,17 +91,28 @@ def replay_rsu(
         on_output(esn, last_ns, output)
 
 
-def decoded(message: LoggedMessage, frame: SiteFrame, unread: Counter[str] | None) -> Input | None:
-    """Return the input of a message; None for an output, for truth, and for a message that can't be read.
+def arrivals_of(
+    blocks: Iterable[Block],
+    wanted: Container[str],
+    frame: SiteFrame,
+    unread: Counter[str],
+    copy: Callable[[LoggedMessage], None] | None = None,
+) -> Iterator[Arrival]:
+    """Yield the messages of blocks, with the inputs that the wanted RSUs get.
 
-    The live agent records only inputs that it could decode, so an unreadable one was none for it either.
+    unread : counts the messages that can't be read
+    copy : gets the messages that were kept as they are and are no input
     """
-    try:
-        return decode(message.topic, message.body, message.log_ns, frame)
-    except BODY_ERRORS:
-        if unread is not None:
-            unread["input.undecodable"] += 1
-        return None
+
+    def input_of(message: LoggedMessage) -> Input | None:
+        if not is_raw(message.topic):
+            if copy is not None:
+                copy(message)
+            return None
+        return decoded(message, frame, unread)
+
+    for block in blocks:
+        yield from block.arrivals(wanted, input_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,7 @@ class Share(ABC):
     def __init__(self, esns: Iterable[str]) -> None:
         """esns : of all RSUs; the pipelines of some are this process's."""
         self.esns = sorted(esns)
+        self.number = 0  # of the process among those that share the RSUs
         self.step = 0  # of the whole replay: counted alike in all processes
 
     @abstractmethod
@@ -162,17 +167,9 @@ class Alone(Share):
 
 
 def replay_site(
-    pipelines: Mapping[str, Pipeline],
-    messages: Iterable[LoggedMessage],
-    frame: SiteFrame,
-    route: Callable[[Input, LoggedMessage], list[tuple[str, Input]]],
-    share: Share,
-    unread: Counter[str] | None = None,
+    pipelines: Mapping[str, Pipeline], arrivals: Iterable[Arrival], share: Share
 ) -> Iterator[int]:
-    """Feed a whole site's recording to every RSU's pipeline; yield each message's log time before it is fed.
-
-    route : returns the pipelines that get an input, each with its part (fixes by stretch, scans by radar)
-    """
+    """Feed a whole site's recording to every RSU's pipeline; yield each log time before it is fed."""
     order, posts = share.esns, dict[str, list[Post]]()
     next_tick_ns = 0
 
@@ -199,22 +196,20 @@ def replay_site(
             next_tick_ns += TICK_NS
 
     last_ns = 0
-    for message in messages:
-        yield message.log_ns
-        item = decoded(message, frame, unread)
+    for log_ns, esns, item in arrivals:
+        yield log_ns
         stepped = item if isinstance(item, ClockStep) else None
-        last_ns = message.log_ns if stepped else max(last_ns, message.log_ns)
-        if item is None or isinstance(item, HandedOver | HandoverAnswered):
+        last_ns = log_ns if stepped else max(last_ns, log_ns)
+        if esns is None or isinstance(item, HandedOver | HandoverAnswered):
             continue  # handovers are computed anew
         if not next_tick_ns:
-            next_tick_ns = (message.log_ns // TICK_NS + 1) * TICK_NS
-        ticks(stepped.from_ns if stepped else message.log_ns)
-        is_of_all = isinstance(item, Start | EpisodesFound)
-        targets = [(esn, item) for esn in order] if is_of_all else route(item, message)
-        for esn, part in targets:
+            next_tick_ns = (log_ns // TICK_NS + 1) * TICK_NS
+        if next_tick_ns <= log_ns or stepped:
+            ticks(stepped.from_ns if stepped else log_ns)
+        for esn in order if isinstance(item, Start | EpisodesFound) else esns:
             share.step += 1
-            if esn in pipelines:
-                run(esn, message.log_ns, part)
+            if item is not None and esn in pipelines:
+                run(esn, log_ns, item)
         if stepped:
             next_tick_ns = (stepped.to_ns // TICK_NS + 1) * TICK_NS
     if next_tick_ns:

@@ -63,9 +63,9 @@ class Travelling:
             if isinstance(output, Raised):
                 self.journeys.count_violation(output.violation)
 
-    def read_alarms(self, now_ns: int, item: object) -> None:
+    def read_alarms(self, now_ns: int, item: GnssFixes) -> None:
         """Read what terminals report of their drivers."""
-        if not isinstance(item, GnssFixes) or len(item.ints) <= F_ALARMS:
+        if len(item.ints) <= F_ALARMS:
             return
         alarms: list[int] = item.ints[F_ALARMS].tolist()
         if not any(alarms):  # the usual case

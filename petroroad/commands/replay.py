@@ -41,8 +41,8 @@ def replay(
     rate
         A factor of real time, max, or step (Enter before each message).
     jobs
-        Processes that share the RSUs of a whole site's recording; one for each CPU unless named. The outputs
-        don't depend on it.
+        Processes that share the RSUs of a whole site's recording; one for each CPU unless named. With more
+        than one of them another reads ahead. The outputs don't depend on it.
     out
         Where to write the outputs, as a recording.
     expect

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from edge.recording.recorder import Recorded, Recorder
+from edge.recording.recorder import Recorder
 from edge.wire import SiteRecord, encode
+from roadside.arrivals import LoggedMessage
 from roadside.outputs import Output, Raised, Snapshot, Travelled
 
 
@@ -36,7 +37,7 @@ class ReplayOut:
             case Snapshot(stamp_ns=stamp_ns, body=body):
                 self._write(f"/tracks/{esn}", body, now_ns, stamp_ns)
 
-    def copy(self, message: Recorded) -> None:
+    def copy(self, message: LoggedMessage) -> None:
         """Record a message as it was."""
         self._write(message.topic, message.body, message.log_ns, message.publish_ns)
 

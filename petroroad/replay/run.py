@@ -7,42 +7,40 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from core.collecting import only_new_collected
-from core.errors import CommandError, ConfigError, RecordingError, UsageError
-from core.times import STAMP_NS_MAX, STAMP_NS_MIN
+from core.errors import ConfigError, RecordingError, UsageError
 from edge.config import Site, load_site, site_of
 from edge.recording.chain import Part, Readings, part_of, read_chain
-from edge.recording.recorder import Reading, Recorded, named_topics, read_messages
-from edge.schemas import SCHEMAS
+from edge.recording.recorder import Reading, named_topics, read_messages
 from edge.wire import (
     SiteRecord,
     decode_site,
     decode_snapshot,
     records_of,
 )
-from fusion.observations import F_SPEED, GnssFixes, ObjectScan, RadarScan
 from geofence.config import RulesConfig
+from petroroad.replay.ahead import BYTES_MIN, Ahead
 from petroroad.replay.output import ReplayOut
-from petroroad.replay.sharing import Child, End, Parent, ends_of, shared
+from petroroad.replay.routes import SiteRoutes
+from petroroad.replay.sharing import Child, End, Parent, ends_of, n_shares, shared
+from petroroad.replay.source import Source
+from roadside.arrivals import Block, LoggedMessage, Own, Routes
 from roadside.compare import first_difference
-from roadside.gateway.routing import Router, router_of
-from roadside.inputs import GatewayFixes, Input
 from roadside.outputs import Output, Snapshot, report_of
 from roadside.pipeline import Pipeline
 from roadside.pipeline_setup import Setup
 from roadside.pipeline_state import StateUnreadableError
 from roadside.pipeline_state import decode as decode_state
 from roadside.replay import (
-    LoggedMessage,
     OnOutput,
     Replayed,
     Share,
+    arrivals_of,
     collector,
     refusals,
     replay_rsu,
@@ -50,10 +48,7 @@ from roadside.replay import (
 )
 from roadside.setup import setups
 
-JUMP_NS = 86_400 * 10**9  # a replay ticks through every pause; a longer one is a damaged time
-CHANNELS = frozenset({*(name.partition(".")[0] for name in SCHEMAS), "config", "input", "state"})
 Pace = Callable[[int], None]
-Copy = Callable[[Recorded], None]
 
 
 @dataclass(slots=True)
@@ -66,7 +61,6 @@ class Run:
     clocks: dict[str, dict[str, Any]] = field(default_factory=dict)  # wrong at the end, by esn
     reading: Readings = field(default_factory=Readings)  # the damages of the files
     skipped: Counter[str] = field(default_factory=Counter)  # messages of channels that are none of ours
-    follows_config: bool = True  # False: rules that were published meanwhile are left out
 
     def difference(self) -> str | None:
         """Return the first violation and field that differ from the recorded ones; None if none does."""
@@ -130,7 +124,7 @@ def replay_chain(
         site.place(record.esn)  # another site file may lack it
     esns = (record.esn,) if record.esn is not None else None
     made = setups(site, expects_gateway=has_gateway, esns=esns)
-    run = Run(path, follows_config=rules is None)
+    run = Run(path)
     with only_new_collected(), ExitStack() as stack:
         collect = collector(run.replayed, _track_ids)
         writer = stack.enter_context(ReplayOut(out, record)) if out else None
@@ -142,18 +136,24 @@ def replay_chain(
             if writer is not None:
                 writer.write(esn, now_ns, output)
 
-        if record.esn is not None:
-            pipelines = {record.esn: Pipeline(made[record.esn])}
-            messages = _watched(paths, run, writer.copy if writer else None)
-            if parts[0].continues:
-                messages = _continued(pipelines[record.esn], messages, path)
-            steps = replay_rsu(
-                pipelines[record.esn], messages, site.frame, on_output, run.replayed.rejected,
-                lambda: run.reading.seam_ns,
-            )  # fmt: skip
-            ends = ends_of(pipelines, _paced(steps, pace))
-        else:
-            ends = _replay_shared(path, site, made, run, (pace, writer), on_output, jobs)
+        source = Source(
+            paths, site.frame, _routes(site, record, made), follows_config=rules is None,
+            keeps_truth=writer is not None, begins_behind_state=parts[0].continues,
+        )  # fmt: skip
+        n = n_shares(made, jobs)
+        # a second process pays where there is a core for it, and enough to be read
+        is_ahead = jobs > 1 and sum(path.stat().st_size for path in paths) >= BYTES_MIN
+        ahead = stack.enter_context(Ahead(source, n)) if is_ahead else None
+
+        def work(esns: Sequence[str], share: Share) -> dict[str, End]:
+            blocks = source.blocks() if ahead is None else ahead.blocks(share.number)
+            return _replayed(record, source, blocks, {esn: made[esn] for esn in esns}, share, (pace, writer))
+
+        ends = shared(sorted(made), n, on_output, work)
+    found = source.found
+    run.recorded, run.reading, run.skipped = found.recorded, found.reading, found.skipped
+    run.replayed.observations = found.observations
+    run.replayed.rejected.update(found.unread)
     for esn in made:
         report, counts = ends[esn]
         if report.n_terminals or report.radars or report.host is not None:
@@ -170,41 +170,42 @@ def _paced(steps: Iterator[int], pace: Pace) -> int:
     return end_ns
 
 
-def _replay_shared(
-    path: Path,
-    site: Site,
+def _routes(site: Site, record: SiteRecord, made: Mapping[str, Setup]) -> Callable[[Counter[str]], Routes]:
+    """Return what makes the routes of a recording's inputs, given the counter of those that go nowhere."""
+    if record.esn is not None:
+        own = Own(record.esn)
+        return lambda _: own
+    road = next(iter(made.values())).road
+    return lambda skipped: SiteRoutes(site, road, skipped)
+
+
+def _replayed(
+    record: SiteRecord,
+    source: Source,
+    blocks: Iterator[Block],
     made: Mapping[str, Setup],
-    run: Run,
+    share: Share,
     parent: tuple[Pace, ReplayOut | None],
-    on_output: OnOutput,
-    jobs: int,
 ) -> dict[str, End]:
-    """Replay a whole site's recording in some processes; return each RSU's end.
+    """Replay the RSUs of this process; return each one's end.
 
-    parent : the pace and the writer of this process; the others read the same messages, and keep nothing
+    parent : the pace and the writer of the first process; the others keep nothing
     """
-
-    def work(esns: Sequence[str], share: Share) -> dict[str, End]:
-        is_child = isinstance(share, Child)
-        own, (pace, writer) = run, parent
-        if is_child:
-            own, (pace, writer) = Run(path, follows_config=run.follows_config), (pace_of("max"), None)
-        copy: Copy | None = writer.copy if writer else None
-        if copy is not None and isinstance(share, Parent):
-            copy = share.in_turn(copy)
-        pipelines = {esn: Pipeline(made[esn]) for esn in esns}
-        router = router_of(site.config.rsu, site.frame, next(iter(made.values())).road)
-        steps = replay_site(
-            pipelines,
-            _watched((path,), own, copy),
-            site.frame,
-            _route(site, router, own.skipped),
-            share,
-            own.replayed.rejected,
-        )
-        return ends_of(pipelines, _paced(steps, pace))
-
-    return shared(sorted(made), jobs, on_output, work)
+    pace, writer = (pace_of("max"), None) if isinstance(share, Child) else parent
+    copy: Callable[[LoggedMessage], None] | None = writer.copy if writer else None
+    if copy is not None and isinstance(share, Parent):
+        copy = share.in_turn(copy)
+    pipelines = {esn: Pipeline(setup) for esn, setup in made.items()}
+    # those that are decoded here; `found` has those that are decoded where the blocks are made
+    unread = source.found.unread
+    arrivals = arrivals_of(blocks, pipelines, source.frame, unread, copy)
+    if record.esn is None:
+        return ends_of(pipelines, _paced(replay_site(pipelines, arrivals, share), pace))
+    pipeline = pipelines[record.esn]
+    if source.begins_behind_state:
+        _restore(pipeline, source.paths)
+    steps = replay_rsu(pipeline, arrivals, share.emit, lambda: source.found.reading.seam_ns)
+    return ends_of(pipelines, _paced(steps, pace))
 
 
 def _has_gateway(path: Path) -> bool:
@@ -250,53 +251,15 @@ def _recorded_site(record: SiteRecord, path: Path) -> Site:
         raise UsageError(f"the recording's own site does not load: {error}") from error
 
 
-@lru_cache(maxsize=1_024)
-def _parts(topic: str) -> tuple[str, str]:
-    """Return the kind of a channel, the first part of its topic, and the rest."""
-    head, _, rest = topic.removeprefix("/").partition("/")
-    return head, rest
-
-
-def _continued(pipeline: Pipeline, messages: Iterator[Recorded], path: Path) -> Iterator[Recorded]:
-    """Restore the first state, and yield the messages behind it: what is before it, damage left there."""
-    for message in messages:
+def _restore(pipeline: Pipeline, paths: Sequence[Path]) -> None:
+    """Restore the first state of the files, where they have one."""
+    for message in read_chain(paths):
         if message.topic.startswith("/state/"):
             try:
                 pipeline.restore(decode_state(message.body))
             except StateUnreadableError as error:
-                raise UsageError(f"{path}: {error}, with the first file of the series") from error
-            break
-    yield from messages
-
-
-def _watched(paths: Sequence[Path], run: Run, copy: Copy | None) -> Iterator[Recorded]:
-    """Yield the messages; keep the violations that the live RSU sent, count its observations, copy truth."""
-    last: Recorded | None = None
-    for message in read_chain(paths, run.reading):
-        if not STAMP_NS_MIN <= message.log_ns <= STAMP_NS_MAX:
-            rule = f"the log time {message.log_ns} of a {message.topic} is no time of ours (2001 to 2096)"
-            raise CommandError(f"{_newest(run)}: {rule}")
-        jump_ns = 0 if last is None else message.log_ns - last.log_ns
-        # a clock_step is logged by the new clock where it is live, by the old one where it marks a pause
-        if last is not None and jump_ns > JUMP_NS and "/input" not in (message.topic, last.topic):
-            rule = f"log times jump by {jump_ns / 3.6e12:.0f} h at a {message.topic}, without a clock_step"
-            raise CommandError(f"{_newest(run)}: {rule}")
-        last = message
-        head, rest = _parts(message.topic)
-        if head == "violation":
-            run.recorded.setdefault(rest, []).append(message.body)
-        if head not in CHANNELS:
-            run.skipped[message.topic] += 1
-        run.replayed.observations += head in ("radar", "gnss", "gateway")
-        if copy is not None and head == "truth":
-            copy(message)
-        if run.follows_config or head != "config":
-            yield message
-
-
-def _newest(run: Run) -> Path:
-    """Return the file that is being read."""
-    return next(reversed(run.reading.parts), run.path)
+                raise UsageError(f"{paths[0]}: {error}, with the first file of the series") from error
+            return
 
 
 def _track_ids(snapshot: Snapshot) -> list[int]:
@@ -305,37 +268,6 @@ def _track_ids(snapshot: Snapshot) -> list[int]:
     else:
         ids = records_of(decode_snapshot(snapshot.body))["track"].tolist()
     return ids
-
-
-def _route(
-    site: Site, router: Router, skipped: Counter[str]
-) -> Callable[[Input, LoggedMessage], list[tuple[str, Input]]]:
-    """Return where an input of a whole-site recording goes: a scan to its radar's RSU, a fix by stretch.
-
-    skipped : counts inputs that go nowhere
-    """
-    owners = {radar.id: rsu.esn for rsu in site.config.rsu for radar in rsu.radar}
-
-    def route(item: Input, message: LoggedMessage) -> list[tuple[str, Input]]:
-        match item:
-            case RadarScan() | ObjectScan():
-                found = [owners[item.sensor]] if item.sensor in owners else []
-                skipped["scan of an unknown radar"] += not found
-            case GnssFixes():
-                (terminal,) = item.terminal  # /gnss: one fix in each message
-                east_m, north_m, _, usable = item.floats[:F_SPEED, 0].tolist()
-                placed = router.route_one(terminal, usable > 0.0, east_m, north_m)
-                if not placed:
-                    skipped["fix beyond every stretch"] += 1
-                return [(esn, item) for esn in placed]
-            case GatewayFixes():  # it was meant for one RSU; a whole site's recording has /gnss
-                found = []
-                skipped["gateway message in a whole site's recording"] += 1
-            case _:
-                found = [rsu.esn for rsu in site.config.rsu]
-        return [(esn, item) for esn in found]
-
-    return route
 
 
 def pace_of(rate: str) -> Pace:

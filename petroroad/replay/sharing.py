@@ -6,7 +6,7 @@ hands them on in the order in which a single process has them.
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from functools import partial
 from multiprocessing.connection import Connection
 from operator import attrgetter, itemgetter
@@ -31,9 +31,14 @@ def ends_of(pipelines: Mapping[str, Pipeline], end_ns: int) -> dict[str, End]:
     }
 
 
+def n_shares(esns: Sized, jobs: int) -> int:
+    """Return how many processes share the RSUs."""
+    return max(1, min(jobs, len(esns)))
+
+
 def shared(esns: Sequence[str], jobs: int, on_output: OnOutput, work: Work) -> dict[str, End]:
     """Replay the RSUs in up to `jobs` processes, of which this is one; return the end of each RSU."""
-    n = max(1, min(jobs, len(esns)))
+    n = n_shares(esns, jobs)
     if n == 1:
         return work(esns, Alone(esns, on_output))
     context = multiprocessing.get_context("fork")  # the map is compiled already
@@ -43,7 +48,7 @@ def shared(esns: Sequence[str], jobs: int, on_output: OnOutput, work: Work) -> d
             here, there = context.Pipe()
             links.append(here)
             # a child that kept the parent's ends would never see that the parent is gone
-            share = (esns, esns[k::n], there, tuple(links), work)
+            share = (esns, k, n, there, tuple(links), work)
             child = context.Process(target=_serve, args=share, daemon=True)
             child.start()
             there.close()
@@ -62,14 +67,14 @@ def shared(esns: Sequence[str], jobs: int, on_output: OnOutput, work: Work) -> d
 
 
 def _serve(
-    esns: Sequence[str], mine: Sequence[str], link: Connection, others: Sequence[Connection], work: Work
+    esns: Sequence[str], number: int, n: int, link: Connection, others: Sequence[Connection], work: Work
 ) -> None:
-    """Replay some RSUs as a child; an error goes to the parent in place of the next message."""
+    """Replay some RSUs as child `number` of n processes; an error goes to the parent as the next message."""
     for other in others:
         other.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends, and ends its children
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    child = Child(esns, link)
+    child, mine = Child(esns, link, number), esns[number::n]
     try:
         child.finish(work(mine, child))
     except (EOFError, BrokenPipeError):  # the parent has ended
@@ -81,9 +86,9 @@ def _serve(
 class Child(Share):
     """The share of a process that was forked."""
 
-    def __init__(self, esns: Sequence[str], link: Connection) -> None:
+    def __init__(self, esns: Sequence[str], link: Connection, number: int) -> None:
         super().__init__(esns)
-        self._link = link
+        self._link, self.number = link, number
         self._emitted: list[Emitted] = []
 
     def emit(self, esn: str, now_ns: int, output: Output) -> None:

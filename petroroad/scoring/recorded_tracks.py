@@ -31,8 +31,8 @@ from petroroad.scoring.frames import TracksNow
 from petroroad.scoring.recorded_violations import TruthEventRow
 from petroroad.scoring.tracks import TrackScore
 from petroroad.scoring.true_frames import Truths, cover_of
+from roadside.arrivals import decoded
 from roadside.inputs import GatewayFixes
-from roadside.replay import decoded
 
 COLUMNS = ("track", "lon_e7", "lat_e7", "dt_ms", "speed_cmps", "course_cdeg", "sigma_cm", "flags")
 

@@ -17,10 +17,10 @@ def test_new_terminals_are_looked_up_as_the_list_grows_and_again_in_another_list
     found = locator(World())
     known = next(iter(found._row_of))
     ids = ["X1", known]
-    assert found._vehicles_of(ids)[:2].tolist() == [-1, found._row_of[known]]
+    assert found._registry_of(ids).by_terminal[:2].tolist() == [-1, found._row_of[known]]
     ids += [f"X{k}" for k in range(2, 9)] + [known]
-    assert found._vehicles_of(ids)[: len(ids)].tolist() == [-1, 0, *[-1] * 7, 0]
-    assert found._vehicles_of([known])[:1].tolist() == [0]
+    assert found._registry_of(ids).by_terminal[: len(ids)].tolist() == [-1, 0, *[-1] * 7, 0]
+    assert found._registry_of([known]).by_terminal[:1].tolist() == [0]
 
 
 def test_beside_its_lane_on_a_bridge_a_truck_is_not_on_the_road_below():

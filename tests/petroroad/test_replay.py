@@ -7,7 +7,8 @@ import pytest
 from edge.recording.recorder import Recorder, read_messages
 from petroroad.__main__ import main
 from petroroad.commands.replay import summary
-from petroroad.replay.run import JUMP_NS, Run
+from petroroad.replay.run import Run
+from petroroad.replay.source import JUMP_NS
 from roadside.compare import digest
 from roadside.inputs import ENCODER, ClockStep
 from roadside.replay import Replayed

@@ -9,6 +9,7 @@ from edge.recording.file import END, SERIES
 from edge.recording.names import files_of
 from edge.recording.recorder import Reading, read_messages
 from petroroad.__main__ import main
+from petroroad.replay import run
 from roadside import pipeline
 from tests.support.series_of import EPOCH, ESN, fed
 
@@ -67,6 +68,15 @@ def test_no_message_is_lost_or_there_twice_at_a_seam(recorded):
         rows = [(message.topic, message.log_ns, message.body) for message in read_messages(path)]
         found += rows[1:] if k else rows  # each file has `/site`
     assert found == whole
+
+
+def test_another_process_may_read_a_series_ahead(recorded, capsys, monkeypatch):
+    """From its begin, and from the state in a later file: seam, state and gateway's messages come as well."""
+    files, _ = recorded
+    wanted = [replayed(capsys, *some) for some in (files, files[2:4])]
+    monkeypatch.setattr(run, "BYTES_MIN", 0)
+    assert [replayed(capsys, *some, "--jobs", 2) for some in (files, files[2:4])] == wanted
+    assert wanted[0]["violations"] > 0
 
 
 def test_the_series_replays_to_the_digest_of_the_one_file(recorded, capsys):

@@ -15,6 +15,7 @@ from roadside.inputs import Start
 from roadside.pipeline import Pipeline
 from roadside.replay import Replayed, collector, replay_rsu
 from roadside.setup import setups
+from tests.support.arrivals import recorded_arrivals
 from tests.support.roadside_drive import EXAMPLE
 
 T0_NS, NS = 1_800_000_000 * 10**9, 10**9
@@ -56,7 +57,8 @@ def test_live_and_replayed_are_the_same_bytes(tmp_path, monkeypatch, step_s):
     assert 3 * N_BEATS - 3 <= len(sent) <= 3 * N_BEATS + 3
     again = Replayed()
     pipeline = Pipeline(setup)
-    for _ in replay_rsu(pipeline, read_messages(path), site.frame, collector(again, lambda _: ())):
+    arrivals = recorded_arrivals(read_messages(path), site.frame, "RSU001")
+    for _ in replay_rsu(pipeline, arrivals, collector(again, lambda _: ())):
         pass
     assert again.snapshots["RSU001"] == sent
     assert pipeline.counts["clock.step"] == 3

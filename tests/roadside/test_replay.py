@@ -12,6 +12,7 @@ from roadside.outputs import Output, Snapshot
 from roadside.pipeline import Pipeline
 from roadside.replay import Alone, refusals, replay_rsu, replay_site
 from roadside.setup import setups
+from tests.support.arrivals import recorded_arrivals
 from tests.support.roadside_drive import EXAMPLE
 
 T0_NS = 1_800_000_000 * 10**9
@@ -27,7 +28,8 @@ def test_an_input_that_can_not_be_read_is_counted_and_passed_over():
     site, unread = load_site(EXAMPLE), Counter()
     pipeline = Pipeline(setups(site, expects_gateway=True)["RSU001"])
     messages = [Recorded(f"/{head}/x", b"\xc1", T0_NS, T0_NS) for head in ("radar", "gateway", "truth")]
-    assert list(replay_rsu(pipeline, messages, site.frame, lambda *_: None, unread)) == [T0_NS] * 3
+    arrivals = recorded_arrivals(messages, site.frame, "RSU001", unread)
+    assert list(replay_rsu(pipeline, arrivals, lambda *_: None)) == [T0_NS] * 3
     assert unread == {"input.undecodable": 2}
 
 
@@ -46,11 +48,10 @@ def test_a_clock_that_is_set_is_not_ticked_through(whole_site, step_s):
         if isinstance(output, Snapshot):
             stamps.append(output.stamp_ns)
 
+    arrivals = recorded_arrivals(messages, site.frame, "RSU001")
     if whole_site:
-        steps = replay_site(
-            pipelines, messages, site.frame, lambda item, _: [("RSU001", item)], Alone(pipelines, take)
-        )
+        steps = replay_site(pipelines, arrivals, Alone(pipelines, take))
     else:
-        steps = replay_rsu(pipelines["RSU001"], messages, site.frame, take)
+        steps = replay_rsu(pipelines["RSU001"], arrivals, take)
     assert len(list(steps)) == 3
     assert stamps == [begin_ns + (k + 1) * TICK_NS for begin_ns in (T0_NS, to_ns) for k in range(10)]
