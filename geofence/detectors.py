@@ -14,9 +14,9 @@ import numpy as np
 
 from core.arrays import B1, B2, F1, F2, F3, F64, I1, I2, I3, I64
 from core.kernel import kernel
-from geofence.drift import RAMP_TAU_S, lasting_tau_s, trusted_sigma_m, weigh_drift
+from geofence.drift import RAMP_TAU_S, lasting_tau_s, place_spread_m, trusted_sigma_m, weigh_drift
 from geofence.grading import Grading
-from geofence.levels import Levels, level_at, place_level_m
+from geofence.levels import Levels, level_at, place_level_m, unsettled
 from geofence.state import (
     CLAIM_USED,
     CLEAR_S,
@@ -195,8 +195,13 @@ def add_departure(
     lasts, lasting_s = tau_s >= RAMP_TAU_S and drift[CLAIM_USED] > 0.0, lasting_tau_s(tau_s, dt_s)
     ramp_rate, place_rate = RAMP_SHARE * rate, PLACE_SHARE * rate
     drifts = lasts and ramp > 0.0 and ramp > level_at(levels.ramp, levels, trusted_m, lasting_s, ramp_rate)
-    if drifts or (place_m > 0.0 and place_m > place_level_m(levels, trusted_m, lasting_s, place_rate)):
+    if drifts:
         row[ENOUGH] = 1.0
+        return
+    place_level = place_level_m(levels, trusted_m, lasting_s, place_rate)
+    if place_m > place_level:
+        times = unsettled(levels, trusted_m, lasting_s, place_spread_m(drift))
+        row[ENOUGH] = 1.0 if place_m > times * place_level else row[ENOUGH]
 
 
 @kernel

@@ -177,6 +177,13 @@ def trusted_sigma_m(sigma_m: float, row: F1) -> float:
     return float(sigma_m * max(shown_scale(row), row[CLAIM_USED]))
 
 
+@kernel
+def place_spread_m(row: F1) -> float:
+    """Return 1 sigma of the place LOOK_S ahead, as the slow filter knows it [m]."""
+    p = PLACE_COV
+    return math.sqrt(max(row[p] + 2.0 * LOOK_S * row[p + 1] + LOOK_S**2 * row[p + 3], 0.0))
+
+
 @kernel(inner=True)
 def weigh_drift(
     offset_m: float, span_m: float, free_m: float, sigma_m: float, tau_s: float, dt_s: float, row: F1

@@ -8,11 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import F1, F3
+from core.arrays import F1, F2, F3
 from core.kernel import kernel
 from geofence import level_table
 
 NEVER = 1e9  # the level of a test that does not run
+# Of a settled filter's variance, the share that is error: the rest is what its driver may do meanwhile, who
+# on the line for ever does nothing (a steady filter of constant velocity: 3 / (2 sqrt(2)) of sqrt(2))
+ERROR_SHARE = 0.75
+SETTLED = 1.1  # times the variance of a settled one is as good as it: the table is interpolated
 DEPTH_M, WITHIN_S = 1.0, 5.0  # departures so deep are found within this long up to `sigma_m_max`
 
 
@@ -26,6 +30,7 @@ class Levels(NamedTuple):
     log_tau: F1  # (b,) of tau [s]
     log_rate: F1  # (c,) of alarms per hour of either test, descending
     place_m: F3  # (a, b, c)
+    spread_m: F2  # (a, b) 1 sigma of that place once its filter has settled (geofence.drift.place_spread_m)
     ramp: F3  # (a, b, c) [nats]
     sigma_m_max: F1  # (b,) with more, a departure is found too seldom
 
@@ -37,6 +42,7 @@ def shipped() -> Levels:
         log_tau=np.log(np.array(level_table.TAU_S)),
         log_rate=np.log(np.array(level_table.RATE_PER_HOUR)),
         place_m=np.array(level_table.PLACE_M),
+        spread_m=np.array(level_table.SPREAD_M),
         ramp=np.array(level_table.RAMP_NATS),
         sigma_m_max=np.array(level_table.SIGMA_M_MAX),
     )
@@ -69,11 +75,31 @@ def level_at(table: F3, levels: Levels, sigma_m: float, tau_s: float, rate: floa
     return found
 
 
+@kernel(inner=True)
+def _beyond(levels: Levels, sigma_m: float) -> float:
+    """Return how many times the table's largest sigma it is, 1 at least."""
+    return float(max(sigma_m / math.exp(levels.log_sigma[levels.log_sigma.shape[0] - 1]), 1.0))
+
+
 @kernel
 def place_level_m(levels: Levels, sigma_m: float, tau_s: float, rate: float) -> float:
     """Return how far over the line a place must be [m]; beyond the table it grows with sigma."""
-    beyond = max(sigma_m / math.exp(levels.log_sigma[levels.log_sigma.shape[0] - 1]), 1.0)
-    return beyond * level_at(levels.place_m, levels, sigma_m, tau_s, rate)
+    return _beyond(levels, sigma_m) * level_at(levels.place_m, levels, sigma_m, tau_s, rate)
+
+
+@kernel
+def unsettled(levels: Levels, sigma_m: float, tau_s: float, spread_m: float) -> float:
+    """Return how many times the error of a settled filter's place this one's is, 1 at least.
+
+    Levels are those of drivers whose filter has settled. It starts from one measurement, with its whole
+    error, and settles in seconds; so much larger must a place be until then.
+    """
+    i, a = _between(math.log(max(sigma_m, 1e-6)), levels.log_sigma)
+    j, b = _between(math.log(max(tau_s, 1e-6)), levels.log_tau)
+    low = (1.0 - b) * levels.spread_m[i, j] + b * levels.spread_m[i, j + 1]
+    high = (1.0 - b) * levels.spread_m[i + 1, j] + b * levels.spread_m[i + 1, j + 1]
+    settled_m = _beyond(levels, sigma_m) * ((1.0 - a) * low + a * high)
+    return math.sqrt(1.0 + max((spread_m / settled_m) ** 2 - SETTLED, 0.0) / ERROR_SHARE)
 
 
 @kernel

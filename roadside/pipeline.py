@@ -124,17 +124,17 @@ class Pipeline(Configured):
                 return []
 
     def _observe(self, now_ns: int, item: RadarScan | ObjectScan | GnssFixes) -> list[Output]:
-        is_fixes = isinstance(item, GnssFixes)
-        if is_fixes:
-            self.travelling.read_alarms(now_ns, item)
+        fixes = item if isinstance(item, GnssFixes) else None
+        if fixes is not None:
+            self.travelling.read_alarms(now_ns, fixes)
         update = self.tracker.step(now_ns, item)
         outputs, touched = self._settle(now_ns, update), update.touched
-        if is_fixes:
-            self.alarms.note(now_ns, item)
-        if update.late and is_fixes:
+        if fixes is not None:
+            self.alarms.note(now_ns, fixes)
+        if update.late and fixes is not None:
             n_known, row = len(self.setup.terminals), self.tracker.terminals.row
-            late = [each for each in update.late if not n_known or row[item.terminal[each[0]]] < n_known]
-            self.late.receive(now_ns, item, late, self.tracker)
+            late = [each for each in update.late if not n_known or row[fixes.terminal[each[0]]] < n_known]
+            self.late.receive(now_ns, fixes, late, self.tracker)
         if len(touched.track):
             located = self.monitor.locate(touched, self.tracker.terminal_ids)
             owned = self.ownership.owned(touched.track)

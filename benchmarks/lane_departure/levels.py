@@ -6,6 +6,9 @@ exponential tail: of the likelihood of a ramp as it is, of a place in its square
 density falls. Rates beyond those that were counted follow from the fitted tail. The level is that of the
 worst member.
 
+How certain a settled filter is of the place (SPREAD_M) is computed, since no sample changes it. A place
+that is less certain must be as many times further out (`geofence.levels.unsettled`).
+
 What can be proved: typical drivers leave by 1.0 m at 0.8 m/s for 3 s; the largest sigma with which 90 % of
 them are found within 5 s of the crossing, at the shipped rate.
 """
@@ -34,7 +37,7 @@ from benchmarks.lane_departure.judged import SHIPPED
 from core.arrays import F1, F2, F64
 from core.kernel import kernel
 from geofence.detectors import ALL_SHARE, PLACE_SHARE, RAMP_SHARE, TAU_MIN_S, TESTS, level_sigmas
-from geofence.drift import RAMP_TAU_S, lasting_tau_s, weigh_drift
+from geofence.drift import RAMP_TAU_S, lasting_tau_s, place_spread_m, weigh_drift
 from geofence.levels import DEPTH_M, NEVER, WITHIN_S, Levels, level_at, place_level_m
 from geofence.state import N_DRIFT
 
@@ -49,11 +52,13 @@ PLACE, RAMP = range(2)
 LANE_M, WIDTH_M = 3.75, 2.5
 TAIL_SHARE, TAIL_MIN = 0.01, 60  # of the blocks, those that show the tail
 LASTS_S, V_MPS, FOUND_SHARE = 3.0, 0.8, 0.9
+SETTLED_S = 900.0  # the slowest filter of the table changes no more
 SETTLE_S, EPISODES, HALVINGS = 20.0, 1_000, 12
 HEADER = '''"""Levels of geofence.drift: data, written by `{command}`.
 
 From {hours:.0f} h of each driver and error; benchmarks/lane_departure/levels.py says how. PLACE_M [m over the
 line] and RAMP_NATS are over (SIGMA_M, TAU_S, RATE_PER_HOUR); TAU_S is geofence.drift.lasting_tau_s.
+SPREAD_M, over (SIGMA_M, TAU_S): 1 sigma of a settled filter's place, geofence.drift.place_spread_m.
 SIGMA_M_MAX, over TAU_S: the largest sigma with which {share:.0%} of departures of {depth} m for {lasts:.0f} s
 are found within {within:.0f} s.
 """
@@ -109,6 +114,16 @@ def levels_of(error: Error, hours: float, seed: int) -> tuple[F64, F64]:
 
 
 @kernel
+def settled_spread_m(error: Error, row: F1) -> float:
+    """Return 1 sigma of the place once the filter has settled [m]."""
+    for c in range(N_DRIFT):
+        row[c] = 0.0
+    for _ in range(int(SETTLED_S / DT_S)):
+        weigh_drift(0.0, LANE_M / 2.0, MARGIN_M, error.told_sigma_m, error.told_tau_s, DT_S, row)
+    return float(place_spread_m(row))
+
+
+@kernel
 def found_share(
     seed: int, error: Error, levels: Levels, rate: float, episodes: int, own: F1, row: F1
 ) -> float:
@@ -159,8 +174,19 @@ def sigma_max_m(tau_s: float, levels: Levels) -> float:
     return math.exp(low)
 
 
+def spreads_m() -> F64:
+    """Return the spreads of settled filters over SIGMAS_M and TAUS_S."""
+    row = np.zeros(N_DRIFT)
+    return np.array(
+        [[settled_spread_m(honest(sigma_m, tau_s), row) for tau_s in TAUS_S] for sigma_m in SIGMAS_M]
+    )
+
+
 def text_of(name: str, table: F64) -> str:
-    """Return a table as the text of a constant: a line for each sigma and tau."""
+    """Return a table as the text of a constant: a line for each sigma, or for each sigma and tau."""
+    if table.ndim == 2:
+        lines = [" (" + ", ".join(f"{value:.4g}" for value in row) + "),\n" for row in table]
+        return f"{name} = (\n" + "".join(lines) + ")\n"
     rows = [
         "(" + ", ".join(f"{value:.4g}" for value in row) + ")" for row in table.reshape(-1, table.shape[-1])
     ]
@@ -169,10 +195,12 @@ def text_of(name: str, table: F64) -> str:
     return f"{name} = (\n" + "".join(f" ({group}),\n" for group in groups) + ")\n"
 
 
-def table_text(place: F64, ramp: F64, hours: float) -> str:
+def table_text(place: F64, ramp: F64, spread: F64, hours: float) -> str:
     """Return the module's text; find out what can be proved with the levels."""
     lasting_s = [lasting_tau_s(tau_s, DT_S) for tau_s in TAUS_S]
-    levels = Levels(np.log(SIGMAS_M), np.log(lasting_s), np.log(RATES), place, ramp, np.zeros(len(TAUS_S)))
+    levels = Levels(
+        np.log(SIGMAS_M), np.log(lasting_s), np.log(RATES), place, spread, ramp, np.zeros(len(TAUS_S))
+    )
     most_m = [sigma_max_m(tau_s, levels) for tau_s in TAUS_S]
     asked = "" if hours == HOURS else f" --hours {hours:g}"
     command = "python -m benchmarks.lane_departure.levels" + asked
@@ -182,7 +210,7 @@ def table_text(place: F64, ramp: F64, hours: float) -> str:
     shown_s = tuple(round(tau_s, 4) for tau_s in lasting_s)
     for name, axis in (("SIGMA_M", SIGMAS_M), ("TAU_S", shown_s), ("RATE_PER_HOUR", RATES)):
         text += f"{name} = {axis}\n"
-    text += text_of("PLACE_M", place) + text_of("RAMP_NATS", ramp)
+    text += text_of("PLACE_M", place) + text_of("SPREAD_M", spread) + text_of("RAMP_NATS", ramp)
     return text + "SIGMA_M_MAX = (" + ", ".join(f"{sigma_m:.3g}" for sigma_m in most_m) + ")\n"
 
 
@@ -197,7 +225,7 @@ def main() -> None:
             seed = SEED + 100 * (i * len(TAUS_S) + j)
             place[i, j], ramp[i, j] = levels_of(honest(sigma_m, tau_s), hours, seed)
         sys.stderr.write(f"sigma {sigma_m} m\n")
-    TABLE.write_text(table_text(place, ramp, hours), encoding="utf-8")
+    TABLE.write_text(table_text(place, ramp, spreads_m(), hours), encoding="utf-8")
 
 
 if __name__ == "__main__":

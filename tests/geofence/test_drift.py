@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from core.arrays import F1, F2
+from core.arrays import F1, F2, I1
 from core.kernel import kernel
 from geofence.carry import CarriedDrift, _carried_drift, _drift_row
 from geofence.detectors import Departures, add_departure
@@ -24,7 +24,10 @@ from geofence.drift import (
     trusted_sigma_m,
     weigh_drift,
 )
-from geofence.levels import NEVER, level_at, place_level_m, shipped, sigma_max_m
+from geofence.drift import (
+    place_spread_m as spread_of,
+)
+from geofence.levels import NEVER, level_at, place_level_m, shipped, sigma_max_m, unsettled
 from geofence.state import (
     CLAIM_FIX,
     CLAIM_USED,
@@ -234,3 +237,40 @@ def test_what_lasts_of_a_radars_error_is_no_drift(by_fixes, found):
         sample, across = (offset_m - FREE_M, 0.5, 20.0), (offset_m, SPAN_M, FREE_M)
         add_departure(sample, across, 0.1, k * 100_000_000, departures, drift, row, row_ns)
     assert bool(row[ENOUGH]) is found
+
+
+@kernel
+def accused_at_first(n: int, sigma_m: float, departures: Departures, drift: F1, row: F1, row_ns: I1) -> int:
+    """Return how many of n vehicles that keep their edge on the line are accused by 60 samples."""
+    np.random.seed(8)  # noqa: TID251
+    found = 0
+    for _ in range(n):
+        drift[:] = 0.0
+        row[:] = 0.0
+        for k in range(60):
+            offset_m = FREE_M + sigma_m * np.random.standard_normal()
+            sample, across = (abs(offset_m) - FREE_M, sigma_m, 0.0), (offset_m, SPAN_M, FREE_M)
+            add_departure(sample, across, 0.1, k * 100_000_000, departures, drift, row, row_ns)
+        found += row[ENOUGH] > 0.0
+    return found
+
+
+@pytest.mark.parametrize("sigma_m", [0.3, 0.5, 1.0])
+def test_a_first_sample_proves_no_more_than_its_error_allows(sigma_m):
+    """The slow filter takes it for the place, whole error and all; levels are those of a settled one."""
+    drift, row, row_ns = np.zeros(N_DRIFT), np.zeros(EVIDENCE), np.zeros(EVIDENCE_NS, dtype=np.int64)
+    departures = Departures(0, 1e-4, shipped())
+    assert accused_at_first(5_000, sigma_m, departures, drift, row, row_ns) == 0
+
+
+def test_a_filter_settles_in_the_spread_of_the_table():
+    levels = shipped()
+    for sigma_m in (0.05, 0.3, 1.3):
+        at_sigma = int(np.argmin(np.abs(np.exp(levels.log_sigma) - sigma_m)))
+        for tau_s, at_tau in ((0.0, 0), (4.0, 6)):
+            _, row = weighed([0.0] * 6_000, [0.1] * 6_000, sigma_m, tau_s)
+            assert spread_of(row) == pytest.approx(levels.spread_m[at_sigma, at_tau], rel=0.02)
+            lasting_s = math.exp(levels.log_tau[at_tau])
+            assert unsettled(levels, sigma_m, lasting_s, spread_of(row)) == 1.0
+    _, row = weighed([0.0], [0.1], 1.0, 0.0)
+    assert unsettled(levels, 1.0, 0.05, spread_of(row)) == pytest.approx(3.4, abs=0.2)
