@@ -83,7 +83,7 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
         agent.receive_control(Start(epoch=outbox.epoch, episodes=episodes, journeys=journeys))
         outbox.on_journeys = agent.journeys.put_found
         outbox.on_episodes = lambda states: agent.receive_control(
-            EpisodesFound(episodes=tuple(renumbered(each, max(1, n_behind)) for each in states))
+            EpisodesFound(episodes=tuple(map(renumbered, states)))
         )
         await shell.run(RsuService(site, agent, shell))
 

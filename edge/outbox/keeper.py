@@ -235,7 +235,8 @@ class Keeper(threading.Thread):
             self.store.read(self.path)
             self._degraded.discard(UNREAD)
             news.found = dict(self.store.remaining)
-            news.episodes += self.repair.of_last_run(self.store, self._mark.found)  # nobody has them yet
+            news.episodes += self.store.episodes()  # of the last run; nobody has them yet
+            self.repair.look_for_losses(self.store, self._mark.found)
         if self.store.must_move:  # our keys may be in it
             self._move(tuple(row for row in self._unsaved.rows.values() if row is not None), news)
             self.store.must_move = False

@@ -30,7 +30,6 @@ class Mended:
     unkeyed: list[tuple[int, bytes]] = field(default_factory=list)  # (log time, violation): for a new key
     gone: list[Key] = field(default_factory=list)  # rows whose key itself was altered
     episodes: dict[str, bytes] = field(default_factory=dict)  # open ones
-    ended: frozenset[str] = frozenset()  # episodes that were open once
     journeys: dict[str, bytes] = field(default_factory=dict)  # that have ended: their last versions
     is_asked: bool = False  # by the centre: what was acknowledged before is put again
     is_rebuild: bool = False  # after damage
@@ -76,14 +75,11 @@ class Rebuild:
 
     opened_ns : what is recorded from then on is this run's own.  epoch : of this run
     oldest_ns : when the oldest item that waited was detected; None: unknown
-    held : episodes that are open in the file.  held_ns : what became of them was recorded after that
     """
 
     epoch: int
     opened_ns: int
     oldest_ns: int | None
-    held: frozenset[str] = frozenset()
-    held_ns: int = 0
     newest_ns: int = 0
     is_beyond: bool = False
 
@@ -91,7 +87,6 @@ class Rebuild:
         """Return what of this file waits."""
         found = Mended(is_rebuild=True)
         self.newest_ns = max(self.newest_ns, file.last_ns)
-        self.held -= history.episodes.keys()
         for sha256, body in file.bodies.items():
             keys = history.keys.get(sha256, set())
             waiting = [key for key in keys - history.done if key.epoch != self.epoch]
@@ -108,13 +103,11 @@ class Rebuild:
         """Say whether all that waited is younger; one file more, since a key may follow in the next."""
         was_beyond = self.is_beyond
         oldest_ns = self.newest_ns - LOOK_BACK_NS if self.oldest_ns is None else self.oldest_ns
-        if self.held:
-            oldest_ns = min(oldest_ns, self.held_ns)
         self.is_beyond = file.last_ns < oldest_ns
         return was_beyond
 
     def finish(self, history: History) -> Mended:
-        """Return voids for the keys whose violations no recording holds, and what became of episodes."""
+        """Return voids for the keys whose violations no recording holds, and the open episodes."""
         lost = [
             void_of(key, f"{LOST}with the outbox: no recording holds it", given.detected_ns)
             for key, given in history.given.items()
@@ -122,11 +115,8 @@ class Rebuild:
             and key.epoch != self.epoch
         ]  # fmt: skip
         episodes = {name: state for name, state in history.episodes.items() if state is not None}
-        ended = frozenset(history.episodes.keys() - episodes.keys())
         journeys = dict(list(_ended(history.journeys))[-JOURNEYS_MAX:])
-        return Mended(
-            rows=lost, episodes=episodes, ended=ended, journeys=journeys, is_rebuild=True, is_last=True
-        )  # fmt: skip
+        return Mended(rows=lost, episodes=episodes, journeys=journeys, is_rebuild=True, is_last=True)
 
 
 @dataclass(slots=True)
@@ -283,7 +273,6 @@ def pieces(found: Mended, n_max: int) -> Iterator[Mended]:
             unkeyed=found.unkeyed[at : at + n_max],
             gone=found.gone if at == 0 else [],
             episodes=found.episodes if at == 0 else {},
-            ended=found.ended if at == 0 else frozenset(),
             journeys=found.journeys if at == 0 else {},
             is_asked=found.is_asked,
             is_rebuild=found.is_rebuild,

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 
-from core.times import NS
 from edge.ask import LOST, ViolationAsk
 from edge.outbox.changes import Changes, Key, Row
 from edge.outbox.jobs import Done, Failed, Found, Job
@@ -46,7 +45,6 @@ class Repair:
         self.altered: set[Key] = set()  # rows that are being looked for in the recordings
         self._met: set[str] = set()  # episodes of this run, while the recordings are read
         self._own: frozenset[str] = frozenset()  # open ones of this run, which only the file lacks
-        self._held: dict[str, bytes] = {}  # open ones of a file that is being rebuilt
         if mender is not None:
             mender.attach(
                 give=lambda mended: jobs.put(Found(mended)),
@@ -111,10 +109,11 @@ class Repair:
         own : episodes that are open in this run: their states go into the new file only
         """
         self.altered, self._own = set(), own
-        journeys = store.journeys()
+        episodes, journeys = store.episodes(), store.journeys()
         salvaged, self._salvaged = self._salvaged, None
         if salvaged is None:
-            return self.of_last_run(store, mark), journeys
+            self.look_for_losses(store, mark)
+            return episodes, journeys
         for name, state in salvaged.episodes.items():
             unsaved.episodes.setdefault(name, state)
         for name, state in salvaged.journeys.items():
@@ -125,18 +124,9 @@ class Repair:
         self._rebuild(store, mark)
         for name in salvaged.episodes:
             self.meet(name)
-        return tuple(salvaged.episodes.values()), (*journeys, *salvaged.journeys.values())
+        return (*episodes, *salvaged.episodes.values()), (*journeys, *salvaged.journeys.values())
 
-    def of_last_run(self, store: Store, mark: Mark | None) -> tuple[bytes, ...]:
-        """Look for losses of a sound file; return its open episodes' states where it is what the mark knows.
-
-        Else the recordings say which of them are still open: given at once, one that ended long ago would end
-        again, later than it did.
-        """
-        self._look_for_losses(store, mark)
-        return () if self._held else tuple(store.episodes().values())
-
-    def _look_for_losses(self, store: Store, mark: Mark | None) -> None:
+    def look_for_losses(self, store: Store, mark: Mark | None) -> None:
         """Rebuild a sound file from the recordings where it lacks what the mark of the last run knows.
 
         SQLite silently drops a WAL from its first bad frame on; a file that was deleted is a new one. A file
@@ -168,10 +158,9 @@ class Repair:
 
     def _rebuild(self, store: Store, mark: Mark | None) -> None:
         if self._mender is not None:
-            self._held = store.episodes()
+            self._met |= store.episode_ids
             self._rebuilding = mark or Mark(epoch=0, last_seq=0)
-            held, held_ns = frozenset(self._held), store.newest * NS
-            self._mender.ask(Rebuild(store.epoch, self._opened_ns, self._rebuilding.oldest_ns, held, held_ns))
+            self._mender.ask(Rebuild(store.epoch, self._opened_ns, self._rebuilding.oldest_ns))
 
     # ---- altered rows
 
@@ -240,7 +229,7 @@ class Repair:
 
     def put(self, mended: Mended, store: Store, changes: Changes, news: Done) -> None:
         """Plan what was found; a row that waits is not put twice, and a void replaces none."""
-        n_restored = len(news.restored)
+        n_restored, n_episodes = len(news.restored), len(news.episodes)
         for key in mended.gone:
             self.altered.discard(key)
             changes.rows[key] = None
@@ -254,12 +243,17 @@ class Repair:
             row = store.put(changes, detected_ns, violation, None)
             news.restored.append((row, True))
             self._count("outbox.recovered")
-        is_lacking = self._put_episodes(mended, store, changes, news)
+        for name, state in mended.episodes.items():
+            if name in self._met or name in store.episode_ids or name in changes.episodes:
+                continue
+            changes.episodes[name] = state
+            if name not in self._own:
+                news.episodes.append(state)
         for name, body in mended.journeys.items():
             if name not in changes.journeys:
                 changes.journeys[name] = body
                 news.journeys.append(body)
-        is_lacking |= len(news.restored) > n_restored
+        is_lacking = len(news.restored) > n_restored or len(news.episodes) > n_episodes
         if mended.is_rebuild and is_lacking and not self._is_explained:
             self._is_explained = True  # file and mark were deleted: the recordings alone know of them
             self._count("outbox.damaged")
@@ -267,32 +261,6 @@ class Repair:
         if mended.is_last:
             self._rebuilding = None
             self._met.clear()
-
-    def _put_episodes(self, mended: Mended, store: Store, changes: Changes, news: Done) -> bool:
-        """Plan what the recordings say of episodes; return whether the file says otherwise.
-
-        Where they say nothing of one that the file holds, it is as open as the file says.
-        """
-        is_otherwise = False
-        for name in mended.ended & self._held.keys():
-            del self._held[name]
-            if name not in self._met:
-                changes.episodes[name] = None
-                is_otherwise = True
-        for name, state in mended.episodes.items():
-            held = self._held.pop(name, None)
-            is_known = held is None and name in store.episode_ids
-            if name in self._met or is_known or name in changes.episodes:
-                continue
-            if state != held:
-                changes.episodes[name] = state
-                is_otherwise = is_otherwise or name not in self._own
-            if name not in self._own:
-                news.episodes.append(state)
-        if mended.is_last:
-            news.episodes += [state for name, state in self._held.items() if name not in self._met]
-            self._held = {}
-        return is_otherwise
 
     def _put_row(self, row: Row, mended: Mended, store: Store, changes: Changes, news: Done) -> None:
         was_altered = row.key in self.altered

@@ -207,9 +207,9 @@ class Store:
         """Move the WAL into the file: one bad sector of a long WAL costs all that lies behind it."""
         self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-    def episodes(self) -> dict[str, bytes]:
-        """Return the open episodes' states by their ids, in that order."""
-        return dict(zip(self._named("episode", "id"), self._named("episode", "state"), strict=True))
+    def episodes(self) -> tuple[bytes, ...]:
+        """Return the open episodes' states, in the order of their ids."""
+        return tuple(self._named("episode", "state"))
 
     def journeys(self) -> tuple[bytes, ...]:
         """Return the newest versions of journeys that are open or not acknowledged, by id."""

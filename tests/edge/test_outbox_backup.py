@@ -107,38 +107,6 @@ async def test_an_older_copy_put_back_by_hand_is_completed_from_the_recordings(t
     assert outbox.degraded == ("outbox_damaged",)
 
 
-@pytest.mark.parametrize("marks", ["mark", "no mark at all"])
-async def test_open_episodes_of_an_older_copy_are_as_the_recordings_say(tmp_path, marks):
-    """One that ended after the copy must not end again, as lost; one that went on goes on where it was."""
-    outbox_folder, to = tmp_path / "outbox", tmp_path / "copy"
-    outbox_folder.mkdir()
-    (tmp_path / "recordings").mkdir()
-    async with running(outbox_folder / "o.sqlite", recordings=tmp_path / "recordings", esn=ESN) as (
-        early,
-        wire,
-    ):
-        for name in ("id-0", "id-1", "id-unheard"):  # the first ends later, the second goes on
-            put(early, name.encode(), b"as the copy knows it", name)
-        await until(lambda: len(wire.keys()) == 3)
-    shutil.copytree(outbox_folder, to)
-    leave_behind(tmp_path)
-    shutil.rmtree(outbox_folder)
-    shutil.copytree(to, outbox_folder)
-    if marks != "mark":
-        (outbox_folder / "o.sqlite.mark").unlink()
-        (tmp_path / "recordings" / f"{ESN}.mark").unlink()
-    found: list[bytes] = []
-    _, _, outbox = await restarted(tmp_path, on_episodes=found.extend)
-    assert outbox.episodes == (), "none is given before the recordings are read"
-    assert sorted(found) == [b"as the copy knows it", *[b"open"] * 12]
-    store = Store(outbox_folder / "o.sqlite", 10)
-    states = store.episodes()
-    store.close()
-    assert "id-0" not in states
-    assert states["id-1"] == b"open"
-    assert states["id-unheard"] == b"as the copy knows it"
-
-
 async def test_a_sound_outbox_that_lost_its_marks_alone_is_not_called_damaged(tmp_path):
     (tmp_path / "outbox").mkdir()
     leave_behind(tmp_path)
