@@ -6,7 +6,9 @@ import sqlalchemy as sa
 
 from centre.meta import META, NUMBER
 
-ALARMS_MAX = 50  # a case of so many takes no more: each alarm that joins changes all of its case
+# A case of so many takes no more: each alarm that joins changes all of its case. The indexes below hold it:
+# another number needs a migration that makes them anew
+ALARMS_MAX = 50
 
 # One row per alarm: how far its handling is, and the facts by which it was put into a case and a priority.
 # Rows are only changed together with a row of the audit log, but for what follows from the ledger.

@@ -90,6 +90,9 @@ class EventFeed:
                     self._tail.extend(events)
                     self._newest = events[-1].n
                     self._notify()
+                if not self._n_clients:  # the last one left, perhaps before all was read
+                    self._tail.clear()
+                    self._passed_over = True
                 await asyncio.sleep(TURN_S)
             except UnreadableError:
                 self._wake.set()

@@ -1,5 +1,6 @@
 """The routes of the audit log: its rows, a file of them, and whether its chain is whole."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Annotated, Any, TypeVar
@@ -69,8 +70,13 @@ def handlers(engine: sa.Engine, read: Read) -> list[ControllerRouterHandler]:
         headers = {"content-disposition": f'attachment; filename="acts-to-{newest}.csv"'}
         return Stream(parts(), media_type="text/csv; charset=utf-8", headers=headers)
 
+    checking: asyncio.Task[dict[str, Any]] | None = None
+
     @get("/api/audit/check", opt=opt)
     async def check() -> dict[str, Any]:
-        return await look(state)
+        nonlocal checking  # it reads the whole log: who asks meanwhile gets the same answer
+        if checking is None or checking.done():
+            checking = asyncio.create_task(look(state))
+        return await asyncio.shield(checking)
 
     return [audit, export, check]

@@ -82,3 +82,24 @@ async def test_a_client_that_comes_while_the_feed_passes_over_is_woken() -> None
         assert await waiting == [database.newest]
         await stream.aclose()  # type: ignore[attr-defined]
     running.cancel()
+
+
+async def test_a_page_that_leaves_amid_a_reading_leaves_nothing_unread_for_the_next() -> None:
+    database = Database()
+    feed = EventFeed(database.read, database.bounds)
+    running = asyncio.create_task(feed.run())
+    first = feed.follow(0)
+    waiting = asyncio.create_task(_next(first, 1_000))
+    await _turns(10)
+    database.newest = 1_000
+    feed.wake()
+    while not database.n_read:
+        await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await first.aclose()  # type: ignore[attr-defined]
+    await asyncio.sleep(0.3)
+    assert database.n_read < 1_000
+    assert await _next(feed.follow(0), 1_000) == list(range(1, 1_001))
+    running.cancel()
