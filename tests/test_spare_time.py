@@ -6,6 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.support import spare_time
 
 COMMAND = (sys.executable, "-m", "tests.support.spare_time", sys.executable, "-c")
@@ -17,14 +19,26 @@ def test_it_has_the_lowest_priority_in_a_session_of_its_own() -> None:
     assert (done.returncode, done.stdout.split()) == (3, [str(spare_time.LOWEST), "True"])
 
 
-def test_it_ends_when_its_starter_is_asked_to_end() -> None:
+def _ignore_ctrl_c() -> None:
+    """As a shell does for what it starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_when_its_starter_is_asked_to_end(by: signal.Signals) -> None:
     code = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
-    with subprocess.Popen([*COMMAND, code], stdout=subprocess.PIPE, text=True) as starter:
+    with subprocess.Popen(
+        [*COMMAND, code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=_ignore_ctrl_c,
+    ) as starter:
         assert starter.stdout is not None
         child = Path("/proc") / starter.stdout.readline().strip()
         assert child.exists()
         begun_s = time.monotonic()
-        starter.send_signal(signal.SIGTERM)
+        starter.send_signal(by)
         starter.wait(30.0)
         assert time.monotonic() - begun_s < 30.0
         assert not child.exists()

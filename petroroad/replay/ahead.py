@@ -1,6 +1,6 @@
 """A process that reads and decodes a recording ahead of those that replay it.
 
-Each block goes to all of them. A pipe holds part of one, so that the reader is never further ahead than two.
+Each block goes to all of them. A pipe holds about one, so that the reader is never far ahead.
 """
 
 import multiprocessing
@@ -62,21 +62,23 @@ def _serve(source: Source, links: list[Connection], others: list[Connection]) ->
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process ends, and ends this one
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
-        try:
-            for block in source.blocks():
-                _send(links, block)
-            _send(links, source.found)
-        except (BrokenPipeError, ConnectionResetError):
-            raise
-        except (CommandError, RecordingError, OSError) as error:
-            _send(links, error)
-        except Exception as error:  # any fault: those that replay would wait for ever
-            _send(links, CommandError(f"the reading failed: {type(error).__name__}: {error}"))
-    except (BrokenPipeError, ConnectionResetError):  # they have ended
-        return
+        for block in source.blocks():
+            _send(links, block)
+            if not links:
+                return
+        _send(links, source.found)
+    except (CommandError, RecordingError, OSError) as error:
+        _send(links, error)
+    except Exception as error:  # any fault: those that replay would wait for ever
+        _send(links, CommandError(f"the reading failed: {type(error).__name__}: {error}"))
 
 
 def _send(links: list[Connection], what: Block | Found | Exception) -> None:
+    """Send it to all; a link whose process has ended is dropped, and the others learn from that one why."""
     body = pickle.dumps(what, pickle.HIGHEST_PROTOCOL)
-    for link in links:
-        link.send_bytes(body)
+    for link in tuple(links):
+        try:
+            link.send_bytes(body)
+        except (BrokenPipeError, ConnectionResetError):
+            links.remove(link)
+            link.close()

@@ -28,7 +28,7 @@ from petroroad.replay.ahead import BYTES_MIN, Ahead
 from petroroad.replay.output import ReplayOut
 from petroroad.replay.routes import SiteRoutes
 from petroroad.replay.sharing import Child, End, Parent, ends_of, n_shares, shared
-from petroroad.replay.source import Source
+from petroroad.replay.source import Source, kind_of
 from roadside.arrivals import Block, LoggedMessage, Own, Routes
 from roadside.compare import first_difference
 from roadside.outputs import Output, Snapshot, report_of
@@ -222,7 +222,7 @@ def site_record(path: Path, site: Site | None = None) -> SiteRecord:
     body, esns = None, set()
     try:
         for message in read_messages(path, reading):
-            head, _, rest = message.topic.removeprefix("/").partition("/")
+            head, rest = kind_of(message.topic)
             if head == "site":
                 body = message.body
                 break

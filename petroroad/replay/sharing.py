@@ -4,6 +4,7 @@ The processes meet at each tick: there they exchange handovers, and the outputs 
 hands them on in the order in which a single process has them.
 """
 
+import contextlib
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
@@ -80,7 +81,10 @@ def _serve(
     except (EOFError, BrokenPipeError):  # the parent has ended
         return
     except Exception as error:  # any fault of the child: the parent reports it and stops, else it would wait
-        link.send(CommandError(f"the replay of {', '.join(mine)} failed: {type(error).__name__}: {error}"))
+        with contextlib.suppress(BrokenPipeError):  # it has ended meanwhile
+            link.send(
+                CommandError(f"the replay of {', '.join(mine)} failed: {type(error).__name__}: {error}")
+            )
 
 
 class Child(Share):

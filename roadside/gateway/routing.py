@@ -50,9 +50,6 @@ class StationAxis(Protocol):
     def station_of(self, east: F64, north: F64) -> tuple[F64, F64]:
         """Return station and offset, shape (n,)."""
 
-    def station_at(self, east: float, north: float) -> tuple[float, float]:
-        """Return the same of one place."""
-
 
 class Router:
     """Routes fixes by the stretches of the RSUs; it remembers each terminal's last RSU on the road."""
@@ -95,14 +92,6 @@ class Router:
                 terminals, seen.tolist(), stations, east_m.tolist(), north_m.tolist(), strict=True
             )
         ]
-
-    def route_one(self, terminal: str, seen: bool, east_m: float, north_m: float) -> Esns:
-        """Return the RSUs that get one fix, as `route_placed` does; seen : its place is known."""
-        station_m = math.nan
-        if seen and self._axis is not None:
-            found_m, offset_m = self._axis.station_at(east_m, north_m)
-            station_m = found_m if abs(offset_m) <= CORRIDOR_M else math.nan
-        return self._one(terminal, seen, station_m, east_m, north_m)
 
     def _stations(self, east_m: F64, north_m: F64) -> list[float]:
         """Return the station of each place on the road, NaN beside it."""

@@ -23,10 +23,6 @@ class EastwardAxis:
         away = np.hypot(east - station, north)
         return station, np.where(east == station, north, away)
 
-    def station_at(self, east, north):
-        (station,), (offset,) = self.station_of(np.array([east]), np.array([north]))
-        return station, offset
-
 
 class ExactAxis:
     """The n-th place that is asked for lies at the n-th station, to the bit, then all are beside the road."""
@@ -74,8 +70,9 @@ def fix(east: float, north: float = 0.0, *, terminal: str = "T", quality: str = 
 )
 def test_route_by_place(east, north, hears):
     assert router().route([fix(east, north)]) == [hears]
-    assert router().route_one("T", True, east, north) == hears
-    assert router().route_one("T", False, east, north) == (), "its place is not known"
+    place = np.array([east]), np.array([north])
+    assert router().route_placed(["T"], np.array([True]), *place) == [hears]
+    assert router().route_placed(["T"], np.array([False]), *place) == [()], "its place is not known"
 
 
 @pytest.mark.parametrize("margin_m", [0.0, FEED_MARGIN_M])

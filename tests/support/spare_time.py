@@ -16,6 +16,8 @@ def step_back() -> None:
     A kernel that first shares the processor between sessions (`autogroup`) looks at their own priorities.
     """
     os.nice(LOWEST)
+    # a shell starts what it puts into the background with Ctrl-C ignored, and Python would keep it so
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     with contextlib.suppress(OSError):  # a kernel without sessions' priorities
         Path("/proc/self/autogroup").write_text(str(LOWEST), encoding="ascii")
 
