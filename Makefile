@@ -47,7 +47,7 @@ else
 	@$(MAKE) --no-print-directory bench-check & bench=$$!; \
 	$(BIN)/python -m pytest -m "not e2e" $(ARITHMETIC); tested=$$?; wait $$bench && exit $$tested
 	@$(BIN)/python -m pytest -m "not e2e" -n 3 --dist loadfile $(addprefix --ignore=,tests/centre $(ARITHMETIC) $(COMPUTED))
-	@$(BIN)/python -m pytest -m "e2e and not paced" -n 4 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -m "e2e and not paced" -n 3 --dist loadfile --no-loadscope-reorder
 	@$(BIN)/python -m tests.support.spare_time $(BIN)/python -m pytest -m "not e2e" $(COMPUTED) & spare=$$!; \
 	$(BIN)/python -m pytest -m paced; tested=$$?; wait $$spare && exit $$tested
 endif

@@ -187,7 +187,7 @@ function chainHtml(checked: Check | "asking" | "failed" | null, filter: URLSearc
   if (checked.fault !== null) {
     return `${button}<b data-testid="chain">▲ ${t("chainBroken", { n: checked.fault.n, t: escape(checked.fault.reason) })}</b>`;
   }
-  const whole = `${t("chainWhole", { n: checked.n, t: "" })}<code>${escape(checked.sha256)}</code>`;
+  const whole = `${t("chainWhole", { n: checked.n, t: "" })}<code lang="zxx">${escape(checked.sha256)}</code>`;
   return `${button}<span data-testid="chain">${whole}</span>${hint}`;
 }
 
