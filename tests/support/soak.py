@@ -121,6 +121,12 @@ def alarms(url: str) -> list[str]:
         before = f"&before={body['next']}"
 
 
+def cases(url: str) -> dict[str, str]:
+    """Return the case of each alarm: the alarms of one event are one row, which has the id of its first."""
+    items: list[dict[str, Any]] = httpx.get(f"{url}api/handling", timeout=10.0).json()["items"]
+    return {each["id"]: each["case"] for each in items}
+
+
 def main() -> None:
     """Work one shift."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -143,7 +149,8 @@ def main() -> None:
         there = alarms(url)
         page.wait_for_timeout(2_000)
         rows, beeps = page.evaluate("window.rows"), page.evaluate("window.beeps")
-        unseen = [each for each in there if each not in rows]
+        case_of = cases(url)
+        unseen = [each for each in there if each not in rows and case_of.get(each) not in rows]
         sounded = [x for x, at in acked.items() if any(rows[x] <= beep <= at + 100 for beep in beeps)]
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.write(
