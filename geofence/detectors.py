@@ -199,9 +199,10 @@ def add_departure(
         row[ENOUGH] = 1.0
         return
     place_level = place_level_m(levels, trusted_m, lasting_s, place_rate)
-    if place_m > place_level:
-        times = unsettled(levels, trusted_m, lasting_s, place_spread_m(drift))
-        row[ENOUGH] = 1.0 if place_m > times * place_level else row[ENOUGH]
+    if place_m > place_level and place_m > place_level * unsettled(
+        levels, trusted_m, lasting_s, place_spread_m(drift)
+    ):
+        row[ENOUGH] = 1.0
 
 
 @kernel

@@ -13,10 +13,11 @@ from core.kernel import kernel
 from geofence import level_table
 
 NEVER = 1e9  # the level of a test that does not run
-# Of a settled filter's variance, the share that is error: the rest is what its driver may do meanwhile, who
-# on the line for ever does nothing (a steady filter of constant velocity: 3 / (2 sqrt(2)) of sqrt(2))
+# A settled filter's variance has two parts: errors of its measurements, and what the driver may do between
+# them. Levels rest on the former, since a driver on the line for ever does nothing. Its share, in a steady
+# filter of constant velocity, is 3 / (2 sqrt(2)) of sqrt(2)
 ERROR_SHARE = 0.75
-SETTLED = 1.1  # times the variance of a settled one is as good as it: the table is interpolated
+SETTLED = 1.1  # so many times a settled filter's variance still counts as settled: the table is interpolated
 DEPTH_M, WITHIN_S = 1.0, 5.0  # departures so deep are found within this long up to `sigma_m_max`
 
 
@@ -89,10 +90,11 @@ def place_level_m(levels: Levels, sigma_m: float, tau_s: float, rate: float) -> 
 
 @kernel
 def unsettled(levels: Levels, sigma_m: float, tau_s: float, spread_m: float) -> float:
-    """Return how many times the error of a settled filter's place this one's is, 1 at least.
+    """Return by what factor a place's error is larger than that of a settled filter, 1 at least.
 
+    spread_m : 1 sigma of the place, geofence.drift.place_spread_m
     Levels are those of drivers whose filter has settled. It starts from one measurement, with its whole
-    error, and settles in seconds; so much larger must a place be until then.
+    error, and settles in seconds; until then its level is larger by this factor.
     """
     i, a = _between(math.log(max(sigma_m, 1e-6)), levels.log_sigma)
     j, b = _between(math.log(max(tau_s, 1e-6)), levels.log_tau)
