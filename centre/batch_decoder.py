@@ -133,21 +133,25 @@ def decode_batch(
 def _sound_batch(topic: str, esn: str, payload: bytes, received_ns: int, bounds: Bounds) -> Batch | None:
     """Return a batch of sound violations alone; None for any other, which is then read item by item."""
     low, high = stamp_range(received_ns)
-    items = []
     try:
         batch = _read_sound(payload)
-        for each in batch.items:
-            if not (low <= each.detected_ns <= high and low <= each.sent_ns <= high):
-                return None
-            body = each.violation
-            violation = read_violation(body, esn, received_ns, bounds)
-            items.append(Item(
-                seq=each.seq, kind="violation", body=body, sha256=hashlib.sha256(body).digest(),
-                violation=violation, detected_ns=each.detected_ns, sent_ns=each.sent_ns,
-            ))  # fmt: skip
-    except Exception:  # foreign bytes: the look at each item alone says what is wrong with which
+    except (msgspec.MsgspecError, ValueError):
         return None
-    return Batch(esn=esn, topic=topic, received_ns=received_ns, epoch=batch.epoch, items=tuple(items))
+    if not all(low <= each.detected_ns <= high and low <= each.sent_ns <= high for each in batch.items):
+        return None
+    try:
+        violations = [read_violation(each.violation, esn, received_ns, bounds) for each in batch.items]
+    except Exception:  # `_item` reads the same again, and keeps whatever is raised as the reason of one item
+        return None
+    items = tuple(
+        Item(
+            seq=each.seq, kind="violation", body=each.violation,
+            sha256=hashlib.sha256(each.violation).digest(), violation=violation,
+            detected_ns=each.detected_ns, sent_ns=each.sent_ns,
+        )
+        for each, violation in zip(batch.items, violations, strict=True)
+    )  # fmt: skip
+    return Batch(esn=esn, topic=topic, received_ns=received_ns, epoch=batch.epoch, items=items)
 
 
 def _item(esn: str, parts: _RawItem, row: bytes, received_ns: int, bounds: Bounds) -> Item:

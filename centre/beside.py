@@ -19,7 +19,7 @@ from centre.faults import reason_of
 AGAIN_S, AGAIN_S_MAX = 1.0, 30.0  # until failed work is begun again, doubled with each failure in a row
 STEADY_S = 20.0  # without another failure for so long, and the work is sound again
 PLACES_MAX = 256  # an error at so many places is logged; with more, the log would be too long to read
-CAUSES_MAX = 8  # errors of one chain whose lines of code are logged
+CAUSES_MAX = 8  # an error, its cause, the cause of that: the lines of code of so many are logged
 
 
 class OnBug(Protocol):

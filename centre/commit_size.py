@@ -1,7 +1,7 @@
 """How many items the next transaction takes, by how long the last ones took. Pure.
 
 A message that just came waits for one transaction of a backlog at most, so that one has to be short; but each
-costs a wait for the disk, and beside its items as much as 30 of them: it is as large as that allows.
+costs a wait for the disk, and as much work as 30 items: it is as large as the goal for its time allows.
 """
 
 from dataclasses import dataclass

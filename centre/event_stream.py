@@ -7,7 +7,7 @@ where it is further behind, so a slow client costs no memory.
 import asyncio
 import itertools
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from centre.faults import UnreadableError
@@ -104,7 +104,7 @@ class EventFeed:
         self._states[name] = (turn + 1, lines_of(name, data))
         self._notify()
 
-    async def follow(self, after: int | None) -> AsyncIterator[list[bytes]]:
+    async def follow(self, after: int | None) -> AsyncGenerator[list[bytes], None]:
         """Yield the events that a client with cursor `after` has not received, those of one moment together.
 
         after : None: from now on

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from centre.audit import log
 from centre.audit.tables import AUDIT
-from centre.statistics.sheets import stamp_text
+from centre.local_time import stamp_text
 
 EXPORTED = (
     "n", "time (UTC+8)", "at_ns", "user", "role", "act", "subject", "body", "sha256_before", "sha256",

@@ -87,7 +87,7 @@ class History:
         self._queue: deque[Item] = deque()
         self._bytes_in = self._bytes_out = 0  # of the queue; each is changed by one thread only
         self._dropped: tuple[int, int] | None = None  # since when, until when the queue was full
-        self._followed_n: int | None = None  # up to which number of the feed; None: `follow` never looked
+        self._followed_n: int | None = None  # the feed's number up to which `follow` has asked
         self._reads = 0
         self._readers = ThreadPoolExecutor(1, "centre.history-reader")
         self._ended = threading.Event()
@@ -125,7 +125,10 @@ class History:
         return [] if self.recorder.fault is None else [self.recorder.fault]
 
     async def follow(self, database: Database) -> None:
-        """Ask for a clip of each new violation, until cancelled; begun again, it goes on where it was."""
+        """Ask for a clip of each new violation, until cancelled.
+
+        Called again after an error, it begins with the first violation that it has not asked for.
+        """
         while True:
             before = self._followed_n
             after = before

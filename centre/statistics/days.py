@@ -3,7 +3,8 @@
 import re
 from datetime import UTC, date, datetime, timedelta
 
-from centre.statistics.figures import ZONE_NS, Period
+from centre.statistics.figures import Period
+from geofence.journeys.driving import ZONE_NS
 
 DAY_NS = 86_400_000_000_000
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

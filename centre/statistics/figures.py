@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from centre.search.tables import EPISODE_KEY
 from centre.statistics.tables import PASSAGE, UNIT_HOUR
 from edge.figures import quantile
+from geofence.journeys.driving import ZONE_NS
 from geofence.violation import GRADES
 
 WARNING = GRADES.index("warning")
 HOUR_NS, KM = 3_600_000_000_000, 1_000.0
-ZONE_NS = 8 * HOUR_NS  # times of day are UTC+8, as on the page
 CARRIERS_MAX = 100
 LATENCIES_MAX = 100_000
 LATENCY = sa.table("episode", sa.column("id", sa.String), sa.column("latency_ns", sa.BigInteger))

@@ -2,11 +2,10 @@
 
 import io
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from centre.csv_text import BOM, Cell, csv_text
-from centre.statistics.figures import ZONE_NS
+from centre.local_time import stamp_text
 
 Lang = Literal["zh", "en"]
 _HEADS: dict[str, tuple[str, str]] = {
@@ -82,12 +81,6 @@ def _sheet(name: str, rows: Sequence[dict[str, Any]], lang: Lang, period: str) -
         tuple(_HEADS[column][place] if column in _HEADS else column for column in columns),
         tuple(tuple(row[column] for column in columns) for row in rows),
     )
-
-
-def stamp_text(stamp_ns: int) -> str:
-    """Return a time as people write it, to a second, UTC+8."""
-    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=(stamp_ns + ZONE_NS) // 10**9)
-    return at.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def csv_bytes(found: Sequence[Sheet]) -> bytes:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from centre import batch_decoder
 from centre.batch_decoder import Batch, UnreadableBatch, decode_batch
 from tests.support.centre_samples import T0_NS, item, payload, violation
 
@@ -21,6 +22,14 @@ def test_a_sound_batch_is_read_whole() -> None:
     assert isinstance(found, Batch)
     assert [(each.seq, each.kind) for each in found.items] == [(1, "violation"), (2, "void")]
     assert found.items[0].violation == violation()
+
+
+def test_sound_violations_alone_are_never_read_item_by_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a fault of the short way would show nowhere: the long way gives the same answer, only later."""
+    monkeypatch.delattr(batch_decoder, "_read_batch")
+    found = decode_batch(TOPIC, "RSU001", payload(7, item(1, violation()), item(2, violation(2))), T0_NS)
+    assert isinstance(found, Batch)
+    assert [(each.seq, each.kind) for each in found.items] == [(1, "violation"), (2, "violation")]
 
 
 def test_an_item_is_the_same_alone_and_beside_others_of_any_kind() -> None:

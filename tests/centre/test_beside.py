@@ -32,7 +32,7 @@ from edge import log
 from edge.figures import merged
 from tests.support.centre_samples import episode_id, violation
 from tests.support.ledger_databases import started
-from tests.support.serving_centre import Running, running
+from tests.support.serving_centre import Events, Running, running
 
 pytestmark = pytest.mark.anyio
 TEST_S = 8.0
@@ -72,6 +72,17 @@ def rows_of(centre: Running) -> list[str]:
         return sorted(db.scalars(sa.select(HANDLING.c.id)))
 
 
+async def rows_shown(stream: Events, n: int) -> list[tuple[str, str]]:
+    """Return the kind and the id of the next rows of the feed; states have no number, and are none."""
+    found: list[tuple[str, str]] = []
+    async with asyncio.timeout(TEST_S):
+        while len(found) < n:
+            number, name, data = await anext(stream)
+            if number is not None:
+                found.append((name, data["id"]))
+    return found
+
+
 async def test_every_work_beside_fails_and_delivery_does_not(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,13 +120,7 @@ async def test_a_row_that_can_not_be_shown_hides_no_other(
         async with centre.events() as stream:
             for seq in (1, 2):
                 centre.send(seq, violation(seq))
-            seen = []
-            async with asyncio.timeout(TEST_S):
-                async for number, name, data in stream:
-                    if number is not None:
-                        seen.append((name, data["id"]))
-                    if len(seen) == 2:
-                        break
+            seen = await rows_shown(stream, 2)
             await until(lambda: centre.app.beside.bugs.counts["bug.event.handling"] >= 1)
         assert seen == [("violation", episode_id(1)), ("violation", episode_id(2))]
 
@@ -127,9 +132,8 @@ async def test_an_alarm_whose_latency_can_not_be_noted_is_shown(
         monkeypatch.setattr(centre.app.shown, "announce", broken)
         async with centre.events() as stream:
             centre.send(1, violation(1))
-            async with asyncio.timeout(TEST_S):
-                seen = await anext(data["id"] async for _, name, data in stream if name == "violation")
-        assert seen == episode_id(1)
+            seen = await rows_shown(stream, 1)
+        assert seen == [("violation", episode_id(1))]
         assert centre.app.beside.bugs.counts["bug.event.violation"] >= 1
 
 

@@ -57,7 +57,7 @@ async def test_nothing_is_read_while_no_client_follows_and_a_later_one_misses_no
     for database.newest in range(1_001, 1_006):  # each commit may fall into any turn of the other tasks
         feed.wake()
         assert await _next(stream, 1) == [database.newest]
-    await stream.aclose()  # type: ignore[attr-defined]
+    await stream.aclose()
     await _turns(10)  # of a read that has begun
     n_read = database.n_read
     database.newest = 2_000
@@ -80,7 +80,7 @@ async def test_a_client_that_comes_while_the_feed_passes_over_is_woken() -> None
         feed.wake()
         await _turns(turns)
         assert await waiting == [database.newest]
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
     running.cancel()
 
 
@@ -98,7 +98,7 @@ async def test_a_page_that_leaves_amid_a_reading_leaves_nothing_unread_for_the_n
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    await first.aclose()  # type: ignore[attr-defined]
+    await first.aclose()
     await asyncio.sleep(0.3)
     assert database.n_read < 1_000
     assert await _next(feed.follow(0), 1_000) == list(range(1, 1_001))

@@ -16,7 +16,7 @@ from centre.database_file import path_of
 from centre.search.notes import annotate
 from centre.statistics import store
 from centre.statistics.days import DAY_NS, day_of, period_of
-from centre.statistics.figures import HOUR_NS, ZONE_NS, Period, statistics
+from centre.statistics.figures import HOUR_NS, Period, statistics
 from centre.statistics.passages import Passage, Passages
 from centre.statistics.report import report
 from centre.statistics.sheets import csv_bytes, sheets, xlsx_bytes
@@ -25,6 +25,7 @@ from centre.statistics.watch import Hour, StateChange, Watch
 from edge import wire
 from edge.config import load_site
 from edge.figures import quantile
+from geofence.journeys.driving import ZONE_NS
 from geofence.violation import GRADES, Stamps, Violation, ViolationVehicle
 from petroroad.cli import run
 from tests.support.centre_database import Centre

@@ -25,7 +25,10 @@ def client(monkeypatch):
     monkeypatch.setattr(hostile, "BURST_S", 0.1)
     it = Hostile(LinkSettings(addresses=(("127.0.0.1", 1),), client_id="chaos-hostile"), ESNS, "GW")
     it.up_s = float("inf")
-    is_up = lambda *_: time.monotonic() >= it.up_s  # noqa: E731
+
+    def is_up(*_):
+        return time.monotonic() >= it.up_s
+
     monkeypatch.setattr(Link, "connected", property(is_up))
     monkeypatch.setattr(it.link, "publish", is_up)
     return it

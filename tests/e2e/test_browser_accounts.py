@@ -93,7 +93,7 @@ def test_an_administrator_adds_an_operator_whom_the_centre_then_refuses(
 
     row.get_by_role("combobox").select_option("viewer")  # another role holds at once: the session has ended
     expect(operator.get_by_test_id("ended")).to_be_visible(timeout=PATIENCE_MS)
-    assert operator.evaluate(GUESSES)[-1] == 429  # whoever guesses waits, and nobody else
+    assert operator.evaluate(GUESSES)[-1] == 429  # the guessed name has to wait, wang's has not
     sign_in(operator, "wang")
     expect(operator.get_by_test_id("who")).to_have_text("王值班viewer", timeout=PATIENCE_MS)
     assert operator.evaluate(POST, "/api/shelves") == 403

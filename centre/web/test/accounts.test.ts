@@ -12,6 +12,7 @@ test("the log's filters narrow by what is given, times in the road's own zone", 
   const query = (words: string): string => queryOf(new URLSearchParams(words));
   assert.equal(query(""), "limit=100");
   assert.equal(query("user=%20wang%20&act=&subject=v1&before=7"), "user=wang&subject=v1&limit=100&before=7");
+  assert.equal(query("user=%20"), "limit=100", "a blank is nobody's name: the centre's own acts have an empty one");
   assert.equal(query("from=2026-11-30T08:00:00"), `from_ns=${Date.UTC(2026, 10, 30)}000000&limit=100`);
   assert.equal(query("to=no+time&before=x&other=1"), "limit=100");
   assert.equal(filterOf(new URLSearchParams("user=wang&before=7")).toString(), "user=wang", "a file has all pages");

@@ -53,7 +53,10 @@ export const AUDIT_HASH = /^#(audit(?:\?.*)?)$/;
 /** What the words of an address narrow the log to; empty ones don't narrow. */
 export function filterOf(words: URLSearchParams): URLSearchParams {
   const query = new URLSearchParams();
-  for (const key of ["user", "act", "subject"]) if (words.get(key)) query.set(key, words.get(key)!.trim());
+  for (const key of ["user", "act", "subject"]) {
+    const word = words.get(key)?.trim() ?? "";
+    if (word !== "") query.set(key, word);
+  }
   for (const key of ["from", "to"]) {
     const time = Date.parse(`${words.get(key) ?? ""}${ZONE}`);
     if (words.get(key) && Number.isFinite(time)) query.set(`${key}_ns`, `${time}000000`);
