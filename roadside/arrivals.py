@@ -16,6 +16,7 @@ from core.arrays import F64, I64, Bools
 from edge.wire import GnssFix
 from fusion.observations import F_EAST, F_NORTH, F_USABLE, GnssFixes, ObjectScan, RadarScan
 from geofence.map.frames import SiteFrame
+from roadside.gateway.routing import Esns
 from roadside.inputs import (
     GatewayFixes,
     Input,
@@ -35,7 +36,6 @@ BLOCK_MESSAGES = 256
 # What a message is: no input; a fix; a scan of detections; another observation; decoded where it is used
 NONE, FIX, SCAN, WHOLE, RAW = range(5)
 
-Esns = tuple[str, ...]
 # log time; the RSUs that get it, None: it is no input; the input, None where none of them is wanted
 Arrival = tuple[int, Esns | None, Input | None]
 
