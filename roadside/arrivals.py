@@ -13,9 +13,11 @@ import msgspec
 import numpy as np
 
 from core.arrays import F64, I64, Bools
+from core.errors import CommandError, RecordingError
 from edge.wire import GnssFix
 from fusion.observations import F_EAST, F_NORTH, F_USABLE, GnssFixes, ObjectScan, RadarScan
 from geofence.map.frames import SiteFrame
+from roadside.gateway.routing import Esns
 from roadside.inputs import (
     GatewayFixes,
     Input,
@@ -30,12 +32,12 @@ from roadside.inputs import (
 )
 
 BODY_ERRORS = (msgspec.DecodeError, ValueError)
+READ_ERRORS = (CommandError, RecordingError, OSError)  # of a recording that can't be read any further
 UNDECODABLE = "input.undecodable"
 BLOCK_MESSAGES = 256
 # What a message is: no input; a fix; a scan of detections; another observation; decoded where it is used
 NONE, FIX, SCAN, WHOLE, RAW = range(5)
 
-Esns = tuple[str, ...]
 # log time; the RSUs that get it, None: it is no input; the input, None where none of them is wanted
 Arrival = tuple[int, Esns | None, Input | None]
 
@@ -215,7 +217,7 @@ def blocks_of(
     messages: Iterable[LoggedMessage], frame: SiteFrame, routes: Routes, unread: Counter[str],
     keeps: Callable[[str], bool] = lambda _: False,
 ) -> Iterator[Block]:  # fmt: skip
-    """Yield the messages in blocks; an error of `messages` comes behind those before it.
+    """Yield the messages in blocks; where `messages` can't be read on, the error comes behind those before.
 
     unread : counts what can't be read.  keeps : says of a topic that its messages are handed on as they are
     """
@@ -226,7 +228,7 @@ def blocks_of(
             if len(making.log_ns) == BLOCK_MESSAGES:
                 yield making.block()
                 making = _Making(frame, routes, unread)
-    except Exception:
+    except READ_ERRORS:
         yield making.block()
         raise
     yield making.block()

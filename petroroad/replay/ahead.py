@@ -4,21 +4,21 @@ Each block goes to all of them. A pipe holds about one, so that the reader is ne
 """
 
 import multiprocessing
-import pickle
 import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 
-from core.errors import CommandError, RecordingError
+from core.errors import CommandError
 from petroroad.replay.source import Found, Source
-from roadside.arrivals import Block
+from roadside.arrivals import READ_ERRORS, Block
 
 BYTES_MIN = 500_000  # of the files: less is decoded in the time that a process takes to start
 
 
 class Ahead(AbstractContextManager["Ahead"]):
-    """The process that reads `source` for `n` others, of which this is one; the rest is forked from it."""
+    """A process that reads `source` for n processes: this one, and n - 1 that are forked from it later."""
 
     def __init__(self, source: Source, n: int) -> None:
         context = multiprocessing.get_context("fork")  # site and map are loaded already
@@ -43,7 +43,7 @@ class Ahead(AbstractContextManager["Ahead"]):
                 end.close()
         while True:
             try:
-                what = pickle.loads(self._ends[number].recv_bytes())  # noqa: S301  (of a process that we forked)
+                what = self._ends[number].recv()
             except EOFError:
                 raise CommandError("the process that reads ahead ended before its time") from None
             if isinstance(what, Exception):
@@ -67,15 +67,15 @@ def _serve(source: Source, links: list[Connection], others: list[Connection]) ->
             if not links:
                 return
         _send(links, source.found)
-    except (CommandError, RecordingError, OSError) as error:
+    except READ_ERRORS as error:
         _send(links, error)
-    except Exception as error:  # any fault: those that replay would wait for ever
+    except Exception as error:  # any fault of ours: else they would only see that this process has ended
         _send(links, CommandError(f"the reading failed: {type(error).__name__}: {error}"))
 
 
 def _send(links: list[Connection], what: Block | Found | Exception) -> None:
     """Send it to all; a link whose process has ended is dropped, and the others learn from that one why."""
-    body = pickle.dumps(what, pickle.HIGHEST_PROTOCOL)
+    body = ForkingPickler.dumps(what)  # once for all, as `Connection.send` does for one
     for link in tuple(links):
         try:
             link.send_bytes(body)

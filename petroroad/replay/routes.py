@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from core.arrays import F64, Bools
 from edge.config import Site
 from geofence.map.roadmap import RoadPlan
-from roadside.arrivals import Esns
-from roadside.gateway.routing import router_of
+from roadside.gateway.routing import Esns, router_of
 
 
 class SiteRoutes:

@@ -37,9 +37,8 @@ def n_shares(esns: Sized, jobs: int) -> int:
     return max(1, min(jobs, len(esns)))
 
 
-def shared(esns: Sequence[str], jobs: int, on_output: OnOutput, work: Work) -> dict[str, End]:
-    """Replay the RSUs in up to `jobs` processes, of which this is one; return the end of each RSU."""
-    n = n_shares(esns, jobs)
+def shared(esns: Sequence[str], n: int, on_output: OnOutput, work: Work) -> dict[str, End]:
+    """Replay the RSUs in n processes (`n_shares`), of which this is one; return the end of each RSU."""
     if n == 1:
         return work(esns, Alone(esns, on_output))
     context = multiprocessing.get_context("fork")  # the map is compiled already

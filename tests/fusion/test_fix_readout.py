@@ -15,7 +15,7 @@ N_TERMINALS, N_TRACKS = 6, 9
 
 
 def scene(rng):
-    """Return terminals bound to tracks at random, and a message of their fixes, of which some are used."""
+    """Return random tracks, their terminals, and a message of fixes, some of which updated a track."""
     store = TrackStore(FusionConfig(tracks_max=N_TRACKS), [], None)
     terminals = TerminalTable([Terminal(terminal=f"T{k}", kind=0) for k in range(N_TERMINALS)])
     store.ints[:, at.STATUS] = rng.choice([at.CONFIRMED, at.DUE, at.STANDBY], N_TRACKS)

@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import CommandError
 from petroroad.replay.run import pace_of, replay_file
-from petroroad.replay.sharing import Child, shared
+from petroroad.replay.sharing import Child, n_shares, shared
 from roadside.outputs import HandoverOffer, Snapshot
 from tests.support.foreign.generate import generate
 from tests.support.foreign.scenario import SCENARIOS
@@ -47,7 +47,8 @@ def emitting(mine, share):
 @pytest.mark.parametrize("jobs", [1, 2, 3, 9])
 def test_outputs_come_step_by_step(jobs):
     came = []
-    ends = shared(ESNS, jobs, lambda esn, now_ns, _: came.append((now_ns, esn)), emitting)
+    n = n_shares(ESNS, jobs)
+    ends = shared(ESNS, n, lambda esn, now_ns, _: came.append((now_ns, esn)), emitting)
     assert sorted(came) == [(step, esn) for step in range(3) for esn in ESNS]
     assert [step for step, _ in came] == sorted(step for step, _ in came)
     assert sorted(ends) == ESNS

@@ -154,3 +154,17 @@ def test_what_no_pipeline_here_wants_is_not_made():
     scans = [esns for esns, item in ((esns, item) for _, esns, item in arrivals) if esns == ("R2",)]
     assert len(scans) == 4
     assert not any(isinstance(item, RadarScan) for _, _, item in arrivals)
+
+
+def test_a_fault_of_a_block_is_raised_at_once():
+    asked = []
+
+    class Faulty(Own):
+        def of_fixes(self, terminals, *_):
+            asked.append(terminals)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) as raised:
+        list(blocks_of(messages(BLOCK_MESSAGES), FRAME, Faulty("R1"), Counter()))
+    assert len(asked) == 1, "a fix is routed once: the routes remember it"
+    assert raised.value.__context__ is None
