@@ -16,7 +16,7 @@ from core.arrays import B1, B2, F1, F2, F3, F64, I1, I2, I3, I64
 from core.kernel import kernel
 from geofence.drift import RAMP_TAU_S, lasting_tau_s, place_spread_m, trusted_sigma_m, weigh_drift
 from geofence.grading import Grading
-from geofence.levels import Levels, level_at, place_level_m, unsettled
+from geofence.levels import Levels, level_at, place_level_m, unsettled_factor
 from geofence.state import (
     CLAIM_USED,
     CLEAR_S,
@@ -197,12 +197,11 @@ def add_departure(
     drifts = lasts and ramp > 0.0 and ramp > level_at(levels.ramp, levels, trusted_m, lasting_s, ramp_rate)
     if drifts:
         row[ENOUGH] = 1.0
-        return
-    place_level = place_level_m(levels, trusted_m, lasting_s, place_rate)
-    if place_m > place_level and place_m > place_level * unsettled(
-        levels, trusted_m, lasting_s, place_spread_m(drift)
-    ):
-        row[ENOUGH] = 1.0
+    elif place_m > 0.0:
+        level_m = place_level_m(levels, trusted_m, lasting_s, place_rate)
+        if place_m > level_m:  # few are, and most of these are proved
+            level_m *= unsettled_factor(levels, trusted_m, lasting_s, place_spread_m(drift))
+            row[ENOUGH] = max(row[ENOUGH], 1.0 if place_m > level_m else 0.0)
 
 
 @kernel

@@ -89,7 +89,7 @@ def place_level_m(levels: Levels, sigma_m: float, tau_s: float, rate: float) -> 
 
 
 @kernel
-def unsettled(levels: Levels, sigma_m: float, tau_s: float, spread_m: float) -> float:
+def unsettled_factor(levels: Levels, sigma_m: float, tau_s: float, spread_m: float) -> float:
     """Return by what factor a place's error is larger than that of a settled filter, 1 at least.
 
     spread_m : 1 sigma of the place, geofence.drift.place_spread_m

@@ -7,7 +7,7 @@ density falls. Rates beyond those that were counted follow from the fitted tail.
 worst member.
 
 How certain a settled filter is of the place (SPREAD_M) is computed, since no sample changes it. A place
-that is less certain must be as many times further out (`geofence.levels.unsettled`).
+that is less certain must be as many times further out (`geofence.levels.unsettled_factor`).
 
 What can be proved: typical drivers leave by 1.0 m at 0.8 m/s for 3 s; the largest sigma with which 90 % of
 them are found within 5 s of the crossing, at the shipped rate.

@@ -27,7 +27,7 @@ from geofence.drift import (
 from geofence.drift import (
     place_spread_m as spread_of,
 )
-from geofence.levels import NEVER, level_at, place_level_m, shipped, sigma_max_m, unsettled
+from geofence.levels import NEVER, level_at, place_level_m, shipped, sigma_max_m, unsettled_factor
 from geofence.state import (
     CLAIM_FIX,
     CLAIM_USED,
@@ -271,6 +271,6 @@ def test_a_filter_settles_in_the_spread_of_the_table():
             _, row = weighed([0.0] * 6_000, [0.1] * 6_000, sigma_m, tau_s)
             assert spread_of(row) == pytest.approx(levels.spread_m[at_sigma, at_tau], rel=0.02)
             lasting_s = math.exp(levels.log_tau[at_tau])
-            assert unsettled(levels, sigma_m, lasting_s, spread_of(row)) == 1.0
+            assert unsettled_factor(levels, sigma_m, lasting_s, spread_of(row)) == 1.0
     _, row = weighed([0.0], [0.1], 1.0, 0.0)
-    assert unsettled(levels, 1.0, 0.05, spread_of(row)) == pytest.approx(3.4, abs=0.2)
+    assert unsettled_factor(levels, 1.0, 0.05, spread_of(row)) == pytest.approx(3.4, abs=0.2)
