@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from geofence.violation import Violation
 from tests.support.page_feed import wait_for
@@ -168,7 +168,7 @@ def test_a_lost_link_queues_nothing_and_what_ended_unseen_waits(
         wait_for(page, f"{ROOT}.link === 'disconnected'")
         page.keyboard.press("a")
         page.wait_for_selector("[data-testid=said]:has-text('nothing is queued')")
-        assert page.locator("[data-name=acknowledge]").get_attribute("aria-disabled") == "true"
+        expect(page.locator("[data-name=acknowledge]")).to_have_attribute("aria-disabled", "true")
         stage.send(stage.closed(unseen))
     wait_for(page, LOADED)
     page.wait_for_selector(f"#list .row2[data-id='{unseen.id}'][data-open=false][data-state=new]")
@@ -204,7 +204,7 @@ def test_notes_corrections_and_what_a_viewer_may_not(stage: Stage, desk: Callabl
     row(watching, found).click()
     watching.keyboard.press("a")
     watching.wait_for_selector("[data-testid=said]:has-text('your role may not act')")
-    assert watching.locator("[data-name=close]").get_attribute("title") == "your role may not act"
+    expect(watching.locator("[data-name=close]")).to_have_attribute("title", "your role may not act")
     wait_for(watching, f"{ROOT}.sound === 'off'")  # who may not act is not called
     assert acts_of(stage, found) == ["note", "correct"]
 
@@ -347,7 +347,7 @@ def test_an_instructor_runs_an_exercise_that_is_marked_everywhere(
     stage.send(found)
     page.keyboard.press("d")
     begin, end = page.locator("[data-exercise=begin]"), page.locator("[data-exercise=end]")
-    assert end.get_attribute("title") == "no exercise is running"
+    expect(end).to_have_attribute("title", "no exercise is running")
     begin.click()
     page.wait_for_selector("#ask[open] legend:has-text('Script')")
     page.wait_for_selector("#ask label:has-text('wrong way: the highest priority (2 alarms, ')")
@@ -355,7 +355,7 @@ def test_an_instructor_runs_an_exercise_that_is_marked_everywhere(
     page.keyboard.press("Enter")
     banner = page.locator("#banner [data-testid=exercise]")
     banner.filter(has_text="EXERCISE: wrong way: the highest priority · local · until").wait_for()
-    assert begin.get_attribute("title") == "an exercise is running"
+    expect(begin).to_have_attribute("title", "an exercise is running")
     page.keyboard.press("d")
     made = page.locator("#list .row2[data-id^='exercise-']").first  # the second alarm comes after 20 s
     made.locator(".chip:has-text('EXERCISE')").wait_for()
@@ -363,7 +363,7 @@ def test_an_instructor_runs_an_exercise_that_is_marked_everywhere(
     assert row(page, found).locator(".chip:has-text('EXERCISE')").count() == 0
     made.click()
     page.wait_for_selector("#card .chip:has-text('EXERCISE')")
-    assert page.locator("[data-slot=evidence]").get_attribute("aria-disabled") == "true"
+    expect(page.locator("[data-slot=evidence]")).to_have_attribute("aria-disabled", "true")
     page.keyboard.press("a")
     page.wait_for_selector("#list .row2[data-id^='exercise-'][data-state=acknowledged]")
     page.keyboard.press("d")
