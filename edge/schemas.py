@@ -1,5 +1,6 @@
 """The JSON Schema of each recording channel (docs/design.md section 6); payloads are MessagePack maps."""
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -214,9 +215,16 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 OPEN = _object({})  # /config, /input, /state: a map
 
 
+@lru_cache(maxsize=1_024)
+def kind_of(topic: str) -> tuple[str, str]:
+    """Return the kind of a channel, the first part of its topic, and the rest."""
+    head, _, rest = topic.removeprefix("/").partition("/")
+    return head, rest
+
+
 def schema_of(topic: str) -> tuple[str, bytes]:
     """Return (name, JSON Schema) of a channel."""
-    name = topic.removeprefix("/").partition("/")[0]
+    name, _ = kind_of(topic)
     if topic == "/truth/violation":
         name = "truth.violation"
     return f"petroroad.{name}", msgspec.json.encode(SCHEMAS.get(name, OPEN))

@@ -7,7 +7,6 @@ Longitude and latitude become site metres here.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
@@ -19,6 +18,7 @@ from core.classes import N_CLASSES, UNKNOWN
 from edge.config_down import ConfigDown, decode_config_down
 from edge.decoding import DeviceStamp, Stamp, decoder, place_stamp
 from edge.gnss_down import read_down
+from edge.schemas import kind_of
 from edge.wire import (
     Count,
     GnssColumns,
@@ -189,15 +189,9 @@ def decode(topic: str, body: bytes, log_ns: int, frame: SiteFrame) -> Input | No
     return None if payload is None else input_of(topic, payload, log_ns, frame)
 
 
-@lru_cache(maxsize=1_024)
-def _head(topic: str) -> str:
-    """Return the kind of a channel, the first part of its topic."""
-    return topic.removeprefix("/").partition("/")[0]
-
-
 def payload_of(topic: str, body: bytes) -> Payload | None:
     """Return the payload of a channel's bytes; raises msgspec.DecodeError or ValueError."""
-    head = _head(topic)
+    head, _ = kind_of(topic)
     if head == "radar":
         return _decode_radar(body)
     if head == "gnss":
@@ -230,7 +224,7 @@ def input_of(topic: str, payload: Payload, log_ns: int, frame: SiteFrame) -> Inp
 
 def is_raw(topic: str) -> bool:
     """Say whether a channel's messages are inputs, but no observations."""
-    return _head(topic) in ("handover", "input", "config")
+    return kind_of(topic)[0] in ("handover", "input", "config")
 
 
 def scan_numbers(payload: RadarPayload, log_ns: int) -> tuple[int, int, int]:

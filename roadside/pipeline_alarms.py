@@ -62,10 +62,8 @@ class TerminalAlarms:
         if len(seen.ints) <= F_ALARMS:
             return
         stated: list[int] = seen.ints[F_ALARMS].tolist()
-        if not self._by_name and not any(stated):  # the usual case
-            return
         kinds = [alarms & ALL for alarms in stated]
-        if not self._by_name and not any(kinds):
+        if not self._by_name and not any(kinds):  # the usual case
             return
         stamps = seen.ints[0].tolist()
         for terminal, now, stamp_ns in zip(seen.terminal, kinds, stamps, strict=True):

@@ -17,6 +17,7 @@ from core.errors import ConfigError, RecordingError, UsageError
 from edge.config import Site, load_site, site_of
 from edge.recording.chain import Part, Readings, part_of, read_chain
 from edge.recording.recorder import Reading, named_topics, read_messages
+from edge.schemas import kind_of
 from edge.wire import (
     SiteRecord,
     decode_site,
@@ -28,7 +29,7 @@ from petroroad.replay.ahead import BYTES_MIN, Ahead
 from petroroad.replay.output import ReplayOut
 from petroroad.replay.routes import SiteRoutes
 from petroroad.replay.sharing import Child, End, Parent, ends_of, n_shares, shared
-from petroroad.replay.source import Source, kind_of
+from petroroad.replay.source import Source
 from roadside.arrivals import Block, LoggedMessage, Own, Routes
 from roadside.compare import first_difference
 from roadside.outputs import Output, Snapshot, report_of

@@ -3,14 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 from core.errors import CommandError
 from core.times import STAMP_NS_MAX, STAMP_NS_MIN
 from edge.recording.chain import Readings, read_chain
 from edge.recording.recorder import Recorded
-from edge.schemas import SCHEMAS
+from edge.schemas import SCHEMAS, kind_of
 from geofence.map.frames import SiteFrame
 from roadside.arrivals import Block, Routes, blocks_of
 
@@ -80,10 +79,3 @@ class Source:
     def _newest(self) -> Path:
         """Return the file that is being read."""
         return next(reversed(self.found.reading.parts), self.paths[0])
-
-
-@lru_cache(maxsize=1_024)
-def kind_of(topic: str) -> tuple[str, str]:
-    """Return the kind of a channel, the first part of its topic, and the rest."""
-    head, _, rest = topic.removeprefix("/").partition("/")
-    return head, rest
