@@ -6,6 +6,7 @@ import { ms } from "../format.ts";
 import { hatches, radarCovers } from "../site.ts";
 import { State } from "../state.ts";
 import { losses } from "../supervision.ts";
+import { vehicleSlot } from "../where.ts";
 import { Grades } from "./grades.ts";
 
 const REACH_MS = 30_000; // before its start a chosen violation's vehicle is followed already
@@ -80,8 +81,7 @@ export class Past {
     const { chosen } = live;
     const { fleet } = this.state;
     if (chosen === null || fleet === null || tMs >= ms(chosen.start_ns) || tMs < ms(chosen.start_ns) - REACH_MS - 1_000) return null;
-    let slot = fleet.slot(BigInt(chosen.track));
-    if (slot < 0 && chosen.vehicle?.terminal) slot = fleet.findTerminal(chosen.vehicle.terminal);
+    const slot = vehicleSlot(fleet, chosen);
     return slot < 0 ? null : (fleet.track[slot] ?? null);
   }
 }
