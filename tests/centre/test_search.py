@@ -244,12 +244,20 @@ def test_a_replay_gets_the_grade_of_each_moment(engine: sa.Engine, monkeypatch: 
         return answer
 
     steps = [(1, "notice"), (2, "warning"), (4, "violation"), (5, "warning")]
-    first = {"id": episode_id(1), "steps": [[str(began_ns + n * 1_000 * MS), grade] for n, grade in steps]}
+    first = {
+        "id": episode_id(1), "start_ns": str(began_ns), "end_ns": str(began_ns + 6_000 * MS),
+        "steps": [[str(began_ns + n * 1_000 * MS), grade] for n, grade in steps],
+    }  # fmt: skip
     assert asked(began_ns + 5_000 * MS, T0_NS - 1) == {"next": None, "items": [first]}
     whole = asked(0, T0_NS + HOUR_NS)
     assert [each["id"] for each in whole["items"]] == [episode_id(2), episode_id(1)]
     assert [each["id"] for each in asked(T0_NS + HOUR_NS, T0_NS + 2 * HOUR_NS)["items"]] == [episode_id(2)]
+    assert whole["items"][0]["end_ns"] is None
     assert asked(0, began_ns - 1)["items"] == []
+    for since_s, until_s, n in ((3, 4, 1), (6, 7, 1), (7, 8, 0), (-9, 0, 0), (-9, 1, 1)):  # it lasted 6 s
+        since_ns, until_ns = began_ns + since_s * 1_000 * MS, began_ns + until_s * 1_000 * MS
+        found = centre.reader.search(Search(lasted=True, since_ns=since_ns, until_ns=until_ns))
+        assert found["n"] == n, (since_s, until_s)
     monkeypatch.setattr("centre.history.grades.LISTED_MAX", 1)
     paged = asked(0, T0_NS + HOUR_NS)
     assert paged["items"] == whole["items"][:1]

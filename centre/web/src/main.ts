@@ -230,7 +230,13 @@ const router = new Router([
       selection.clear();
     },
   },
-  { hash: /^#shift$/, open: () => leaveRoad(shift) },
+  {
+    hash: /^#shift(?:=(\d{1,15}))?$/,
+    open: (since) => {
+      shiftView.open(since);
+      leaveRoad(shift);
+    },
+  },
   { hash: /^#journeys$/, open: () => leaveRoad(board) },
   { hash: /^#users$/, open: () => leaveRoad(users) },
   {
@@ -271,7 +277,7 @@ const BUTTONS = {
     location.hash = location.hash === "#journeys" ? back : "#journeys";
   },
   shift: () => {
-    location.hash = location.hash === "#shift" ? "" : "#shift";
+    location.hash = location.hash.startsWith("#shift") ? "" : "#shift";
   },
   mute: () => ring.mute(),
   sound: () => ring.toggle(),

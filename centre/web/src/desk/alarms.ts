@@ -98,6 +98,16 @@ export interface Unseen {
 }
 
 export function unseen(state: State): Unseen {
+  const held = unseenHere(state);
+  const all = state.summary?.desk?.new;
+  if (!state.desk.cut || all === undefined) return held;
+  const most = (x: "violation" | "warning" | "loss"): number => Math.max(held[x], all[x]);
+  const [violation, warning, loss] = [most("violation"), most("warning"), most("loss")];
+  return { violation, warning, loss, all: violation + warning + loss };
+}
+
+/** Those of them that this page holds. */
+export function unseenHere(state: State): Unseen {
   const stamp = state.changes + state.desk.changes;
   const held = counted.get(state);
   if (held?.stamp === stamp) return held.n;

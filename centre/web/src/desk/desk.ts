@@ -28,6 +28,8 @@ export class Desk {
   readonly refused = new Map<string, Refusal>();
   /** Alarms whose grade rose after they were acknowledged, until somebody looks at them. */
   readonly risen = new Set<string>();
+  /** More alarms are not closed than the centre lists: the page counts by the centre's summary. */
+  cut = false;
   /** Grows with each change of what is shown. */
   changes = 0;
   private isLoaded = false;

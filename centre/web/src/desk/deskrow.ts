@@ -123,7 +123,7 @@ function caseHtml(state: State, id: string): string {
 
 // --- losses of view
 
-export function lossName(loss: LossAlarm): string {
+export function lossName(loss: Pick<LossAlarm, "kind">): string {
   return wordOf("loss", loss.kind);
 }
 
