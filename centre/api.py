@@ -73,7 +73,7 @@ def routes(centre: Centre, directory: Path = PAGE, door: Door = LOCAL) -> Litest
             *_streams(centre),
             *desk.handlers(centre.desk, centre.site.description),
             *access_routes.handlers(centre.access, cookies),
-            *audit_routes.handlers(centre.database.engine, centre.database.read),
+            *audit_routes.handlers(centre.database.engine, centre.database.read, centre.log_checks),
             *description.handlers(),
             *evidence.handlers(centre.outward.evidence),
             *outreach.handlers(centre.outward.drivers, centre.outward.sender),

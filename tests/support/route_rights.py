@@ -32,6 +32,7 @@ ROWS = (
     Row("GET", "/api/audit", "audit"),
     Row("GET", "/api/audit/export", "audit"),
     Row("GET", "/api/audit/check", "audit"),
+    Row("POST", "/api/audit/check", "audit"),
     Row("GET", "/api/violations", "look"),
     Row("GET", "/api/violations/{violation_id:str}", "look", "/api/violations/x"),
     Row("GET", "/api/journeys", "look"),
