@@ -173,7 +173,12 @@ def _momentary(centre: Centre) -> Handlers:
         """All counters by part and reason."""
         return centre.overview.counts()
 
-    return [site, road_map, rsus, counts]
+    @get("/api/desk/others", sync_to_thread=False)
+    def other_desks() -> dict[str, Any]:
+        """What was handled at the site's other centre, as it said last."""
+        return {"items": centre.ingest.peers.desks()}
+
+    return [site, road_map, rsus, counts, other_desks]
 
 
 def _health(centre: Centre) -> Handlers:

@@ -20,6 +20,7 @@ from centre.broker import BrokerLink
 from centre.checking import Check
 from centre.database import Database
 from centre.desk.desk import Desk
+from centre.desk.mirror import DeskMirror
 from centre.desk.policy import policy_of
 from centre.desk.priority import road_of
 from centre.desk.view import View
@@ -230,7 +231,7 @@ def build_centre(
         ) + list(outward.counts), beside=beside,
     )  # fmt: skip
     looks = View(rsus, gateways, broker.state, lambda: database.fault)
-    desk = _desk(site, view, looks, database, writer, feed, overview, present, clock, ingest, beside)
+    desk = _desk(site, view, looks, database, writer, feed, overview, present, clock, ingest, beside, broker)
     return Centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
@@ -328,6 +329,7 @@ def _desk(
     clock: Clock,
     ingest: Ingest,
     beside: Beside,
+    broker: BrokerLink,
 ) -> Desk:
     """Return the desk, whose figures and events the other parts show."""
     desk = Desk(
@@ -337,6 +339,8 @@ def _desk(
         is_dead=lambda esn: esn in overview.offline(), is_busy=lambda: ingest.waiting[0] > 0,
         on_bug=beside.note,
     )  # fmt: skip
+    if site.config.standby is not None:
+        desk.mirror = DeskMirror(site.config.centre.id, desk.ask, broker.publish, clock.now_ns, desk.counts)
     feed.followers.append(desk.wake)
     present.update(desk.presents)
     overview.add_desk(desk.summary, desk.counts)

@@ -31,6 +31,7 @@ ROWS = (
     Row("PATCH", "/api/users/{name:str}", "accounts", "/api/users/nobody"),
     Row("GET", "/api/audit", "audit"),
     Row("GET", "/api/audit/export", "audit"),
+    Row("GET", "/api/desk/others", "look"),
     Row("GET", "/api/audit/check", "audit"),
     Row("POST", "/api/audit/check", "audit"),
     Row("GET", "/api/violations", "look"),

@@ -42,7 +42,7 @@ class _Silent:
         self.connected = True
         self.refused: str | None = None
 
-    def publish(self, topic: str, payload: bytes, *, qos: int) -> bool:
+    def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> bool:
         return True
 
 

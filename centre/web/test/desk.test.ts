@@ -3,13 +3,15 @@ import { test } from "node:test";
 import { setMe } from "../src/accounts/me.ts";
 import type { Episode, Summary } from "../src/api.ts";
 import { caseOf, mostUrgent, rankAll, unseen } from "../src/desk/alarms.ts";
-import { chipHtml, dueHtml, handledBy, lossDetail, noteParts, refusalText, rowButton } from "../src/desk/deskrow.ts";
+import { chipHtml, dueHtml, elsewhereWords, handledBy, lossDetail, noteParts, refusalText, rowButton } from "../src/desk/deskrow.ts";
 import { whatIsMissing } from "../src/desk/dialog.ts";
 import { exerciseBanner, exerciseHindrance, exerciseHtml } from "../src/desk/exercise.ts";
 import { grouped } from "../src/desk/groups.ts";
 import { ACTS, hindrance, nextAct, untouched } from "../src/desk/model.ts";
 import type { Act, Circumstances, DeskState, Handling } from "../src/desk/model.ts";
 import { Absence } from "../src/desk/absence.ts";
+import { elsewhereOf } from "../src/desk/others.ts";
+import type { OthersBody } from "../src/desk/others.ts";
 import { sheetCsv, sheetHtml } from "../src/desk/sheet.ts";
 import { scopesOf } from "../src/desk/shelving.ts";
 import { totalsOf } from "../src/listwords.ts";
@@ -46,6 +48,23 @@ test("where more waits than the centre lists, heads and header count what the ce
   const ranked = rankAll(state);
   const layout = arrange(ranked, null, { unfolded: new Set(), chosen: null, totals: totalsOf(state, ranked) });
   assert.deepEqual(layout.sections.slice(0, 2).map((x) => [x.ids.length, x.total]), [[1, 1], [1, 6_000]]);
+});
+
+test("a row says what was done at the other centre, and until when that is known, as long as more was done there", () => {
+  setLang("en");
+  const state = deskOf(episode("a", 1), episode("b", 2), episode("c", 3));
+  for (const id of ["a", "b", "c"]) state.desk.put(handled(id, id === "b" ? "handled" : "new"));
+  const there = (id: string, of: DeskState, user = "wang"): OthersBody["items"][number]["alarms"][number] =>
+    ({ id, state: of, user, at_ns: "1000000000" });
+  state.desk.putElsewhere(elsewhereOf({ items: [
+    { centre: "main", stamp_ns: "61000000000", alarms: [there("a", "acknowledged", "<b>"), there("b", "acknowledged")] },
+    { centre: "third", stamp_ns: "2000000000", alarms: [there("a", "new")] },
+  ] }));
+  assert.equal(elsewhereWords(state, "a"), "centre main: Acked by <b> at 08:00:01 (as of 08:01:01)");
+  assert.deepEqual(noteParts(state, "a", true, state.desk.of("a")), [elsewhereWords(state, "a").replace("<b>", "&#60;b&#62;")]);
+  assert.equal(elsewhereWords(state, "b"), "", "here it is in hand: that is more");
+  assert.equal(elsewhereWords(state, "c"), "");
+  assert.equal(state.desk.isUnseen("a"), true, "no desk is changed by what the other one says");
 });
 
 test("an act is done only by who may, where it fits, and with a link; each hindrance has its words", () => {

@@ -8,7 +8,7 @@ import type { Ranked } from "../order.ts";
 import type { State } from "../state.ts";
 import { lossOf } from "../supervision.ts";
 import type { Circumstances, Handling } from "./model.ts";
-import { isLossId } from "./model.ts";
+import { isLossId, URGENCY } from "./model.ts";
 
 const lossOrders = new WeakMap<State, Map<string, number>>();
 const cases = new WeakMap<State, Map<string, string[]>>(); // as the last ranking found them
@@ -59,8 +59,6 @@ function indexCases(ranked: ReadonlyMap<string, Ranked>): Map<string, string[]> 
   }
   return new Map([...found].map(([lead, x]) => [lead, x.sort((a, b) => a.order - b.order).map((one) => one.id)]));
 }
-
-const URGENCY: Readonly<Record<Handling["state"], number>> = { new: 0, acknowledged: 1, handled: 2, closed: 3 };
 
 /** The handling that a folded case shows: that of its most urgent alarm. */
 export function mostUrgent(state: State, ids: readonly string[]): Handling {

@@ -8,7 +8,7 @@ import { table as tableHtml } from "../search/tables.ts";
 import type { State } from "../state.ts";
 import { t } from "../words.ts";
 import { reasonWord } from "./carddesk.ts";
-import { lossName, stateWord } from "./deskrow.ts";
+import { elsewhereWords, lossName, stateWord } from "./deskrow.ts";
 import { isLossId } from "./model.ts";
 import type { ActLine, DeskSummary, Handling, LossAlarm, LossKind, Shelf } from "./model.ts";
 import { shelfWords } from "./shelving.ts";
@@ -90,7 +90,8 @@ function holderOf(x: Handling): string {
 
 const alarmRow = (sheet: Sheet, state: State, x: Handling): string[] => [
   `${x.priority || "—"}`, clock(ms(x.raised_ns)), ...what(sheet, state, x.id),
-  x.shelf === null ? stateWord(x) : t("onShelf", { n: x.shelf }), holderOf(x),
+  [x.shelf === null ? stateWord(x) : t("onShelf", { n: x.shelf }), elsewhereWords(state, x.id)].filter((y) => y !== "").join(" · "),
+  holderOf(x),
   x.escalated > 0 ? t("escalated", { n: x.escalated }) : "", x.reason === null ? "" : reasonWord(state, x.reason),
 ];
 

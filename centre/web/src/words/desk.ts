@@ -85,6 +85,7 @@ export const DESK_WORDS = {
   floodTitle: ["告警洪泛：{n} 条 / {m} 分钟", "Flood: {n} in {m} min"], byVehicle: ["车辆", "vehicle"],
   byPlace: ["路段", "place"], byRule: ["规则", "rule"], floodNothing: ["不隐藏任何告警", "none hidden"],
   listCut: ["只列出最新 {a} 条", "the newest {a} are listed"],
+  elsewhere: ["中心 {c}：{u} {t} {s}（截至 {a}）", "centre {c}: {s} by {u} at {t} (as of {a})"],
   floodOther: ["其余 {n}", "other {n}"],
   health: ["告警健康", "Alarm health"], perHour: ["每席每小时", "per op-hour"], comfort: ["舒适限 {n}", "comfort limit {n}"],
   last10: ["近 10 分钟", "last 10 min"], floodMark: ["洪泛 ≥{n}", "flood ≥{n}"], chattering: ["抖动", "chattering"],
