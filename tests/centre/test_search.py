@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from centre.history.grades import grades
 from centre.search import backfill
+from centre.search.counts import by_plate
 from centre.search.keys import folded, key_of
 from centre.search.notes import annotate
 from centre.search.query import KEY, Cursor, Search, cursor_of, search
 from centre.search.tables import EPISODE_KEY
+from centre.statistics.sheets import row_of
 from edge.wire import ViolationItem
 from geofence.violation import GRADES, Grade, Stamps, Violation, ViolationVehicle
 from tests.support.centre_database import Centre
@@ -221,6 +223,9 @@ def test_what_people_said_is_found_and_survives_further_versions(engine: sa.Engi
     assert len(_found(centre, plate="A0001")) == 3  # the RSU's reading still finds it
     row = centre.reader.search(Search(plate="C0042"))["items"][0]
     assert (row["corrected"], row["is_false"], row["handling"]) == ("辽BC0042", False, None)
+    assert (row_of(row)["plate"], row_of(row)["corrected"]) == (violation(2).vehicle.plate, "辽BC0042")
+    counted = {each["plate"]: each["n"] for each in centre.reader.read(by_plate, Search())}
+    assert counted == {folded(violation(1).vehicle.plate): 2, "辽BC0042": 1}
 
 
 def test_a_replay_gets_the_grade_of_each_moment(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
