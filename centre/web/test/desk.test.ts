@@ -60,7 +60,7 @@ test("a row says what was done at the other centre, and until when that is known
     { centre: "main", stamp_ns: "61000000000", alarms: [there("a", "acknowledged", "<b>"), there("b", "acknowledged")] },
     { centre: "third", stamp_ns: "2000000000", alarms: [there("a", "new")] },
   ] }));
-  assert.equal(elsewhereWords(state, "a"), "centre main: Acked by <b> at 08:00:01 (as of 08:01:01)");
+  assert.equal(elsewhereWords(state, "a"), "centre main: Acked by <b> at 08:00 (as of 08:01)");
   assert.deepEqual(noteParts(state, "a", true, state.desk.of("a")), [elsewhereWords(state, "a").replace("<b>", "&#60;b&#62;")]);
   assert.equal(elsewhereWords(state, "b"), "", "here it is in hand: that is more");
   assert.equal(elsewhereWords(state, "c"), "");

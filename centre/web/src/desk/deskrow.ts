@@ -107,8 +107,8 @@ export function elsewhereWords(state: State, id: string): string {
   const found = state.desk.elsewhere.get(id);
   if (found === undefined || URGENCY[found.state] <= URGENCY[state.desk.of(id).state]) return "";
   return t("elsewhere", {
-    c: found.centre, s: stateWord({ state: found.state, is_false: false }), u: found.user, t: clock(found.atMs),
-    a: clock(found.asOfMs),
+    c: found.centre, s: stateWord({ state: found.state, is_false: false }), u: found.user, t: clock(found.atMs).slice(0, 5),
+    a: clock(found.asOfMs).slice(0, 5),
   });
 }
 

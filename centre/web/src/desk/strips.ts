@@ -2,7 +2,7 @@
 
 import { whoAmI } from "../accounts/me.ts";
 import { get } from "../api.ts";
-import { briefAge, clock, date, escape, ms } from "../format.ts";
+import { age, clock, date, escape, ms } from "../format.ts";
 import { ruleName } from "../rules.ts";
 import type { State } from "../state.ts";
 import { wide } from "../strip.ts";
@@ -113,8 +113,9 @@ export class Strips implements View {
     const n = away.unacknowledged.length;
     const sinceMs = ms(away.since_ns);
     const since = date(sinceMs) === date(backMs) ? clock(sinceMs).slice(0, 5) : `${date(sinceMs)} ${clock(sinceMs).slice(0, 5)}`;
+    const awayS = (backMs - sinceMs) / 1_000;
     const words = t("awayLine", {
-      t: briefAge((backMs - sinceMs) / 1_000), c: since, r: away.raised, e: away.ended, u: n, o: away.not_closed,
+      t: awayS < 3_600 ? age(awayS) : `${Math.round(awayS / 3_600)} h`, c: since, r: away.raised, e: away.ended, u: n, o: away.not_closed,
     });
     const more = (["acts_of_others", "losses"] as const).map((key) =>
       away[key] === 0 ? "" : t(key === "losses" ? "awayLosses" : "awayActs", { n: away[key] })

@@ -107,7 +107,10 @@ export class BarView implements View {
     const { bounds } = player;
     const kept = bounds === null
       ? ""
-      : t("replayKept", { t: `${date(bounds.fromMs)} ${clock(bounds.fromMs)}`, h: Math.round(bounds.keepS / 3_600) });
+      : t("replayKept", {
+        t: `${date(bounds.fromMs) === date(player.tMs) ? "" : `${date(bounds.fromMs)} `}${clock(bounds.fromMs).slice(0, 5)}`,
+        h: Math.round(bounds.keepS / 3_600),
+      });
     return `${t("replayListLive")}${kept}`;
   }
 

@@ -16,7 +16,7 @@ export const REPLAY_WORDS = {
   replayBefore: ["历史自 {t} 起", "the history begins {t}"],
   replayHighest: ["{t} 前开始的未全部标出", "of what began before {t} not all is marked"],
   replayListLive: ["列表为实时", "the list is live"],
-  replayKept: ["，历史自 {t} 起（保留 {h} h，更早已删除）", ", the history begins {t} (kept for {h} h, what is older is deleted)"],
+  replayKept: ["，历史自 {t} 起，保留 {h} h", ", the history since {t}, kept for {h} h"],
   replayGapNone: ["无记录：{r}", "nothing kept: {r}"],
   replayGapOne: ["{e} 无记录：{r}", "{e}: nothing kept: {r}"],
   gap_centre_off: ["中心未运行", "no centre ran"],
