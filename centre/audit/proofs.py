@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from centre import postgresql
 from centre.accounts.actor import Actor
-from centre.audit.log import ROWS_AT_ONCE, START, Act, Fault, Proven, append, verify
+from centre.audit.log import LOCK, ROWS_AT_ONCE, START, Act, Fault, Proven, append, verify
 from centre.audit.tables import AUDIT
 from centre.faults import NotWrittenError, UnreadableError
 
@@ -137,7 +137,7 @@ class LogChecks:
             found = await self._ask(verify, found, ROWS_AT_ONCE)
             is_more = isinstance(found, Proven) and found.n == before + ROWS_AT_ONCE
             await asyncio.sleep(rest_s)
-        await self._write(lambda db, _found: seal(db, self._now_ns(), actor, found), "log of acts")
+        await self._write(lambda db, _found: seal(db, self._now_ns(), actor, found), LOCK)
 
     async def _ask(self, query: Callable[..., Any], *args: object) -> Any:
         def work() -> Any:
