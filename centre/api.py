@@ -73,7 +73,7 @@ def routes(centre: Centre, directory: Path = PAGE, door: Door = LOCAL) -> Litest
             *_streams(centre),
             *desk.handlers(centre.desk, centre.site.description),
             *access_routes.handlers(centre.access, cookies),
-            *audit_routes.handlers(centre.database.engine, centre.database.read),
+            *audit_routes.handlers(centre.database.engine, centre.database.read, centre.log_checks),
             *description.handlers(),
             *evidence.handlers(centre.outward.evidence),
             *outreach.handlers(centre.outward.drivers, centre.outward.sender),
@@ -173,7 +173,12 @@ def _momentary(centre: Centre) -> Handlers:
         """All counters by part and reason."""
         return centre.overview.counts()
 
-    return [site, road_map, rsus, counts]
+    @get("/api/desk/others", sync_to_thread=False)
+    def other_desks() -> dict[str, Any]:
+        """What was handled at the site's other centre, as it said last."""
+        return {"items": centre.ingest.peers.desks()}
+
+    return [site, road_map, rsus, counts, other_desks]
 
 
 def _health(centre: Centre) -> Handlers:

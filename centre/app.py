@@ -14,11 +14,13 @@ from structlog.typing import FilteringBoundLogger as Logger
 from centre import postgresql
 from centre.access.service import Access, Facts, Limits
 from centre.asker import Asker
+from centre.audit.proofs import LogChecks
 from centre.beside import Beside
 from centre.broker import BrokerLink
 from centre.checking import Check
 from centre.database import Database
 from centre.desk.desk import Desk
+from centre.desk.mirror import DeskMirror
 from centre.desk.policy import policy_of
 from centre.desk.priority import road_of
 from centre.desk.view import View
@@ -106,6 +108,7 @@ class Centre:
     parts: dict[str, Callable[[], Awaitable[None]]]  # what further parts do while the centre runs, by name
     history: History | None  # where all vehicles were; None: there is no folder for it
     beside: Beside
+    log_checks: LogChecks
 
     async def start(self) -> None:
         """Restore the units' states from the database; raises UnreadableError."""
@@ -130,7 +133,7 @@ class Centre:
             if self.history is not None:
                 beside["history"] = partial(self.history.follow, self.database)
             if self.storage.refused is None:  # what can't be read can't be mended either
-                beside |= self.desk.works | self.outward.works | self.parts
+                beside |= self.desk.works | self.outward.works | self.parts | {"audit": self.log_checks.run}
             for name, run in beside.items():
                 tasks.create_task(self.beside.keep(name, run), name=f"centre.{name}")
             if self.storage.refused is not None:
@@ -181,8 +184,7 @@ def build_centre(
     """
     engine, damage, beside = storage.engine, Damage(), Beside(log)
     view, started_ns = view_of(site), clock.now_ns()
-    rsus, gateways = _units(site, started_ns)
-    tracks, broker = TrackHub(), BrokerLink(started_ns)
+    (rsus, gateways), tracks, broker = _units(site, started_ns), TrackHub(), BrokerLink(started_ns)
     metrics = Metrics(
         configs=site.config.rsu, rsus=rsus, gateways=gateways, peers=lambda: ingest.peers,
         now_ns=clock.now_ns, database=storage.path,
@@ -229,13 +231,14 @@ def build_centre(
         ) + list(outward.counts), beside=beside,
     )  # fmt: skip
     looks = View(rsus, gateways, broker.state, lambda: database.fault)
-    desk = _desk(site, view, looks, database, writer, feed, overview, present, clock, ingest, beside)
+    desk = _desk(site, view, looks, database, writer, feed, overview, present, clock, ingest, beside, broker)
     return Centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
         tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
         asker=asker, shown=shown, listener=listener, present=present, desk=desk, access=access,
         outward=outward, history=history, parts={k: v.run for k, v in recorders.items()}, beside=beside,
         now_ns=clock.now_ns, directory=Directory(site.vehicles, site.permits),
+        log_checks=LogChecks(engine, database.read, writer.run, clock.now_ns),
         health=Health(
             overview.ready, lambda: overview.counts()["centre"],
             lambda: metrics.samples() | overview.gauges() | _work(ingest, feed, tracks),
@@ -326,6 +329,7 @@ def _desk(
     clock: Clock,
     ingest: Ingest,
     beside: Beside,
+    broker: BrokerLink,
 ) -> Desk:
     """Return the desk, whose figures and events the other parts show."""
     desk = Desk(
@@ -335,6 +339,8 @@ def _desk(
         is_dead=lambda esn: esn in overview.offline(), is_busy=lambda: ingest.waiting[0] > 0,
         on_bug=beside.note,
     )  # fmt: skip
+    if site.config.standby is not None:
+        desk.mirror = DeskMirror(site.config.centre.id, desk.ask, broker.publish, clock.now_ns, desk.counts)
     feed.followers.append(desk.wake)
     present.update(desk.presents)
     overview.add_desk(desk.summary, desk.counts)

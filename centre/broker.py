@@ -18,7 +18,7 @@ class Publisher(Protocol):
     @property
     def refused(self) -> str | None: ...
 
-    def publish(self, topic: str, payload: bytes, *, qos: int) -> bool: ...
+    def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> bool: ...
 
     async def publish_confirmed(self, topic: str, payload: bytes) -> bool: ...
 
@@ -39,9 +39,9 @@ class BrokerLink:
     def connected(self) -> bool:
         return self._link is not None and self._link.connected
 
-    def publish(self, topic: str, payload: bytes, qos: int) -> bool:
+    def publish(self, topic: str, payload: bytes, qos: int, *, retain: bool = False) -> bool:
         """Start sending; return False where there is no connection or too much in flight."""
-        return self._link is not None and self._link.publish(topic, payload, qos=qos)
+        return self._link is not None and self._link.publish(topic, payload, qos=qos, retain=retain)
 
     async def publish_confirmed(self, topic: str, payload: bytes) -> bool:
         """Publish and wait for the broker's answer; False where there is none."""

@@ -118,7 +118,11 @@ class Ingest:
         if share == "items":
             return admitted
         # no unit's: the gate knows units only, and `Peers` keeps a few centres
-        return [*admitted, Subscription(topics.centre_status("+"), 1, self.peers.receive, retained=True)]
+        return [
+            *admitted,
+            Subscription(topics.centre_status("+"), 1, self.peers.receive, retained=True),
+            Subscription(topics.centre_desk("+"), 1, self.peers.receive_desk, retained=True),
+        ]
 
     def _admits(self, message: Incoming) -> bool:
         return self.gate.admits(message, time.monotonic())

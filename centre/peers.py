@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 
-from edge.centre_status import Centres, CentreStatus, decode_centre_status
+from edge.centre_status import CENTRES_MAX, Centres, CentreStatus, decode_centre_status
+from edge.desk_state import DeskState, HandledAlarm, decode_desk_state
 from edge.subscriptions import Incoming
+from geofence.plausible import plain
 
 
 class Peers:
@@ -20,6 +22,7 @@ class Peers:
     def __init__(self, *, own: str, database: str, main: str, counts: Counter[str]) -> None:
         self.own, self._database, self.main, self._counts = own, database, main, counts
         self._centres = Centres()
+        self._desks: dict[str, DeskState] = {}
 
     def receive(self, message: Incoming) -> None:
         """Receive a status of any centre, this one's own included."""
@@ -35,6 +38,37 @@ class Peers:
         if status.state == "online" and status.database == self._database:
             self._counts["centres.shares_database"] += 1  # a copy of the file, or the file itself
 
+    def receive_desk(self, message: Incoming) -> None:
+        """Receive what was handled at another centre's desk; only a newer statement replaces one."""
+        try:
+            state = decode_desk_state(message.payload)
+        except (msgspec.DecodeError, ValueError):  # a peer's fault
+            self._counts["centres.desk_unreadable"] += 1
+            return
+        known = self._desks.get(state.centre)
+        if state.centre != message.topic.name:
+            self._counts["centres.desk_unreadable"] += 1
+        elif state.centre == self.own or (known is not None and state.stamp_ns <= known.stamp_ns):
+            return
+        elif known is None and len(self._desks) >= CENTRES_MAX:
+            self._counts["centres.too_many"] += 1
+        else:
+            self._desks[state.centre] = state
+
+    def desks(self) -> list[dict[str, Any]]:
+        """Return `/api/desk/others`: what was handled at each other centre, as it said last."""
+        return [
+            {
+                "centre": each.centre,
+                "stamp_ns": str(each.stamp_ns),
+                "n": each.n,
+                "sha256": each.sha256.hex(),
+                "cut": each.cut,
+                "alarms": [_shown(one) for one in each.alarms],
+            }
+            for _, each in sorted(self._desks.items())
+        ]
+
     def answers_clocks(self) -> bool:
         """Say whether this centre answers clock probes."""
         return self.own == self.main or not self._centres.lives(self.main, time.monotonic())
@@ -45,8 +79,20 @@ class Peers:
         others = self._centres.seen(time.monotonic())
         return [own] + [
             {"centre": each.centre, "state": each.state, "database": each.database, "own": False}
+            | self._desk_of(each.centre)
             for each in others
         ]
+
+    def _desk_of(self, centre: str) -> dict[str, Any]:
+        known = self._desks.get(centre)
+        return {"desk": None if known is None else {"n": known.n, "stamp_ns": str(known.stamp_ns)}}
+
+
+def _shown(one: HandledAlarm) -> dict[str, Any]:
+    return {
+        "id": plain(one.violation), "state": one.state, "user": plain(one.user), "at_ns": str(one.at_ns),
+        "reason": None if one.reason is None else plain(one.reason),
+    }  # fmt: skip
 
 
 def _status(message: Incoming) -> CentreStatus | None:

@@ -44,6 +44,7 @@ def handlers(centre: Centre) -> list[ControllerRouterHandler]:
         kind: Annotated[Literal["alarm", "record"] | None, QueryParameter()] = None,
         since_ns: Stamp = None,
         until_ns: Stamp = None,
+        lasted: Annotated[bool, QueryParameter()] = False,
         from_m: Station = None,
         to_m: Station = None,
         lane: Text = None,
@@ -59,8 +60,8 @@ def handlers(centre: Centre) -> list[ControllerRouterHandler]:
         wanted = Search(
             plate=plate, vehicle=vehicle, terminal=terminal, carrier=carrier, un=un, rules=tuple(rule or ()),
             grades=tuple(grade or ()), esn=esn, state=shown, kind=kind, since_ns=since_ns, until_ns=until_ns,
-            from_m=from_m, to_m=to_m, lane=lane, zone=zone, is_false=is_false, handling=handling,
-            before=_cursor("before", before), after=_cursor("after", after), limit=limit,
+            lasted=lasted, from_m=from_m, to_m=to_m, lane=lane, zone=zone, is_false=is_false,
+            handling=handling, before=_cursor("before", before), after=_cursor("after", after), limit=limit,
         )  # fmt: skip
         found: dict[str, Any] = await read(reader.search, wanted)
         return found

@@ -107,6 +107,7 @@ def _centre(centre: str) -> Rights:
             topics.epoch_down("+"),
             topics.rsu_command_down("+"),
             topics.centre_status(centre),
+            topics.centre_desk(centre),
             topics.alarm_up(centre),
         ),
         read=(EVERYTHING,),

@@ -98,6 +98,10 @@ def centre_status(centre: str) -> str:
     return f"{ROOT}/centre/{centre}/status"
 
 
+def centre_desk(centre: str) -> str:
+    return f"{ROOT}/centre/{centre}/desk"
+
+
 def gateway_status(gateway: str) -> str:
     return f"{ROOT}/gateway/{gateway}/status"
 

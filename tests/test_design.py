@@ -19,6 +19,7 @@ from edge.centre_status import CentreSeen, CentreStatus, EpochKnown
 from edge.clip_messages import ClipFile, RsuAnswer, RsuCommand
 from edge.config_down import ConfigAnswer, ConfigDown
 from edge.delivery_log import Delivery, Given
+from edge.desk_state import DeskState, HandledAlarm
 from edge.gateway_command import Command, CommandOutcome
 from edge.journey_messages import JourneyAck, JourneyBatch, JourneyKey
 from edge.outbox import batches, destinations, window
@@ -92,6 +93,7 @@ STRUCTS |= {struct.__name__: struct for struct in (*STATE, *INPUTS, *CONFIG, Com
 STRUCTS |= {struct.__name__: struct for struct in (ConfigDown, ConfigAnswer)}
 STRUCTS |= {struct.__name__: struct for struct in (RsuCommand, RsuAnswer, ClipFile, AlarmEvent)}
 STRUCTS |= {struct.__name__: struct for struct in (CentreStatus, CentreSeen, EpochKnown)}
+STRUCTS |= {struct.__name__: struct for struct in (DeskState, HandledAlarm)}
 STRUCTS |= {struct.__name__: struct for struct in (Violation, ViolationVehicle, Stamps)}
 STRUCTS |= {
     rule.__name__: rule.Config
@@ -130,6 +132,7 @@ MADE = {
     "journey_up": ("{esn}",), "journey_ack": ("{esn}",),
     "gateway_command_down": ("{id}",), "gateway_command_up": ("{id}",), "gateway_clock_req": ("{id}",),
     "config_down": ("{esn}",), "epoch_down": ("{esn}",), "centre_status": ("{id}",),
+    "centre_desk": ("{id}",),
     "violation_ask": ("{esn}",),
     "rsu_command_down": ("{esn}",), "rsu_command_up": ("{esn}",), "alarm_up": ("{id}",),
     "gateway_clock_rsp": ("{id}",), "vehicle_gnss_up": ("{terminal}",),

@@ -1,6 +1,6 @@
 """Reads the audit log: pages of it, newest first, and all that is wanted of it for an export. Blocking."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -9,10 +9,12 @@ import sqlalchemy as sa
 from centre.audit import log
 from centre.audit.tables import AUDIT
 from centre.local_time import stamp_text
+from geofence.plausible import plain
 
 EXPORTED = (
     "n", "time (UTC+8)", "at_ns", "user", "role", "act", "subject", "body", "sha256_before", "sha256",
 )  # fmt: skip
+NAMED_MAX = 50  # of the rows that can't be read
 _before = AUDIT.alias("before")
 
 
@@ -30,32 +32,54 @@ class Wanted(NamedTuple):
 
 def page(db: sa.Connection, wanted: Wanted) -> dict[str, Any]:
     """Return a page of the log, newest first."""
-    query = sa.select(AUDIT).where(*_conditions(wanted)).order_by(AUDIT.c.n.desc())
+    query = sa.select(*log.RAW).where(*_conditions(wanted)).order_by(AUDIT.c.n.desc())
     if wanted.before is not None:
         query = query.where(AUDIT.c.n < wanted.before)
-    found = [_row(row) for row in db.execute(query.limit(wanted.limit + 1)).mappings()]
+    rows = log.each_row(db, query.limit(wanted.limit + 1))
+    found = [_item({"n": n} if row is None else dict(row._mapping)) for n, row in rows]
     items = found[: wanted.limit]
     return {"next": items[-1]["n"] if len(found) > wanted.limit else None, "items": items}
 
 
-def exported(db: sa.Connection, wanted: Wanted, after: int, to: int) -> list[tuple[int | str, ...]]:
+def exported(
+    db: sa.Connection, wanted: Wanted, after: int, to: int
+) -> list[tuple[int, tuple[int | str, ...] | None]]:
     """Return the next rows after one number and up to another, oldest first; empty: there are no more.
 
-    Its columns are EXPORTED. `body` and the digests are as they are stored: whoever has the file can compute
-    each digest anew.
+    Each with its number; None: it can't be read. Its columns are EXPORTED. `body` and the digests are as they
+    are stored: whoever has the file can compute each digest anew.
     """
-    query = sa.select(AUDIT, _before.c.sha256.label("sha256_before")).select_from(
+    digest_before = sa.type_coerce(_before.c.sha256, sa.types.NullType()).label("sha256_before")
+    query = sa.select(*log.RAW, digest_before).select_from(
         AUDIT.outerjoin(_before, _before.c.n == AUDIT.c.n - 1)
     )
     query = query.where(AUDIT.c.n > after, AUDIT.c.n <= to, *_conditions(wanted))
     query = query.order_by(AUDIT.c.n).limit(log.ROWS_AT_ONCE)
-    return [
-        (
-            row.n, stamp_text(row.at_ns), str(row.at_ns), row.user, row.role, row.act, row.subject,
-            row.body.decode(errors="replace"), (row.sha256_before or b"").hex(), row.sha256.hex(),
-        )
-        for row in db.execute(query)
-    ]  # fmt: skip
+    return [(n, None if row is None else _cells(row)) for n, row in log.each_row(db, query)]
+
+
+def _cells(row: Any) -> tuple[int | str, ...] | None:
+    """Return the cells of EXPORTED; None where a column holds something else than it must."""
+    body, digest = log.bytes_of(row.body), log.bytes_of(row.sha256)
+    texts = (row.user, row.role, row.act, row.subject)
+    if body is None or digest is None or not isinstance(row.at_ns, int):
+        return None
+    if not all(isinstance(each, str) for each in texts):
+        return None
+    before = log.bytes_of(row.sha256_before) or b""
+    time_text = stamp_text(row.at_ns)
+    return (
+        row.n, time_text, str(row.at_ns), *texts, body.decode(errors="replace"), before.hex(), digest.hex()
+    )  # fmt: skip
+
+
+def unreadable(numbers: Sequence[int], broke_off: str | None) -> tuple[int | str, ...]:
+    """Return the last row of an export that lacks rows: which, and how many."""
+    named = ", ".join(map(str, numbers[:NAMED_MAX])) + (" …" if len(numbers) > NAMED_MAX else "")
+    words = [f"{len(numbers)} rows can't be read: {named}"] if numbers else []
+    if broke_off is not None:
+        words.append(f"the rest is missing: {broke_off}")
+    return ("unreadable", *[""] * 6, "; ".join(words), "", "")
 
 
 def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
@@ -76,25 +100,17 @@ def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
 
 def all_rows(db: sa.Connection) -> Iterator[dict[str, Any]]:
     """Return the whole log as an export has it, oldest first."""
-    return map(_row, log.rows(db))
+    return map(_item, log.rows(db))
 
 
-def state(db: sa.Connection) -> dict[str, Any]:
-    """Return whether the chain is whole, up to which row, and the digest of that row."""
-    fault = log.check(db)
-    n, digest = log.head(db)
-    return {
-        "whole": fault is None, "n": n, "sha256": digest.hex(),
-        "fault": None if fault is None else {"n": fault.n, "reason": fault.reason},
-    }  # fmt: skip
-
-
-def _row(row: Any) -> dict[str, Any]:
+def _item(row: Mapping[str, Any]) -> dict[str, Any]:
+    body, digest = log.bytes_of(row.get("body")), log.bytes_of(row.get("sha256"))
     try:
-        body = msgspec.json.decode(row["body"])
+        found = msgspec.json.decode(body or b"")
     except msgspec.DecodeError:  # somebody changed it: the check of the chain says so
-        body = {"unreadable": True}
+        found = {"unreadable": True}
+    texts = {name: plain(str(row.get(name) or "")) for name in ("user", "role", "act", "subject")}
     return {
-        **{name: row[name] for name in ("n", "user", "role", "act", "subject")},
-        "at_ns": str(row["at_ns"]), "body": body, "sha256": row["sha256"].hex(),
+        "n": row["n"], **texts, "at_ns": str(row.get("at_ns", 0)), "body": found,
+        "sha256": (digest or b"").hex(),
     }  # fmt: skip

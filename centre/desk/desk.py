@@ -21,6 +21,7 @@ from centre.desk import board, exercise, keeping, loss_rows, relief, rows, shelv
 from centre.desk.acts import Acts, Wanted
 from centre.desk.figures import DeskFigures
 from centre.desk.intake import Intake
+from centre.desk.mirror import DeskMirror
 from centre.desk.policy import Policy
 from centre.desk.rows import handlings
 from centre.desk.view import View
@@ -66,6 +67,7 @@ class Desk:
         self.counts: Counter[str] = Counter()
         self._intake = Intake(policy, self.counts, on_bug)
         self._acts = Acts(self._intake, policy, is_dead)
+        self.mirror: DeskMirror | None = None  # where the site has a second centre
         self._awake = asyncio.Event()
         self._awake.set()
         self._figures, self._figures_read = DeskFigures(), dict[str, Any]()
@@ -85,7 +87,10 @@ class Desk:
     @property
     def works(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """What the desk does while the centre serves, by name; each goes its own way."""
-        return {
+        mirror: dict[str, Callable[[], Awaitable[None]]] = {}
+        if self.mirror is not None:
+            mirror["desk.mirror"] = self.mirror.run
+        return mirror | {
             "desk.intake": self._take_in, "desk.watch": self._watch, "desk.view": self._watch_view,
             "desk.people": self._watch_people, "desk.trim": self._trim,
         }  # fmt: skip

@@ -174,20 +174,36 @@ def groups(db: sa.Connection) -> dict[str, Any]:
     }
 
 
-def away(db: sa.Connection, since_ns: int, user: str) -> dict[str, Any]:
-    """Return `/api/away`: what came and went since then, and what others did."""
+def away(db: sa.Connection, since_ns: int | None, user: str, now_ns: int) -> dict[str, Any]:
+    """Return `/api/away`: what came and went since then, and what others did.
+
+    since_ns : None: since the user's last act before the present sign-in, a day at most
+    """
+    if since_ns is None:
+        since_ns = _last_seen_ns(db, user, now_ns)
     count = sa.select(sa.func.count()).select_from(HANDLING).where(_real)
     raised = HANDLING.c.raised_ns > since_ns
-    waiting = sa.select(HANDLING.c.id).where(_real, raised, HANDLING.c.state == "new")
+    waiting = sa.select(HANDLING.c.id).where(
+        _real, raised, HANDLING.c.state == "new", HANDLING.c.shelf.is_(None)
+    )
     others = (AUDIT.c.at_ns > since_ns) & AUDIT.c.user.not_in(("", user)) & AUDIT.c.act.in_(DESK_ACTS)
     n_acts = sa.select(sa.func.count()).select_from(AUDIT)
     lost = sa.select(sa.func.count()).select_from(LOSS).where(LOSS.c.start_ns > since_ns)
     return {
+        "since_ns": str(since_ns),
         "raised": db.scalar(count.where(raised, HANDLING.c.kind == "violation")) or 0,
         "ended": db.scalar(count.where(HANDLING.c.over_ns > since_ns, HANDLING.c.kind == "violation")) or 0,
+        "not_closed": db.scalar(count.where(raised, _unfinished)) or 0,
         "unacknowledged": list(
             db.scalars(waiting.order_by(HANDLING.c.raised_ns.desc()).limit(IDS_MAX)).all()
         ),
         "acts_of_others": db.scalar(n_acts.where(others)) or 0,
         "losses": db.scalar(lost) or 0,
     }
+
+
+def _last_seen_ns(db: sa.Connection, user: str, now_ns: int) -> int:
+    sign_in = sa.select(sa.func.max(AUDIT.c.n)).where(AUDIT.c.subject == user, AUDIT.c.act == "sign_in")
+    before = AUDIT.c.n < (db.scalar(sign_in) or 2**62)
+    own = sa.select(sa.func.max(AUDIT.c.at_ns)).where(AUDIT.c.at_ns > now_ns - DAY_NS, AUDIT.c.user == user)
+    return db.scalar(own.where(before)) or now_ns - DAY_NS

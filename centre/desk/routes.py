@@ -141,8 +141,9 @@ def _shift(desk: Desk) -> Handlers:
 
     @get("/api/away")
     async def away(request: AnyRequest, since_ns: Since = None) -> dict[str, Any]:
-        user = actor_of(request.scope).name
-        return await desk.ask(figures.away, since_of(since_ns, desk.now_ns()), user)
+        user, now_ns = actor_of(request.scope).name, desk.now_ns()
+        since = None if since_ns is None else since_of(since_ns, now_ns)
+        return await desk.ask(figures.away, since, user, now_ns)
 
     return [shift, change, sheet, away]
 

@@ -1,6 +1,6 @@
 """Who is on duty, and what one shift hands to the next. Blocking."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -17,7 +17,7 @@ from centre.desk.faults import RefusedError
 from centre.desk.figures import DeskFigures
 from centre.desk.loss_rows import losses
 from centre.desk.people import check_can_handle
-from centre.desk.rows import acts_row, handlings
+from centre.desk.rows import acts_row, handlings, parts_of
 from centre.desk.shelving import shelves
 from centre.desk_tables import HANDLING, SHIFT
 from geofence.plausible import plain
@@ -126,14 +126,18 @@ def sheet(db: sa.Connection, since_ns: int, now_ns: int) -> dict[str, Any]:
     )
     done = db.scalars(closed.order_by(HANDLING.c.since_ns.desc()).limit(SHEET_ROWS_MAX)).all()
     open_now = handlings(db, ids)
+    notes, escalations = _acts(db, since_ns, "note"), _acts(db, since_ns, "escalate")
     return {
         "since_ns": str(since_ns),
         "now_ns": str(now_ns),
         **{state: [each for each in open_now if each["state"] == state] for state in _STATES},
         "escalated": [each["id"] for each in open_now if each["escalated"]],
         "closed": handlings(db, done),
-        "escalations": _acts(db, since_ns, "escalate"),
-        "notes": _acts(db, since_ns, "note"),
+        "n_open": _counted(db, unfinished),
+        "n_closed": _counted(db, closed),
+        "escalations": escalations,
+        "notes": notes,
+        "about": _about(db, [*ids, *done, *(each["id"] for each in [*escalations, *notes])]),
         "hand_overs": _acts(db, since_ns, "hand_over"),
         "shelves": shelves(db, since_ns),
         "losses": [
@@ -146,6 +150,22 @@ def sheet(db: sa.Connection, since_ns: int, now_ns: int) -> dict[str, Any]:
 
 
 _STATES = ("new", "acknowledged", "handled")
+
+
+def _counted(db: sa.Connection, found: sa.Select[tuple[str]]) -> int:
+    """Return how many there are, also beyond what is listed."""
+    return db.scalar(sa.select(sa.func.count()).select_from(found.subquery())) or 0
+
+
+def _about(db: sa.Connection, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return whose and what each alarm is: no page holds all alarms of a shift."""
+    vehicle = sa.func.coalesce(HANDLING.c.plate, HANDLING.c.marked, HANDLING.c.vehicle)
+    query = sa.select(HANDLING.c.id, vehicle, HANDLING.c.rule, HANDLING.c.esn, HANDLING.c.s_m)
+    found: dict[str, dict[str, Any]] = {}
+    for some in parts_of(dict.fromkeys(ids)):
+        for each, name, rule, esn, s_m in db.execute(query.where(HANDLING.c.id.in_(some))):
+            found[each] = {"vehicle": name, "rule": rule, "esn": esn, "s_m": s_m}
+    return found
 
 
 def _acts(db: sa.Connection, since_ns: int, act: str) -> list[dict[str, Any]]:

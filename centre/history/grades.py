@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from centre.search.query import Cursor, beyond
+from centre.search.query import Cursor, beyond, lasted
 from centre.search.tables import EPISODE_KEY
 from centre.store import VERSION
 from geofence.violation import GRADES
@@ -21,26 +21,32 @@ def grades(db: sa.Connection, from_ns: int, to_ns: int, before: Cursor | None = 
     A step is a grade and the time of its decision, by the clock of the RSU. The last version of an ended
     episode has no grade that means anything, and is no step.
     """
-    lasted = (EPISODE_KEY.c.start_ns <= to_ns) & (EPISODE_KEY.c.open | (EPISODE_KEY.c.end_ns >= from_ns))
-    query = sa.select(EPISODE_KEY.c.id, EPISODE_KEY.c.start_ns, EPISODE_KEY.c.open).where(lasted)
+    key = EPISODE_KEY.c
+    query = sa.select(key.id, key.start_ns, key.end_ns, key.open).where(lasted(from_ns, to_ns))
     if before is not None:
         query = query.where(beyond(before, newer=False))
-    order = (EPISODE_KEY.c.start_ns.desc(), EPISODE_KEY.c.id.desc())
+    order = (key.start_ns.desc(), key.id.desc())
     found = db.execute(query.order_by(*order).limit(LISTED_MAX + 1)).all()
     listed = found[:LISTED_MAX]
     is_open = {row.id: row.open for row in listed}
     steps: dict[str, list[list[str]]] = {}
     rows = sa.select(VERSION.c.id, VERSION.c.detected_ns, VERSION.c.grade).where(VERSION.c.id.in_(is_open))
     at = (VERSION.c.id, VERSION.c.hop, VERSION.c.version, VERSION.c.esn)
-    for key, versions in groupby(db.execute(rows.order_by(*at)).all(), key=lambda row: row.id):
+    for each, versions in groupby(db.execute(rows.order_by(*at)).all(), key=lambda row: row.id):
         graded = list(versions)
-        if len(graded) > 1 and not is_open[key]:
+        if len(graded) > 1 and not is_open[each]:
             graded.pop()
-        steps[key] = [
+        steps[each] = [
             [str(next(same).detected_ns), GRADES[grade]]
             for grade, same in groupby(graded, key=lambda row: row.grade)
         ]
     return {
         "next": str(Cursor(listed[-1].start_ns, listed[-1].id)) if len(found) > len(listed) else None,
-        "items": [{"id": each, "steps": steps[each]} for each in is_open if each in steps],
-    }
+        "items": [
+            {
+                "id": row.id, "start_ns": str(row.start_ns),
+                "end_ns": None if row.open else str(row.end_ns), "steps": steps[row.id],
+            }
+            for row in listed if row.id in steps
+        ],
+    }  # fmt: skip

@@ -118,7 +118,8 @@ class HistoryReader:
             from_ns = min((each.from_ns for each in found.kept), default=now_ns)
             gaps = sorted(pauses(found.kept, from_ns, now_ns) + losses(found.lost, from_ns, now_ns))
         return {
-            "from_ns": str(from_ns), "to_ns": str(now_ns), "gaps": [_gap(each) for each in gaps],
+            "from_ns": str(from_ns), "to_ns": str(now_ns), "keep_s": self._recorder.policy.hours.age_s,
+            "gaps": [_gap(each) for each in gaps],
             "bytes": n_bytes, "clips": {"n": n_clips, "bytes": clip_bytes}, "fault": self._recorder.fault,
         }  # fmt: skip
 

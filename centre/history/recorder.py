@@ -58,7 +58,7 @@ class Recorder:
     """The history of one centre."""
 
     def __init__(self, folder: Folder, policy: Policy, counts: Counter[str], log: Logger) -> None:
-        self.folder, self._policy, self.counts, self._log = folder, policy, counts, log
+        self.folder, self.policy, self.counts, self._log = folder, policy, counts, log
         self._lock = threading.Lock()  # of what `memory` reads
         self._gatherings: dict[str, Gathering] = {}
         self._ring = Ring(RING_BYTES_MAX)
@@ -287,7 +287,7 @@ class Recorder:
         try:
             self.folder.make()
             self.folder.delete_drafts()  # one is written by this thread only, and not now
-            deleted, self._is_short = self.folder.purge(self._policy, now_ns)
+            deleted, self._is_short = self.folder.purge(self.policy, now_ns)
         except OSError:  # the disk is gone: the next write reports it
             return
         for path in deleted:

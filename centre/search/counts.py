@@ -32,7 +32,8 @@ def by_rule(db: sa.Connection, wanted: Search) -> dict[str, Any]:
 def by_plate(db: sa.Connection, wanted: Search) -> list[dict[str, Any]]:
     """Return the alarms by vehicle, the most first."""
     n = sa.func.count().label("n")
-    query = sa.select(KEY.plate, n).select_from(EPISODE_KEY).where(*conditions(db, wanted))
+    plate = sa.func.coalesce(KEY.corrected, KEY.plate).label("plate")  # as a person corrected it
+    query = sa.select(plate, n).select_from(EPISODE_KEY).where(*conditions(db, wanted))
     query = query.where(KEY.grade_max >= GRADES.index("warning"))
-    rows = db.execute(query.group_by(KEY.plate).order_by(n.desc(), KEY.plate).limit(PLATES_MAX)).all()
+    rows = db.execute(query.group_by(plate).order_by(n.desc(), plate).limit(PLATES_MAX)).all()
     return [{"plate": row.plate, "n": row.n} for row in rows]

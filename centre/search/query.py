@@ -9,6 +9,7 @@ from centre.search.keys import folded, shown
 from centre.search.tables import EPISODE_KEY
 from geofence.violation import GRADES
 
+LASTS_NS_MAX = 86_400 * 10**9  # what began earlier than this before a time is not looked for in it
 COUNTED_MAX = 10_000  # a larger number is only "more than"
 PLATES_MAX = 200  # vehicles that a part of a plate may name, to be looked up one by one
 KEY = EPISODE_KEY.c
@@ -49,6 +50,7 @@ class Search:
     kind: str | None = None  # alarm: it reached warning; record: it did not
     since_ns: int | None = None  # by its start
     until_ns: int | None = None
+    lasted: bool = False  # since and until: it lasted at some moment between them, whenever it began
     from_m: float | None = None  # by the place where its highest grade was decided
     to_m: float | None = None
     lane: str | None = None
@@ -131,7 +133,7 @@ def conditions(db: sa.Connection, wanted: Search) -> list[sa.ColumnElement[bool]
         alarm = KEY.grade_max >= GRADES.index("warning")
         where.append(alarm if wanted.kind == "alarm" else ~alarm)
     if wanted.since_ns is not None:
-        where.append(KEY.start_ns >= wanted.since_ns)
+        where.append(_lasted(wanted.since_ns) if wanted.lasted else KEY.start_ns >= wanted.since_ns)
     if wanted.until_ns is not None:
         where.append(KEY.start_ns < wanted.until_ns)
     if wanted.from_m is not None:
@@ -141,6 +143,16 @@ def conditions(db: sa.Connection, wanted: Search) -> list[sa.ColumnElement[bool]
     if wanted.is_false is not None:
         where.append(sa.func.coalesce(KEY.is_false, sa.false()) == wanted.is_false)
     return where
+
+
+def lasted(from_ns: int, to_ns: int) -> sa.ColumnElement[bool]:
+    """Return the condition for what lasted at some moment from one time to another (not after it)."""
+    return _lasted(from_ns) & (KEY.start_ns <= to_ns)
+
+
+def _lasted(from_ns: int) -> sa.ColumnElement[bool]:
+    """Return the condition for what had not ended; it reads a day of the index, not all that ever was."""
+    return (KEY.start_ns >= from_ns - LASTS_NS_MAX) & (KEY.open | (KEY.end_ns >= from_ns))
 
 
 def _has_plate(db: sa.Connection, part: str) -> sa.ColumnElement[bool]:

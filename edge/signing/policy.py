@@ -51,6 +51,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("gateway", "clock/req"): Rule(("gateway",), own=True),
     ("gateway", "clock/rsp"): Rule(("centre",), own=False, fresh=True),
     ("centre", "status"): Rule(("centre",), own=True),
+    ("centre", "desk"): Rule(("centre",), own=True),  # retained: the newest stamp counts
 }
 
 

@@ -20,7 +20,8 @@ from centre.access.account_rows import Account, By
 from centre.access.errors import AccountError
 from centre.accounts import passwords
 from centre.accounts.actor import Actor, Role
-from centre.audit.queries import all_rows, state
+from centre.audit.proofs import state
+from centre.audit.queries import all_rows
 from centre.faults import SchemaError
 from centre.store import exclusive, open_database
 from core.errors import CommandError, ConfigError, UsageError
@@ -167,7 +168,7 @@ def check(*, config: Path, as_json: AsJson = False) -> int:
         One JSON object on stdout.
     """
     with _opened(load_site(config)) as engine, engine.begin() as db:
-        found = state(db)
+        found = state(db, whole=True)
     fault = found["fault"]
     if as_json:
         print(json.dumps(found))

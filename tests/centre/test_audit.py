@@ -5,21 +5,24 @@ import csv
 import io
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from centre.accounts.actor import Actor
 from centre.audit import log as acts
+from centre.audit import proofs, routes
 from centre.audit.chain import digest_of
-from centre.audit.log import Act, append, check, head
-from centre.audit.queries import EXPORTED
+from centre.audit.log import START, Act, append, check, head, verify
+from centre.audit.queries import EXPORTED, Wanted, exported, page
 from centre.audit.tables import AUDIT
 from centre.changes import Change
 from centre.store import FEED
 from centre.violation_writer import ViolationWriter
 from centre.writer import Writer
 from edge import log
+from tests.support.ledger_databases import ledger_at
 from tests.support.serving_centre import running
 
 WANG = Actor("wang", "operator", "desk-1")
@@ -68,6 +71,83 @@ def test_a_row_that_was_changed_or_taken_out_is_named(engine, change, n):
         fault = check(db)
     assert fault is not None
     assert fault.n == n
+
+
+def seal_all(engine, at_ns=10**18):
+    with engine.begin() as db:
+        proofs.seal(db, at_ns, None, verify(db, START))
+
+
+def state_of(engine, **how):
+    with engine.begin() as db:
+        return proofs.state(db, **how)
+
+
+def test_after_a_look_through_all_only_what_came_since_is_read(engine, monkeypatch):
+    filled(engine)
+    assert state_of(engine)["full"] is None
+    seal_all(engine)
+    filled(engine, 3)
+    read, every = [], acts.rows
+
+    def noted(db, after=0):
+        for row in every(db, after):
+            read.append(row["n"])
+            yield row
+
+    monkeypatch.setattr(acts, "rows", noted)
+    found = state_of(engine)
+    assert (found["whole"], found["n"], found["full"]) == (True, 11, {"n": 6, "at_ns": str(10**18)})
+    assert read == list(range(7, 12))
+    assert state_of(engine, whole=True)["n"] == 11
+
+
+def test_what_was_done_to_the_log_is_found_since_the_last_look_and_by_the_next_through_all(engine):
+    filled(engine)
+    seal_all(engine)
+    filled(engine, 3)
+    for change, n_now, n_full in (
+        (sa.update(AUDIT).where(AUDIT.c.n == 9).values(user="li"), 9, 9),
+        (sa.update(AUDIT).where(AUDIT.c.n == 6).values(sha256=b"x" * 32), 6, 6),  # the row that is sealed
+        (sa.delete(AUDIT).where(AUDIT.c.n == 6), 6, 6),
+        (sa.update(AUDIT).where(AUDIT.c.n == 3).values(user="li"), None, 3),  # an earlier row
+        (sa.update(AUDIT).where(AUDIT.c.n == 7).values(body=b"{}"), 7, 7),  # the seal: nothing is proven then
+    ):
+        with engine.connect() as db, db.begin() as work:
+            db.execute(change)
+            now, full = proofs.state(db), proofs.state(db, whole=True)
+            work.rollback()
+        assert (now["fault"] or {}).get("n") == n_now, change
+        assert (full["fault"] or {}).get("n") == n_full, change
+
+
+def test_a_fault_that_was_found_stays_the_answer_until_a_look_through_all_finds_none(engine):
+    filled(engine)
+    with engine.begin() as db:
+        db.execute(sa.update(AUDIT).where(AUDIT.c.n == 3).values(user="li"))
+    seal_all(engine)
+    assert state_of(engine)["fault"] == {"n": 3, "reason": "was changed: its digest does not fit"}
+    with engine.begin() as db:
+        db.execute(sa.update(AUDIT).where(AUDIT.c.n == 3).values(user="wang"))
+    assert not state_of(engine)["whole"]
+    seal_all(engine)
+    assert state_of(engine)["whole"]
+
+
+def test_a_row_that_is_no_row_any_more_is_named_and_hides_no_other(tmp_path):
+    engine = ledger_at(tmp_path / "centre.sqlite")
+    filled(engine)
+    with engine.begin() as db:  # as another program writes it
+        db.exec_driver_sql("UPDATE audit SET body = 'x' WHERE n = 3")
+        db.exec_driver_sql("UPDATE audit SET user = CAST(x'ff' AS TEXT) WHERE n = 5")
+    with engine.begin() as db:
+        assert check(db).n == 3
+        rows = exported(db, Wanted(), 0, 99)
+        assert [(n, cells is None) for n, cells in rows] == [(n, n in (3, 5)) for n in range(1, 7)]
+        shown = page(db, Wanted())["items"]
+        assert [each["n"] for each in shown] == [6, 5, 4, 3, 2, 1]
+        assert [each["n"] for each in shown if each["body"] == {"unreadable": True}] == [5, 3]
+    engine.dispose()
 
 
 def test_work_is_one_transaction_that_the_feed_announces(engine):
@@ -135,6 +215,43 @@ async def test_an_export_is_the_log_with_all_that_its_digests_cover(
         texts = [row[columns.index("subject")] for row in csv.reader(io.StringIO(some.text))]
         assert texts == ["subject", "v1", "v2", "v3", "v4"]
         assert (await centre.http.get("/api/audit/export?from_ns=x")).status_code == 400
+
+        answer = await centre.http.post("/api/audit/check")
+        assert (answer.status_code, answer.json()["whole"], answer.json()["full"]["n"]) == (200, True, newest)
+        assert answer.json()["n"] == newest + 1, "the look is an act too"
+        with centre.app.database.engine.begin() as db:
+            db.exec_driver_sql("UPDATE audit SET body = 'x' WHERE n = 2")
+        whole = (await centre.http.get("/api/audit/export")).text
+        *found, last = list(csv.reader(io.StringIO(whole)))
+        assert [int(row[0]) for row in found[1:]] == [1, *range(3, newest + 2)]
+        assert (last[0], last[7]) == ("unreadable", "1 rows can't be read: 2")
+        assert (await centre.http.get("/api/audit/check")).json()["whole"], "it came before the last look"
+        again = (await centre.http.post("/api/audit/check")).json()
+        assert again["fault"] == {"n": 2, "reason": "was changed: its digest does not fit"}
+
+
+@pytest.mark.anyio
+async def test_an_export_whose_database_fails_says_so_at_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acts, "ROWS_AT_ONCE", 2)
+    async with running(tmp_path) as centre:
+        await until_begun(centre.app.database.engine)
+        await centre.app.writer.run(lambda db, _found: fill(db))
+        parts = 0
+
+        def exported_once(*arguments: Any, **more: Any) -> Any:
+            nonlocal parts
+            parts += 1
+            if parts == 2:
+                raise sa.exc.OperationalError("SELECT", {}, OSError("disk I/O error"))
+            return exported(*arguments, **more)
+
+        monkeypatch.setattr(routes, "exported", exported_once)
+        *found, last = list(csv.reader(io.StringIO((await centre.http.get("/api/audit/export")).text)))
+        assert [row[0] for row in found[1:]] == ["1", "2"]
+        assert last[0] == "unreadable"
+        assert "the rest is missing: after row 2 " in last[7]
 
 
 async def until_begun(engine: sa.Engine) -> None:

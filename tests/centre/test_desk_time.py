@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from centre.accounts.tables import ACCOUNT
-from centre.audit.log import check
+from centre.audit.log import Act, append, check
 from centre.desk import figures, health, relief, shifts
 from centre.desk.faults import RefusedError
 from centre.desk.health import Raised
@@ -257,14 +257,43 @@ def test_a_shift_is_handed_over_with_what_is_not_finished(desk):
     put(desk, rule="overspeed")
     with desk.at.engine.begin() as db:
         sheet = shifts.sheet(db, since_ns, desk.at.now_ns)
-        away = figures.away(db, since_ns, "li")
+        away = figures.away(db, since_ns, "li", desk.at.now_ns)
         assert check(db) is None
     assert [each["id"] for each in sheet["handled"]] == [work]
     assert [each["id"] for each in sheet["closed"]] == [done]
     assert [each["text"] for each in sheet["notes"]] == ["waits for the tow truck"]
     assert len(sheet["shelves"]) == 1
     assert sheet["hand_overs"][0]["text"] == "K12 is wet"
+    assert (sheet["n_open"], sheet["n_closed"], set(sheet["about"])) == (1, 1, {work, done})
+    assert (sheet["about"][done]["vehicle"], sheet["about"][done]["rule"]) == ("B", "lane_departure")
     assert (away["raised"], away["unacknowledged"], away["acts_of_others"]) == (2, [], 4)
+    assert (away["not_closed"], away["since_ns"]) == (1, str(since_ns))
+
+
+def test_who_signs_in_reads_what_happened_since_his_last_act(desk):
+    def sign_in(actor):
+        with desk.at.engine.begin() as db:
+            append(db, Act(desk.at.now_ns, actor, "sign_in", actor.name))
+
+    def away():
+        with desk.at.engine.begin() as db:
+            return figures.away(db, None, "wang", desk.at.now_ns)
+
+    sign_in(WANG)
+    (done,) = desk.act(desk.send(1), "acknowledge")
+    left_ns = int(done["acknowledged_ns"])
+    desk.wait(3_600)
+    missed, other = desk.send(2), desk.send(3)
+    desk.act(other, "handle", LI)
+    sign_in(WANG)
+    found = away()
+    assert (found["since_ns"], found["raised"], found["not_closed"]) == (str(left_ns), 2, 2)
+    assert (found["unacknowledged"], found["acts_of_others"]) == ([missed], 1)
+    desk.act(missed, "acknowledge")
+    assert away()["since_ns"] == str(left_ns), "what he does in this session is no absence"
+    desk.wait(3 * 86_400)  # no more than a day: what is older is in the log
+    sign_in(WANG)
+    assert away()["since_ns"] == str(desk.at.now_ns - 86_400 * S)
 
 
 def test_the_figures_of_the_desk(desk):

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from centre.history.grades import grades
 from centre.search import backfill
+from centre.search.counts import by_plate
 from centre.search.keys import folded, key_of
 from centre.search.notes import annotate
 from centre.search.query import KEY, Cursor, Search, cursor_of, search
 from centre.search.tables import EPISODE_KEY
+from centre.statistics.sheets import row_of
 from edge.wire import ViolationItem
 from geofence.violation import GRADES, Grade, Stamps, Violation, ViolationVehicle
 from tests.support.centre_database import Centre
@@ -221,6 +223,9 @@ def test_what_people_said_is_found_and_survives_further_versions(engine: sa.Engi
     assert len(_found(centre, plate="A0001")) == 3  # the RSU's reading still finds it
     row = centre.reader.search(Search(plate="C0042"))["items"][0]
     assert (row["corrected"], row["is_false"], row["handling"]) == ("辽BC0042", False, None)
+    assert (row_of(row)["plate"], row_of(row)["corrected"]) == (violation(2).vehicle.plate, "辽BC0042")
+    counted = {each["plate"]: each["n"] for each in centre.reader.read(by_plate, Search())}
+    assert counted == {folded(violation(1).vehicle.plate): 2, "辽BC0042": 1}
 
 
 def test_a_replay_gets_the_grade_of_each_moment(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,12 +249,20 @@ def test_a_replay_gets_the_grade_of_each_moment(engine: sa.Engine, monkeypatch: 
         return answer
 
     steps = [(1, "notice"), (2, "warning"), (4, "violation"), (5, "warning")]
-    first = {"id": episode_id(1), "steps": [[str(began_ns + n * 1_000 * MS), grade] for n, grade in steps]}
+    first = {
+        "id": episode_id(1), "start_ns": str(began_ns), "end_ns": str(began_ns + 6_000 * MS),
+        "steps": [[str(began_ns + n * 1_000 * MS), grade] for n, grade in steps],
+    }  # fmt: skip
     assert asked(began_ns + 5_000 * MS, T0_NS - 1) == {"next": None, "items": [first]}
     whole = asked(0, T0_NS + HOUR_NS)
     assert [each["id"] for each in whole["items"]] == [episode_id(2), episode_id(1)]
     assert [each["id"] for each in asked(T0_NS + HOUR_NS, T0_NS + 2 * HOUR_NS)["items"]] == [episode_id(2)]
+    assert whole["items"][0]["end_ns"] is None
     assert asked(0, began_ns - 1)["items"] == []
+    for since_s, until_s, n in ((3, 4, 1), (6, 7, 1), (7, 8, 0), (-9, 0, 0), (-9, 1, 1)):  # it lasted 6 s
+        since_ns, until_ns = began_ns + since_s * 1_000 * MS, began_ns + until_s * 1_000 * MS
+        found = centre.reader.search(Search(lasted=True, since_ns=since_ns, until_ns=until_ns))
+        assert found["n"] == n, (since_s, until_s)
     monkeypatch.setattr("centre.history.grades.LISTED_MAX", 1)
     paged = asked(0, T0_NS + HOUR_NS)
     assert paged["items"] == whole["items"][:1]

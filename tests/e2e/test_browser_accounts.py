@@ -129,9 +129,11 @@ def test_an_auditor_reads_the_log_and_can_change_nothing(browser: Browser, stage
     expect(page.locator("#audit [name=act]")).to_have_value("user_add")
     page.get_by_role("button", name="Clear").click()
     expect(acts).to_have_count(4, timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Check all of it").click()
+    expect(page.get_by_test_id("chain")).to_contain_text("(all 4 rows were checked at", timeout=PATIENCE_MS)
     with stage.engine.begin() as db:
         db.execute(sa.update(AUDIT).where(AUDIT.c.n == 2).values(subject="somebody else"))
-    page.get_by_role("button", name="Check the log").click()
+    page.get_by_role("button", name="Check all of it").click()
     expect(page.get_by_test_id("chain")).to_contain_text("▲ Row 2 of the log", timeout=PATIENCE_MS)
     assert page.evaluate(POST, "/api/users") == 403
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280

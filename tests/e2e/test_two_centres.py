@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from edge.outbox import destinations
@@ -67,6 +68,40 @@ async def test_what_the_dead_one_had_acknowledged_the_other_has(tmp_path, monkey
             assert seen == {"centre": "offline", "standby": "online"}
             assert await other.stop(10.0) == 0
     assert stored(tmp_path / "standby.sqlite") == [episode_id(n) for n in (1, 2, 3, 4)]
+
+
+async def test_what_was_handled_at_the_dead_one_the_other_says(tmp_path):
+    with kept_port() as page, kept_port() as second:
+        async with broker(tmp_path) as port, rsu_end(tmp_path, port, esn="RSU20") as rsu:
+            main_http, other_http = f"127.0.0.1:{page}", f"127.0.0.1:{second}"
+            site = write_site(tmp_path, broker=f"127.0.0.1:{port}", http=main_http)
+            database = f"sqlite:///{tmp_path / 'standby.sqlite'}"
+            site.write_text(f'{site.read_text()}[standby]\nhttp = "{other_http}"\ndatabase = "{database}"\n')
+            main, other = await asyncio.gather(
+                start(spec(tmp_path, "-m", "petroroad", "centre", "--config", str(site))),
+                standby(site, tmp_path, other_http),
+            )
+            await until_ready(main, main_http, READY_S)
+            put(rsu, 1)
+            path, alarm = f"/api/alarms/{episode_id(1)}/acts", None
+            async with httpx.AsyncClient() as desk, asyncio.timeout(READY_S):
+                while not (await desk.get(f"http://{main_http}/api/handling")).json()["items"]:
+                    await asyncio.sleep(0.05)
+                answer = await desk.post(f"http://{main_http}{path}", json={"act": "acknowledge"})
+                assert answer.status_code == 200, answer.text
+                while alarm is None:
+                    said = (await desk.get(f"http://{other_http}/api/desk/others")).json()["items"]
+                    alarm = next((each for one in said for each in one["alarms"]), None)
+                    await asyncio.sleep(0.05)
+                main.signal(signal.SIGKILL)
+                await main.died()
+                assert (await desk.get(f"http://{other_http}/api/desk/others")).json()["items"] == said
+            assert (said[0]["centre"], alarm["id"], alarm["state"]) == (
+                "centre",
+                episode_id(1),
+                "acknowledged",
+            )
+            assert await other.stop(10.0) == 0
 
 
 def spec(folder: Path, *argv: str) -> ChildSpec:

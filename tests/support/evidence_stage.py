@@ -59,7 +59,7 @@ class Wire:
     sent: list[tuple[str, bytes]] = field(default_factory=list)
     on_gateway: Callable[[bytes], None] = lambda body: None
 
-    def publish(self, topic: str, payload: bytes, *, qos: int) -> bool:
+    def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> bool:
         self.sent.append((topic, payload))
         if self.is_lost(topic):
             return True

@@ -38,7 +38,7 @@ class FakeBroker:
     refused: str | None = None
     sent: list[tuple[str, bytes]] = field(default_factory=list)
 
-    def publish(self, topic: str, payload: bytes, *, qos: int) -> bool:
+    def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> bool:
         self.sent.append((topic, payload))
         return True
 

@@ -42,7 +42,7 @@ class _Silent:
         self.connected = True
         self.refused: str | None = None
 
-    def publish(self, topic: str, payload: bytes, *, qos: int) -> bool:
+    def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> bool:
         return True
 
 
@@ -218,7 +218,7 @@ class Stage:
                 plate=f"辽L·{'ABCDEFGH'[n % 8]}{1000 + n}", terminal=f"1390000{n:04d}", hazmat_class="3",
                 un="1203", carrier="made up",
             ),
-            "identity_p": 0.99, "track": (1_790_000_000 << 32) | n, "esn": esn, "start_ns": start_ns,
+            "identity_p": 0.99, "track": (1_790_000_000 << 32) | (n + 1), "esn": esn, "start_ns": start_ns,
             "confirmed_ns": start_ns + 500 * MS, "end_ns": None, "lon_deg": 122.03, "lat_deg": 41.0,
             "lane": "south-hazmat", "zone": None, "s_m": low_m + 10.0 * (n % 90), "d_m": 1.5,
             "sigma_d_m": 0.2, "p_violation": 0.9996, "speed_mps": 16.0, "limit_mps": None,

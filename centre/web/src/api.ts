@@ -273,6 +273,8 @@ export interface Summary {
   warnings?: Warning[];
   /** The desk's figures. */
   desk?: DeskSummary;
+  /** The site's centres; `desk`: what another one said last of its desk. */
+  centres?: { centre: string; state: string; own: boolean; desk?: { n: number; stamp_ns: string } | null }[];
 }
 
 /** The centre refused a request: `status`, and its problem (RFC 9457), with its own members beside the standard ones. */

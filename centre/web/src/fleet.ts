@@ -84,6 +84,10 @@ export class Fleet {
     return this.plates.get(this.track[slot]!) ?? "";
   }
 
+  terminal(slot: number): string {
+    return this.terminals.get(this.track[slot]!) ?? "";
+  }
+
   findPlate(plate: string): number {
     return this.newestOf(this.plates, plate);
   }

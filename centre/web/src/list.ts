@@ -1,7 +1,7 @@
 /** The list of violations: one row per episode, changed in place, never moved under the pointer. */
 
 import type { Episode } from "./api.ts";
-import { caseOf, openAlarms, rankAll, unseen } from "./desk/alarms.ts";
+import { caseOf, openAlarms, rankAll, unseen, unseenHere } from "./desk/alarms.ts";
 import { lossName } from "./desk/deskrow.ts";
 import type { Act } from "./desk/model.ts";
 import { Rows } from "./desk/rows.ts";
@@ -244,12 +244,14 @@ export class List implements View {
       ? `‖ ${t("hold")}${this.layout.held > 0 ? ` · ${t("arrived")} ${this.layout.held}` : ""}`
       : t("keys");
     const toCome = state.connection === "loading" ? 0 : backlog(state);
+    const here = unseenHere(state).all;
+    const cut = state.desk.cut && waiting > here ? `<span class="held" data-testid="cut">▲ ${t("listCut", { a: here })}</span>` : "";
     const late = toCome === 0 ? "" : `<span class="held" data-testid="catch-up">▲ ${t("catchUp", { n: toCome })}</span>`;
     set(
       this.section.querySelector("h2")!,
       `${t("list")} <span>${t("openN")} ${state.connection === "loading" ? "—" : open} · ${t("unacked")} ${
         state.connection === "loading" ? "—" : waiting
-      }</span>${late}`
+      }</span>${cut}${late}`
         + `<span class="end ${this.layout.held > 0 ? "held" : ""}">${hold}</span>`,
     );
     const head = (upper: Word, lower: Word, style = ""): string => `<div${style}>${t(upper)}<br>${t(lower)}</div>`;

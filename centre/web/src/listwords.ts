@@ -3,6 +3,7 @@
 import { canUnfold } from "./order.ts";
 import type { Ranked, Section, SectionKey } from "./order.ts";
 import { clock, ms } from "./format.ts";
+import { unseen } from "./desk/alarms.ts";
 import { judgeableM } from "./site.ts";
 import type { State, Step } from "./state.ts";
 import { stretches, t } from "./words.ts";
@@ -23,7 +24,11 @@ export function totalsOf(state: State, ranked: ReadonlyMap<string, Ranked>): Par
   for (const x of ranked.values()) {
     if (!x.open && x.section !== "secClosed" && x.section !== "secRecord" && state.episodes.has(x.id)) waiting++;
   }
-  return { secClosed: Math.max(0, counted.ended - waiting), secRecord: counted.record };
+  const found = { secClosed: Math.max(0, counted.ended - waiting), secRecord: counted.record };
+  if (!state.desk.cut) return found;
+  let fresh = 0;
+  for (const x of ranked.values()) if (x.section === "secNew") fresh++;
+  return { ...found, secUnseen: Math.max(0, unseen(state).all - fresh) };
 }
 
 export function emptyHtml(state: State): string {

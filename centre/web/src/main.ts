@@ -22,6 +22,7 @@ import { showHelp } from "./desk/help.ts";
 import { deskEvents } from "./desk/load.ts";
 import type { Act } from "./desk/model.ts";
 import { Notice } from "./desk/notice.ts";
+import { Others } from "./desk/others.ts";
 import { Ring } from "./desk/ring.ts";
 import { Shelving } from "./desk/shelving.ts";
 import { ShiftView } from "./desk/shift.ts";
@@ -91,6 +92,7 @@ const frame = new Screen([
   textView("alarm", $("#banner"), drawBanner),
   textView("text", $("#foot"), drawFooter),
   new Announcer($("#announce")),
+  new Others(),
 ]);
 const road = new Screen([
   list,
@@ -230,7 +232,13 @@ const router = new Router([
       selection.clear();
     },
   },
-  { hash: /^#shift$/, open: () => leaveRoad(shift) },
+  {
+    hash: /^#shift(?:=(\d{1,15}))?$/,
+    open: (since) => {
+      shiftView.open(since);
+      leaveRoad(shift);
+    },
+  },
   { hash: /^#journeys$/, open: () => leaveRoad(board) },
   { hash: /^#users$/, open: () => leaveRoad(users) },
   {
@@ -271,7 +279,7 @@ const BUTTONS = {
     location.hash = location.hash === "#journeys" ? back : "#journeys";
   },
   shift: () => {
-    location.hash = location.hash === "#shift" ? "" : "#shift";
+    location.hash = location.hash.startsWith("#shift") ? "" : "#shift";
   },
   mute: () => ring.mute(),
   sound: () => ring.toggle(),

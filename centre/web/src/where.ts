@@ -28,13 +28,21 @@ export interface Where {
   readonly atMs: number;
 }
 
-/** The slot with the episode's identity, also of a hollow vehicle: by track, after a handover by terminal; -1: none. */
+/** The slot with the episode's identity while it is open, also of a hollow vehicle; -1: none. */
 export function slotOf(state: State, episode: Episode): number {
-  const { fleet } = state;
-  if (fleet === null || !episode.open) return -1;
-  const slot = fleet.slot(BigInt(episode.track));
-  if (slot >= 0) return slot;
+  return state.fleet === null || !episode.open ? -1 : vehicleSlot(state.fleet, episode);
+}
+
+/**
+ * The slot of an episode's vehicle: by track, after a handover by terminal; -1: it is not on the road.
+ *
+ * A track that has another vehicle's name by now is that vehicle's: two that drove side by side and parted may have changed tracks.
+ */
+export function vehicleSlot(fleet: Fleet, episode: Episode): number {
   const { terminal, plate } = episode.vehicle ?? { terminal: null, plate: null };
+  const slot = fleet.slot(BigInt(episode.track));
+  const [name, wanted] = terminal ? [fleet.terminal(slot), terminal] : [fleet.plate(slot), plate];
+  if (slot >= 0 && (!name || !wanted || name === wanted)) return slot;
   // a plate is for people; it identifies the vehicle only where there is no terminal
   return terminal ? fleet.findTerminal(terminal) : plate ? fleet.findPlate(plate) : -1;
 }

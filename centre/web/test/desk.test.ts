@@ -1,16 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setMe } from "../src/accounts/me.ts";
-import type { Episode } from "../src/api.ts";
+import type { Episode, Summary } from "../src/api.ts";
 import { caseOf, mostUrgent, rankAll, unseen } from "../src/desk/alarms.ts";
-import { chipHtml, dueHtml, handledBy, lossDetail, noteParts, refusalText, rowButton } from "../src/desk/deskrow.ts";
+import { chipHtml, dueHtml, elsewhereWords, handledBy, lossDetail, noteParts, refusalText, rowButton } from "../src/desk/deskrow.ts";
 import { whatIsMissing } from "../src/desk/dialog.ts";
 import { exerciseBanner, exerciseHindrance, exerciseHtml } from "../src/desk/exercise.ts";
 import { grouped } from "../src/desk/groups.ts";
 import { ACTS, hindrance, nextAct, untouched } from "../src/desk/model.ts";
 import type { Act, Circumstances, DeskState, Handling } from "../src/desk/model.ts";
+import { Absence } from "../src/desk/absence.ts";
+import { elsewhereOf } from "../src/desk/others.ts";
+import type { OthersBody } from "../src/desk/others.ts";
 import { sheetCsv, sheetHtml } from "../src/desk/sheet.ts";
 import { scopesOf } from "../src/desk/shelving.ts";
+import { totalsOf } from "../src/listwords.ts";
 import { arrange } from "../src/order.ts";
 import { State } from "../src/state.ts";
 import { setLang } from "../src/words.ts";
@@ -32,6 +36,36 @@ function deskOf(...rows: Episode[]): State {
   });
   return state;
 }
+
+test("where more waits than the centre lists, heads and header count what the centre counts", () => {
+  const state = deskOf(episode("a", 1, { open: false }), episode("b", 2));
+  for (const id of ["a", "b"]) state.desk.put(handled(id, "new"));
+  state.desk.loaded = true;
+  state.summary = { desk: { new: { violation: 0, warning: 6_000, loss: 1 } }, sections: { ended: 9, record: 0 } } as unknown as Summary;
+  assert.equal(unseen(state).all, 2, "all are listed: the page is newer than the summary");
+  state.desk.cut = true;
+  assert.deepEqual(unseen(state), { violation: 0, warning: 6_000, loss: 1, all: 6_001 });
+  const ranked = rankAll(state);
+  const layout = arrange(ranked, null, { unfolded: new Set(), chosen: null, totals: totalsOf(state, ranked) });
+  assert.deepEqual(layout.sections.slice(0, 2).map((x) => [x.ids.length, x.total]), [[1, 1], [1, 6_000]]);
+});
+
+test("a row says what was done at the other centre, and until when that is known, as long as more was done there", () => {
+  setLang("en");
+  const state = deskOf(episode("a", 1), episode("b", 2), episode("c", 3));
+  for (const id of ["a", "b", "c"]) state.desk.put(handled(id, id === "b" ? "handled" : "new"));
+  const there = (id: string, of: DeskState, user = "wang"): OthersBody["items"][number]["alarms"][number] =>
+    ({ id, state: of, user, at_ns: "1000000000" });
+  state.desk.putElsewhere(elsewhereOf({ items: [
+    { centre: "main", stamp_ns: "61000000000", alarms: [there("a", "acknowledged", "<b>"), there("b", "acknowledged")] },
+    { centre: "third", stamp_ns: "2000000000", alarms: [there("a", "new")] },
+  ] }));
+  assert.equal(elsewhereWords(state, "a"), "centre main: Acked by <b> at 08:00 (as of 08:01)");
+  assert.deepEqual(noteParts(state, "a", true, state.desk.of("a")), [elsewhereWords(state, "a").replace("<b>", "&#60;b&#62;")]);
+  assert.equal(elsewhereWords(state, "b"), "", "here it is in hand: that is more");
+  assert.equal(elsewhereWords(state, "c"), "");
+  assert.equal(state.desk.isUnseen("a"), true, "no desk is changed by what the other one says");
+});
 
 test("an act is done only by who may, where it fits, and with a link; each hindrance has its words", () => {
   const free: Circumstances = {
@@ -226,12 +260,36 @@ test("the sheet names who has an alarm: not who only corrected one, nobody for w
   setLang("en");
   const state = deskOf(episode("a", 1), episode("b", 2), episode("c", 3), episode("d", 4));
   const sheet = {
-    since_ns: "1000000000", now_ns: "2000000000", acknowledged: [handled("c", "acknowledged", { user: "wang" })],
+    since_ns: "1000000000", now_ns: "2000000000",
+    acknowledged: [handled("c", "acknowledged", { user: "wang" })],
     new: [handled("a", "new", { user: "ola", plate: "X1" }), handled("b", "new", { shelf: 7 })],
-    handled: [handled("d", "handled", { user: "ola", assigned: "li" })], escalated: [], closed: [], notes: [], shelves: [], losses: [],
+    handled: [handled("d", "handled", { user: "ola", assigned: "li" })], escalated: [], closed: [handled("z", "closed")],
+    n_open: 4, n_closed: 612,
+    about: { z: { vehicle: "辽L·Z9", rule: "overspeed", esn: "A", s_m: 12_300 } }, notes: [], shelves: [], losses: [],
     shift: { on_duty: [], last: null }, health: {},
   };
   const rows = sheetCsv(sheet, state).split("\r\n").slice(2, 6).map((line) => line.split(",").slice(5, 7));
   assert.deepEqual(rows, [["Not acked", "—"], ["shelved (no. 7)", "—"], ["Acked", "wang"], ["In hand", "li"]]);
-  assert.match(sheetHtml(sheet, state), /Unacknowledged <b>1<\/b> · Shelved <b>1<\/b> · In hand <b>1<\/b>/);
+  const page = sheetHtml(sheet, state);
+  assert.match(page, /辽L·Z9<.*Overspeed.*K12\+300/, "what the page does not hold has its name by the sheet");
+  assert.match(page, /Closed since <span class="dim">▲ the newest 1 of 612</);
+  assert.match(page, /Unacknowledged <b>1<\/b> · Shelved <b>1<\/b> · In hand <b>1<\/b>/);
+});
+
+test("who comes back reads since when he was away: hidden, closed, or with nobody at a visible page", () => {
+  const [second, minute] = [1_000, 60_000];
+  const hidden = new Absence(0);
+  assert.equal(hidden.look(59 * second, 59 * second), null);
+  assert.equal(hidden.look(20 * minute, 20 * minute), 59 * second, "nothing looked while it was hidden");
+  assert.equal(hidden.look(20 * minute + 500, 20 * minute), null, "once");
+  const idle = new Absence(0);
+  let found: (number | null)[] = [];
+  for (let ms = second; ms < 20 * minute; ms += second) found.push(idle.look(ms, Math.min(ms, 5 * second)));
+  assert.ok(found.every((x) => x === null), "nobody is there to read it");
+  assert.equal(idle.look(20 * minute, 20 * minute), 5 * second, "since the last key: he may have left right then");
+  found = [];
+  for (let ms = 20 * minute; ms < 29 * minute; ms += second) found.push(idle.look(ms, 20 * minute)); // he watches
+  found.push(idle.look(29 * minute, 29 * minute));
+  assert.ok(found.every((x) => x === null));
+  assert.equal(new Absence(NaN).look(minute, minute), null);
 });

@@ -101,13 +101,19 @@ test("an episode is open from its start to its end, with the grade of the moment
   };
   assert.deepEqual([at(-1), at(1)], [[], [true, "violation", "violation"]]); // not known: never less than it was
   const steps = [[500, "notice"], [2_000, "warning"], [4_000, "violation"], [6_000, "warning"]] as const;
-  grades.add({ next: null, items: [{ id: "a", steps: steps.map(([dt, grade]) => [`${T0 + dt}000000`, grade] as const) }] });
+  const stored = steps.map(([dt, grade]) => [`${T0 + dt}000000`, grade] as const);
+  grades.add({ next: null, items: [{ id: "a", start_ns: episode.start_ns, end_ns: episode.end_ns, steps: stored }] });
   assert.deepEqual([at(0), at(3), at(5), at(7)], [
     [true, "notice", "notice"], [true, "warning", "warning"], [true, "violation", "violation"], [true, "warning", "violation"],
   ]);
   assert.equal(grades.at(episode, T0 + 9_000), episode);
   assert.deepEqual([lasts(episode, T0 + 8_999), lasts(episode, T0 + 9_000)], [true, false]);
-  const marks = (all: boolean): unknown[] => grades.marks(episode, all).map((x) => [x.atMs - T0, x.grade]);
+  const marks = (chosen: boolean): unknown[] => {
+    const live = new State();
+    live.put(episode);
+    live.selected = chosen ? "a" : null;
+    return grades.marks(live).map((x) => [x.atMs - T0, x.grade]);
+  };
   assert.deepEqual(marks(false), [[2_000, "warning"], [4_000, "violation"]]);
   assert.deepEqual(marks(true), [[0, "notice"], [2_000, "warning"], [4_000, "violation"]]);
 });
@@ -115,7 +121,9 @@ test("an episode is open from its start to its end, with the grade of the moment
 test("grades are read page after page, and beyond the last page that is kept the bar can say from when on they are", async () => {
   const grades = new Grades();
   const asked: (string | null)[] = [];
-  const pageOf = (n: number, next: string | null): GradesBody => ({ next, items: [{ id: `e${n}`, steps: [[`${T0}000000`, "notice"]] }] });
+  const start_ns = `${T0}000000`;
+  const pageOf = (n: number, next: string | null): GradesBody =>
+    ({ next, items: [{ id: `e${n}`, start_ns, end_ns: null, steps: [[start_ns, "notice"]] }] });
   const three = async (before: string | null): Promise<GradesBody> => {
     asked.push(before);
     return pageOf(asked.length, asked.length < 3 ? `${T0 - asked.length * 1_000}000000_e${asked.length}` : null);
@@ -151,9 +159,46 @@ test("episodes of a replayed moment stay as they are until one of them begins or
   live.put(episode("b", 2, { start_ns: at(15), version: 2 }));
   shown(17);
   assert.equal(past.state.episodes.get("b")!.version, 2);
-  past.grades.add({ next: null, items: [{ id: "b", steps: [[at(15), "notice"], [at(18), "warning"]] }] });
+  past.grades.add({ next: null, items: [{ id: "b", start_ns: at(15), end_ns: null, steps: [[at(15), "notice"], [at(18), "warning"]] }] });
   const graded = (s: number): unknown => (shown(s), past.state.episodes.get("b")!.grade);
   assert.deepEqual([17, 18, 17.9].map(graded), ["notice", "warning", "notice"]);
   live.selected = "a";
   assert.deepEqual(shown(25), ["a", "b"], "the chosen one is shown after its end");
+});
+
+test("the bar marks a day of many thousands, though the page holds the newest only", () => {
+  const [live, grades] = [new State(), new Grades()];
+  const at = (s: number): string => `${T0 + s * 1_000}000000`;
+  live.put(episode("e7999", 8_000, { start_ns: at(7_999), end_ns: at(8_003), open: false, grade_max: "violation" }));
+  const item = (n: number): GradesBody["items"][number] =>
+    ({ id: `e${n}`, start_ns: at(n), end_ns: at(n + 3), steps: [[at(n), "notice"], [at(n + 1), n % 2 === 0 ? "warning" : "violation"]] });
+  for (let n = 0; n < 8_000; n += 2_000) grades.add({ next: null, items: Array.from({ length: 2_000 }, (_, i) => item(n + i)) });
+  const marks = grades.marks(live);
+  assert.equal(marks.length, 8_000);
+  assert.deepEqual(marks[0], { id: "e0", startMs: T0, endMs: T0 + 3_000, atMs: T0 + 1_000, grade: "warning" });
+  assert.equal(grades.marks(live), marks, "not made anew for each drawing");
+  grades.add({ next: null, items: [item(5)] });
+  assert.equal(grades.marks(live), marks, "what was known already changes nothing");
+  live.selected = "e3";
+  assert.equal(grades.marks(live).length, 8_001, "of the chosen one all grades");
+});
+
+test("episodes of a replayed minute that the page does not hold are in its pictures, with the grade of the moment", () => {
+  const [live, past, fleet] = [new State(), new Past(), new Fleet(ground)];
+  const at = (s: number): string => `${T0 + s * 1_000}000000`;
+  const minute = Math.floor(T0 / 60_000);
+  const old = episode("old", 1, { start_ns: at(1), end_ns: at(9), open: false, grade_max: "violation" });
+  past.recalled.add(minute, [old], T0);
+  const item = { id: "old", start_ns: at(1), end_ns: at(9), steps: [[at(1), "warning"], [at(5), "violation"]] as const };
+  past.grades.add({ next: null, items: [item] });
+  const shown = (s: number): unknown[] => {
+    past.show(live, fleet, [], T0 + s * 1_000);
+    return [...past.state.episodes.values()].map((x) => x.grade);
+  };
+  assert.deepEqual([0, 2, 6, 10].map(shown), [[], ["warning"], ["violation"], []]);
+  live.put(episode("old", 1, { start_ns: at(1), end_ns: at(3), open: false, version: 2, grade_max: "violation" }));
+  assert.deepEqual(shown(6), [], "what the page holds is newer");
+  for (let n = 1; n <= 40; n++) past.recalled.add(minute + n, [], T0 + n * 60_000);
+  assert.ok(!past.recalled.has(minute) && past.recalled.has(minute + 40), "as much is held as a film holds");
+  assert.deepEqual([...past.recalled.beside(new Map())], []);
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Lease, LEASE_MS } from "../src/desk/lease.ts";
 import { BEEPS, PERIOD_MS, Repeater, soundsByDefault, soundState, TONES, toneOf } from "../src/desk/sound.ts";
 import type { SoundFacts, Tone } from "../src/desk/sound.ts";
 
@@ -67,4 +68,41 @@ test("the more urgent a tone, the shorter its pause; no sequence is longer than 
     assert.ok(end < PERIOD_MS[tone] / 2, tone);
     if (i > 0) assert.ok(PERIOD_MS[tone] > PERIOD_MS[TONES[i - 1]!]);
   }
+});
+
+test("without locks, too, one window of a browser leads, and another takes over where it closes, hangs, or the clock is set back", () => {
+  const held = new Map<string, string>();
+  const store = {
+    getItem: (key: string) => held.get(key) ?? null, setItem: (key: string, value: string) => void held.set(key, value),
+    removeItem: (key: string) => void held.delete(key),
+  };
+  const [a, b, c] = [new Lease(store, "a"), new Lease(store, "b"), new Lease(store, "c")];
+  let now = 1_000_000;
+  const round = (...windows: Lease[]): boolean[] => {
+    now += 250;
+    return windows.map((x) => x.leads(now));
+  };
+  round(a, b);
+  for (let n = 0; n < 40; n++) assert.deepEqual(round(b, a, c), [false, true, false]);
+  a.end(); // closed
+  round(b, c);
+  assert.deepEqual(round(b, c), [true, false]);
+  now += LEASE_MS; // b hangs
+  round(c);
+  assert.deepEqual(round(c, b), [true, false], "it wakes up and does not lead any more");
+  now -= 3_600_000;
+  round(b, c);
+  assert.deepEqual(round(b, c), [true, false]);
+  c.end(); // who does not lead takes nothing away
+  assert.deepEqual(round(b), [true]);
+});
+
+test("two windows that claim at one moment do not both lead", () => {
+  let value: string | null = null;
+  const stale = {
+    getItem: (): string | null => null, setItem: (_: string, next: string) => void (value = next), removeItem: () => undefined,
+  };
+  const a = new Lease(stale, "a");
+  assert.equal(a.leads(0), false, "it has not seen yet who wrote last");
+  assert.ok(value);
 });

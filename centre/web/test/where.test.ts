@@ -139,6 +139,24 @@ test("after a handover that changed the track it follows the terminal", () => {
   assert.equal(seenSlot(state, state.chosen!), -1);
 });
 
+test("two trucks 8 m apart whose tracks are exchanged: the bracket stays on the truck of the row's name, or on none", () => {
+  choose(fact());
+  see(0, [truck(1, PLACE_M), truck(2, PLACE_M + 8)], names([1, "139", "辽L·K6883"], [2, "140", "辽L·F3775"]));
+  assert.equal(state.fleet!.track[seenSlot(state, state.chosen!)], 1n);
+  see(1_000, [truck(1, PLACE_M + 18), truck(2, PLACE_M + 20)], names([1, "140", "辽L·F3775"], [2, "139", "辽L·K6883"]));
+  assert.equal(state.fleet!.track[seenSlot(state, state.chosen!)], 2n);
+  // its truck leaves the road, and the other one keeps the violation's track
+  see(2_000, [truck(1, PLACE_M + 36)], names([1, "140", "辽L·F3775"]));
+  state.fleet!.at(T0 + 60_000);
+  see(60_000, [truck(1, PLACE_M + 500)], names([1, "140", "辽L·F3775"]));
+  assert.equal(seenSlot(state, state.chosen!), -1);
+  for (const view of drawnViews(PLACE_M + 500)) assert.ok(!bracketed(view), `${view.view}: a bracket on an innocent truck`);
+  state.put(fact({ id: "f", vehicle: { ...fact().vehicle!, terminal: null }, order: 2 })); // a plate alone is a name too
+  assert.equal(seenSlot(state, state.episodes.get("f")!), -1);
+  state.put(fact({ id: "g", vehicle: null, order: 3 })); // nobody's violation is the track's, whoever that is found to be
+  assert.notEqual(seenSlot(state, state.episodes.get("g")!), -1);
+});
+
 test("a track that lost its identity is not the vehicle any more", () => {
   choose(fact({ track: "5" }));
   see(0, [truck(6, 900)], names([6, "139", "辽L·K6883"]));

@@ -7,6 +7,7 @@ import { clock, date, escape, ms } from "../format.ts";
 import { Poll } from "../poll.ts";
 import { ruleName } from "../rules.ts";
 import { wordsOf } from "../search/form.ts";
+import { send } from "../send.ts";
 import type { State } from "../state.ts";
 import type { Host, View } from "../views.ts";
 import { getLang, name, t, wordOf } from "../words.ts";
@@ -35,6 +36,8 @@ interface Check {
   n: number;
   sha256: string;
   fault: { n: number; reason: string } | null;
+  /** Up to which row, and when, all of it was looked through; what came since is verified each time. */
+  full: { n: number; at_ns: string } | null;
 }
 
 const ASK_MS = 5_000;
@@ -42,7 +45,7 @@ const ROWS = 100;
 const ZONE = "+08:00"; // times are entered and shown in the road's own
 const COLUMNS: readonly Word[] = ["cNumber", "cTime", "cWho", "cRole", "cAct", "cSubject", "cDetails"];
 /** Subjects that are no name of anybody or anything. */
-const SUBJECTS: Readonly<Record<string, Word>> = { desk: "desk", exercise: "exercise" };
+const SUBJECTS: Readonly<Record<string, Word>> = { desk: "desk", exercise: "exercise", log: "auditLog" };
 const FILTERS: readonly (readonly [string, Word])[] = [
   ["user", "cWho"], ["act", "cAct"], ["subject", "cSubject"], ["from", "from"], ["to", "to"],
 ];
@@ -97,7 +100,7 @@ export class Audit implements View {
       switch ((event.target as HTMLElement).closest<HTMLElement>("[data-act]")?.dataset["act"]) {
         case "older": return this.turn(this.page.found?.next ?? null);
         case "newest": return this.turn(null);
-        case "check": return void this.check();
+        case "check": return void this.check(true);
         case "clear": return this.go(new URLSearchParams());
       }
     });
@@ -166,12 +169,14 @@ export class Audit implements View {
     if (this.state !== null) this.draw(this.state);
   }
 
-  private async check(): Promise<void> {
+  /** Ask whether the chain is whole; `all`: look through all of it, not only what came since the last such look. */
+  private async check(all = false): Promise<void> {
     this.toCheck = false;
     if (this.checked === "asking") return;
     this.checked = "asking";
     this.drawAgain();
-    this.checked = await get<Check>("/api/audit/check").catch(() => "failed" as const);
+    const asked = all ? send<Check>("POST", "/api/audit/check") : get<Check>("/api/audit/check");
+    this.checked = await asked.catch(() => "failed" as const);
     this.drawAgain();
   }
 }
@@ -191,7 +196,9 @@ function chainHtml(checked: Check | "asking" | "failed" | null, filter: URLSearc
     return `${button}<b data-testid="chain">▲ ${t("chainBroken", { n: checked.fault.n, t: escape(checked.fault.reason) })}</b>`;
   }
   const whole = `${t("chainWhole", { n: checked.n, t: "" })}<code lang="zxx">${escape(checked.sha256)}</code>`;
-  return `${button}<span data-testid="chain">${whole}</span>${hint}`;
+  const { full } = checked;
+  const when = full === null ? "" : t("chainFull", { n: full.n, t: `${date(ms(full.at_ns))} ${clock(ms(full.at_ns))}` });
+  return `${button}<span data-testid="chain">${whole} <span class="dim">${when}</span></span>${hint}`;
 }
 
 function noRight(): string {

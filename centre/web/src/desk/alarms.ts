@@ -8,7 +8,7 @@ import type { Ranked } from "../order.ts";
 import type { State } from "../state.ts";
 import { lossOf } from "../supervision.ts";
 import type { Circumstances, Handling } from "./model.ts";
-import { isLossId } from "./model.ts";
+import { isLossId, URGENCY } from "./model.ts";
 
 const lossOrders = new WeakMap<State, Map<string, number>>();
 const cases = new WeakMap<State, Map<string, string[]>>(); // as the last ranking found them
@@ -60,8 +60,6 @@ function indexCases(ranked: ReadonlyMap<string, Ranked>): Map<string, string[]> 
   return new Map([...found].map(([lead, x]) => [lead, x.sort((a, b) => a.order - b.order).map((one) => one.id)]));
 }
 
-const URGENCY: Readonly<Record<Handling["state"], number>> = { new: 0, acknowledged: 1, handled: 2, closed: 3 };
-
 /** The handling that a folded case shows: that of its most urgent alarm. */
 export function mostUrgent(state: State, ids: readonly string[]): Handling {
   const all = ids.map((id) => state.desk.of(id));
@@ -98,6 +96,16 @@ export interface Unseen {
 }
 
 export function unseen(state: State): Unseen {
+  const held = unseenHere(state);
+  const all = state.summary?.desk?.new;
+  if (!state.desk.cut || all === undefined) return held;
+  const most = (x: "violation" | "warning" | "loss"): number => Math.max(held[x], all[x]);
+  const [violation, warning, loss] = [most("violation"), most("warning"), most("loss")];
+  return { violation, warning, loss, all: violation + warning + loss };
+}
+
+/** Those of them that this page holds. */
+export function unseenHere(state: State): Unseen {
   const stamp = state.changes + state.desk.changes;
   const held = counted.get(state);
   if (held?.stamp === stamp) return held.n;

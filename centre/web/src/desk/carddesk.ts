@@ -6,7 +6,7 @@ import { markSvg } from "../icons.ts";
 import type { State } from "../state.ts";
 import { getLang, pick, t } from "../words.ts";
 import type { Word } from "../words.ts";
-import { doneWord, dueHtml, lossDetail, lossName, lossPart, priorityDigit, stateWord } from "./deskrow.ts";
+import { doneWord, dueHtml, elsewhereWords, lossDetail, lossName, lossPart, priorityDigit, stateWord } from "./deskrow.ts";
 import type { ActLine, Handling, LossAlarm } from "./model.ts";
 
 interface Held {
@@ -76,6 +76,7 @@ export function deskLine(state: State, id: string): string {
     x.reason === null ? "" : escape(reasonWord(state, x.reason)),
     x.assigned === null ? "" : t("assignedTo", { u: escape(x.assigned) }),
     dueHtml(x, state.viewMs()),
+    escape(elsewhereWords(state, id)),
     x.escalated > 0 && x.state !== "closed" ? `<b>${t("escalated", { n: x.escalated })}</b>` : "",
     x.plate === null ? "" : t("correctedTo", { p: escape(x.plate) }),
     x.n_notes === 0 ? "" : t("notesN", { n: x.n_notes }),

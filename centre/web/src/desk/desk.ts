@@ -3,6 +3,7 @@
 import type { Episode } from "../api.ts";
 import type { DeskSettings, ExerciseScript, Handling, LossAlarm, Running, Shelf } from "./model.ts";
 import { untouched } from "./model.ts";
+import type { Elsewhere } from "./others.ts";
 
 const LOSSES_MAX = 1_000;
 const HANDLINGS_MAX = 5_000;
@@ -20,6 +21,8 @@ export class Desk {
   readonly losses = new Map<string, LossAlarm>();
   readonly shelves = new Map<number, Shelf>();
   settings: DeskSettings | null = null;
+  /** What was handled at another centre. */
+  elsewhere: ReadonlyMap<string, Elsewhere> = new Map();
   /** What an exercise can play, and what is played now. */
   scripts: readonly ExerciseScript[] = [];
   running: Running | null = null;
@@ -28,6 +31,8 @@ export class Desk {
   readonly refused = new Map<string, Refusal>();
   /** Alarms whose grade rose after they were acknowledged, until somebody looks at them. */
   readonly risen = new Set<string>();
+  /** More alarms are not closed than the centre lists: the page counts by the centre's summary. */
+  cut = false;
   /** Grows with each change of what is shown. */
   changes = 0;
   private isLoaded = false;
@@ -48,6 +53,11 @@ export class Desk {
     const held = this.handlings.get(id);
     if (held !== undefined) return held;
     return untouched(id, this.loaded && !this.raised.has(id) ? "closed" : "new");
+  }
+
+  putElsewhere(found: ReadonlyMap<string, Elsewhere>): void {
+    this.elsewhere = found;
+    this.changes++;
   }
 
   isUnseen(id: string): boolean {

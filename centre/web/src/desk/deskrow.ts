@@ -11,7 +11,7 @@ import { getLang, name, reason, t, wordOf } from "../words.ts";
 import type { Word } from "../words.ts";
 import { caseOf, circumstances, isOpen, mostUrgent } from "./alarms.ts";
 import type { Act, Handling, LossAlarm } from "./model.ts";
-import { hindrance, isExerciseId, nextAct } from "./model.ts";
+import { hindrance, isExerciseId, nextAct, URGENCY } from "./model.ts";
 
 const STATES: Readonly<Record<Handling["state"], Word>> = {
   new: "stNew", acknowledged: "stAcknowledged", handled: "stHandled", closed: "stClosed",
@@ -95,9 +95,21 @@ export function noteParts(state: State, id: string, folded: boolean, handling: H
       t(handling.escalated > 1 ? "notHandled" : "notAcked")
     }`);
   }
+  const elsewhere = elsewhereWords(state, id);
+  if (elsewhere !== "") parts.push(escape(elsewhere));
   const n = state.desk.of(id).case_n;
   if (n > 1 && folded) parts.push(caseHtml(state, id));
   return parts;
+}
+
+/** What a row and the card say of another centre's desk: where somebody there did more than was done here; empty: nothing. */
+export function elsewhereWords(state: State, id: string): string {
+  const found = state.desk.elsewhere.get(id);
+  if (found === undefined || URGENCY[found.state] <= URGENCY[state.desk.of(id).state]) return "";
+  return t("elsewhere", {
+    c: found.centre, s: stateWord({ state: found.state, is_false: false }), u: found.user, t: clock(found.atMs).slice(0, 5),
+    a: clock(found.asOfMs).slice(0, 5),
+  });
 }
 
 /** Why the last act did not happen, in words for a person. */
@@ -123,7 +135,7 @@ function caseHtml(state: State, id: string): string {
 
 // --- losses of view
 
-export function lossName(loss: LossAlarm): string {
+export function lossName(loss: Pick<LossAlarm, "kind">): string {
   return wordOf("loss", loss.kind);
 }
 

@@ -13,7 +13,7 @@ const PAGES_MAX = 8;
 export async function loadDesk(state: State): Promise<void> {
   const { desk } = state;
   const [handlings, losses, shelves, exercise, settings, me] = await Promise.all([
-    get<{ items: Handling[] }>("/api/handling"),
+    get<{ items: Handling[]; more: boolean }>("/api/handling"),
     get<{ items: LossAlarm[] }>(`/api/losses?state=all&limit=${ROWS_MAX}`),
     get<{ items: Shelf[] }>("/api/shelves"),
     get<{ items: Episode[]; scripts: ExerciseScript[]; running: Running | null }>("/api/exercise"),
@@ -23,6 +23,7 @@ export async function loadDesk(state: State): Promise<void> {
   for (const x of exercise.items) state.put(x);
   for (const x of losses.items) desk.putLoss(x);
   for (const x of handlings.items) desk.put(x);
+  desk.cut = handlings.more;
   for (const x of shelves.items) desk.putShelf(x);
   if (typeof me === "string") throw new Error("the centre does not say who sits here");
   desk.settings = settings;

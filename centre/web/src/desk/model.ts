@@ -4,6 +4,9 @@ import type { Word } from "../words.ts";
 
 export type DeskState = "new" | "acknowledged" | "handled" | "closed";
 
+/** How far an alarm has come: the least of a case is the most urgent. */
+export const URGENCY: Readonly<Record<DeskState, number>> = { new: 0, acknowledged: 1, handled: 2, closed: 3 };
+
 /** The desk's row of one alarm; an alarm without a row is new. */
 export interface Handling {
   id: string;

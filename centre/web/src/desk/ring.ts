@@ -3,6 +3,7 @@
 import { whoAmI } from "../accounts/me.ts";
 import type { State } from "../state.ts";
 import { gradeOf, unseen } from "./alarms.ts";
+import { Lease } from "./lease.ts";
 import { BEEPS, MUTE_MS, Repeater, soundsByDefault, soundState, toneOf } from "./sound.ts";
 import type { SoundState, Tone } from "./sound.ts";
 
@@ -20,6 +21,7 @@ export class Ring {
   private audio: AudioContext | null = null;
   private leads = false;
   private asked = false;
+  private lease: Lease | null = null;
   private mutedUntilMs = Number(localStorage.getItem("mutedUntil") ?? 0);
   private said: SoundState | null = null;
 
@@ -78,13 +80,14 @@ export class Ring {
   /** Sound what is due now. */
   sound(): void {
     if (this.audio === null && this.wanted && "AudioContext" in window) this.prepare();
+    if (this.lease !== null) this.leads = this.lease.leads(Date.now());
     const now = this.current;
     if (now !== this.said) {
       this.said = now;
       document.documentElement.dataset["sound"] = this.said;
       this.changed();
     }
-    if (this.said === "muted" || this.said === "off") return this.repeater.reset();
+    if (["muted", "off", "other"].includes(this.said)) return this.repeater.reset();
     if (this.said !== "rings" && this.said !== "ready") return;
     const tone = this.repeater.due(this.waiting(), performance.now());
     if (tone !== null) this.play(tone);
@@ -120,8 +123,9 @@ export class Ring {
   private lead(): void {
     if (this.asked || this.audio?.state !== "running") return;
     this.asked = true;
-    if (!("locks" in navigator)) { // without TLS a browser has none: then each window sounds, which is better than none
-      this.leads = true;
+    if (!("locks" in navigator)) { // without TLS a browser has none
+      const lease = this.lease = new Lease(localStorage, String(Math.random()));
+      addEventListener("pagehide", () => lease.end());
       return;
     }
     void navigator.locks.request(LOCK, () => {

@@ -8,7 +8,7 @@ import { missingUpdates } from "../supervision.ts";
 import { getLang } from "../words.ts";
 import { set } from "../written.ts";
 import { isOpen, mostUrgent } from "./alarms.ts";
-import { dueHtml, lossCells, lossName, lossPart, rowButton, rowIds, rowLabel } from "./deskrow.ts";
+import { dueHtml, elsewhereWords, lossCells, lossName, lossPart, rowButton, rowIds, rowLabel } from "./deskrow.ts";
 import type { RowButton } from "./deskrow.ts";
 import type { Handling } from "./model.ts";
 import { Sight } from "./sight.ts";
@@ -98,7 +98,8 @@ function classesOf(
   const episode = state.episodes.get(id);
   const waits = row.alarm && handling.state === "new" && handling.shelf === null;
   const late = handling.escalated > 0 && handling.state !== "closed";
-  const noted = row.alarm && (desk.refused.has(id) || late || (row.folded && desk.of(id).case_n > 1));
+  const noted = row.alarm && (desk.refused.has(id) || late || (row.folded && desk.of(id).case_n > 1)
+    || elsewhereWords(state, id) !== "");
   const lost = episode !== undefined && missingUpdates(state, episode) !== "";
   const names: [string, boolean][] = [
     ["new", waits], ["ring", waits && row.open], ["sel", id === state.selected], ["ended", !row.open && !waits], ["lost", lost],

@@ -8,8 +8,9 @@ import { table as tableHtml } from "../search/tables.ts";
 import type { State } from "../state.ts";
 import { t } from "../words.ts";
 import { reasonWord } from "./carddesk.ts";
-import { lossName, stateWord } from "./deskrow.ts";
-import type { ActLine, DeskSummary, Handling, LossAlarm, Shelf } from "./model.ts";
+import { elsewhereWords, lossName, stateWord } from "./deskrow.ts";
+import { isLossId } from "./model.ts";
+import type { ActLine, DeskSummary, Handling, LossAlarm, LossKind, Shelf } from "./model.ts";
 import { shelfWords } from "./shelving.ts";
 
 export interface ShiftNow {
@@ -25,6 +26,11 @@ export interface Sheet {
   handled: Handling[];
   escalated: string[];
   closed: Handling[];
+  /** How many there are; the newest of them are listed. */
+  n_open: number;
+  n_closed: number;
+  /** Whose and what each alarm is: the page holds the newest ones only. */
+  about: Readonly<Record<string, { vehicle: string | null; rule: string; esn: string; s_m: number | null }>>;
   notes: (ActLine & { id: string })[];
   shelves: Shelf[];
   losses: LossAlarm[];
@@ -67,11 +73,14 @@ export function shelvesTable(shelves: readonly Shelf[], linked: boolean): string
   return table(["#", t("shelfWhat"), t("shelfUntil"), t("shelfWhy"), t("shelfBy"), t("shelfHeld"), ""], rows, t("shelves"));
 }
 
-/** Plate or part, rule or kind, place: what an alarm is, from what the page has of it. */
-function what(state: State, id: string): [string, string, string] {
-  const [episode, loss] = [state.episodes.get(id), state.desk.losses.get(id)];
+/** Plate or part, rule or kind, place: what an alarm is, by the page where it has it, else by the sheet. */
+function what(sheet: Sheet, state: State, id: string): [string, string, string] {
+  const [episode, loss, about] = [state.episodes.get(id), state.desk.losses.get(id), sheet.about[id]];
   if (episode !== undefined) return [plateShown(state, episode), ruleName(episode.rule), station(episode.s_m)];
-  return loss === undefined ? [id, "", ""] : [loss.part, lossName(loss), ""];
+  if (loss !== undefined) return [loss.part, lossName(loss), ""];
+  if (about === undefined) return [id, "", ""];
+  if (isLossId(id)) return [about.esn, lossName({ kind: about.rule as LossKind }), ""];
+  return [about.vehicle ?? t("unknown"), ruleName(about.rule), station(about.s_m)];
 }
 
 /** Who has an alarm: nobody has a new one, though somebody may have noted or corrected something of it. */
@@ -79,9 +88,10 @@ function holderOf(x: Handling): string {
   return x.assigned ?? (x.state === "new" ? null : x.user) ?? "—";
 }
 
-const alarmRow = (state: State, x: Handling): string[] => [
-  `${x.priority || "—"}`, clock(ms(x.raised_ns)), ...what(state, x.id),
-  x.shelf === null ? stateWord(x) : t("onShelf", { n: x.shelf }), holderOf(x),
+const alarmRow = (sheet: Sheet, state: State, x: Handling): string[] => [
+  `${x.priority || "—"}`, clock(ms(x.raised_ns)), ...what(sheet, state, x.id),
+  [x.shelf === null ? stateWord(x) : t("onShelf", { n: x.shelf }), elsewhereWords(state, x.id)].filter((y) => y !== "").join(" · "),
+  holderOf(x),
   x.escalated > 0 ? t("escalated", { n: x.escalated }) : "", x.reason === null ? "" : reasonWord(state, x.reason),
 ];
 
@@ -90,11 +100,11 @@ const alarmHead = (): string[] => [
 ];
 
 /** The parts of the sheet: each a title and a table. */
-function parts(sheet: Sheet, state: State): { title: string; head: string[]; rows: string[][] }[] {
+function parts(sheet: Sheet, state: State): { title: string; n?: number; head: string[]; rows: string[][] }[] {
   const open = [...sheet.new, ...sheet.acknowledged, ...sheet.handled];
   return [
-    { title: t("sheetOpen"), head: alarmHead(), rows: open.map((x) => alarmRow(state, x)) },
-    { title: t("sheetClosed"), head: alarmHead(), rows: sheet.closed.map((x) => alarmRow(state, x)) },
+    { title: t("sheetOpen"), n: sheet.n_open, head: alarmHead(), rows: open.map((x) => alarmRow(sheet, state, x)) },
+    { title: t("sheetClosed"), n: sheet.n_closed, head: alarmHead(), rows: sheet.closed.map((x) => alarmRow(sheet, state, x)) },
     {
       title: t("sheetLosses"), head: [t("cBegan"), t("shelfWhat"), t("cRule"), t("ended")],
       rows: sheet.losses.map((x) => [clock(ms(x.start_ns)), x.part, lossName(x), x.end_ns === null ? t("lossGoes") : clock(ms(x.end_ns))]),
@@ -105,7 +115,7 @@ function parts(sheet: Sheet, state: State): { title: string; head: string[]; row
     },
     {
       title: t("sheetNotes"), head: [t("cBegan"), t("cPlate"), t("shelfBy"), t("actNote")],
-      rows: sheet.notes.map((x) => [clock(ms(x.at_ns)), what(state, x.id)[0], x.user, x.text ?? ""]),
+      rows: sheet.notes.map((x) => [clock(ms(x.at_ns)), what(sheet, state, x.id)[0], x.user, x.text ?? ""]),
     },
   ];
 }
@@ -123,9 +133,13 @@ export function sheetHtml(sheet: Sheet, state: State): string {
   const span = `${date(ms(sheet.since_ns))} ${clock(ms(sheet.since_ns))} – ${date(ms(sheet.now_ns))} ${clock(ms(sheet.now_ns))} · UTC+8`;
   return `<p><b>${span}</b></p><p>${facts.map(([key, x]) => `${key} <b>${x}</b>`).join(" · ")}</p>`
     + parts(sheet, state).map((x) =>
-      `<h3>${x.title} <span class="dim">${x.rows.length}</span></h3>${table(x.head, x.rows.map((row) => row.map(escape)), x.title)}`
+      `<h3>${x.title} <span class="dim">${many(x)}</span></h3>${table(x.head, x.rows.map((row) => row.map(escape)), x.title)}`
     ).join("");
 }
+
+/** How many rows a part has; where not all are listed, how many there are. */
+const many = (x: { n?: number; rows: string[][] }): string =>
+  x.n === undefined || x.n <= x.rows.length ? `${x.rows.length}` : `▲ ${t("sheetCut", { a: x.rows.length, n: x.n })}`;
 
 /** One table after the other, each with its title. A value that a spreadsheet would calculate is quoted by an apostrophe. */
 export function sheetCsv(sheet: Sheet, state: State): string {
@@ -133,6 +147,6 @@ export function sheetCsv(sheet: Sheet, state: State): string {
     const safe = /^[=+\-@\t\r]/.test(x) ? `'${x}` : x;
     return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   };
-  const lines = parts(sheet, state).flatMap((x) => [[x.title], x.head, ...x.rows, []]);
+  const lines = parts(sheet, state).flatMap((x) => [[x.title, many(x)], x.head, ...x.rows, []]);
   return lines.map((line) => line.map(cell).join(",")).join("\r\n");
 }

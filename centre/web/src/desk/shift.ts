@@ -28,6 +28,7 @@ export class ShiftView implements View {
   private readonly shelving: Shelving;
   private readonly exercises: Exercises;
   private state: State | null = null;
+  private sinceMs = NaN;
   private readonly shift = new Poll(ASK_MS, () => this.load(this.state!));
 
   constructor(root: HTMLElement, dialog: Dialog, notice: Notice, shelving: Shelving, exercises: Exercises) {
@@ -58,6 +59,13 @@ export class ShiftView implements View {
       if (name === "print") window.print();
       if (name === "csv") this.download();
     });
+  }
+
+  /** Show the sheet since a time [ms]; empty: since the own shift began. */
+  open(since: string): void {
+    const sinceMs = since === "" ? NaN : Number(since);
+    if (!Object.is(sinceMs, this.sinceMs)) this.shift.renew();
+    this.sinceMs = sinceMs;
   }
 
   /** Ask again with the next drawing: somebody else's shift or shelf changed. */
@@ -118,7 +126,8 @@ export class ShiftView implements View {
   private async load(state: State): Promise<{ now: ShiftNow; sheet: Sheet }> {
     const now = await get<ShiftNow>("/api/shift");
     const own = now.on_duty.find((x) => x.user === whoAmI()?.name)?.since_ns;
-    const since = own ?? `${Math.round(state.nowMs() - SHIFT_MS)}000000`;
+    const asked = Number.isNaN(this.sinceMs) ? null : `${this.sinceMs}000000`;
+    const since = asked ?? own ?? `${Math.round(state.nowMs() - SHIFT_MS)}000000`;
     return { now, sheet: await get<Sheet>(`/api/shift/sheet?since_ns=${since}`) };
   }
 

@@ -2,25 +2,29 @@
 
 import { whoAmI } from "../accounts/me.ts";
 import { get } from "../api.ts";
-import { age, escape } from "../format.ts";
+import { age, clock, date, escape, ms } from "../format.ts";
 import { ruleName } from "../rules.ts";
 import type { State } from "../state.ts";
 import { wide } from "../strip.ts";
 import type { View } from "../views.ts";
 import { t } from "../words.ts";
 import { set } from "../written.ts";
+import { Absence } from "./absence.ts";
 import { unseen } from "./alarms.ts";
 import { GROUPINGS, grouped } from "./groups.ts";
 import type { Grouping } from "./groups.ts";
 
-const AWAY_MS = 60_000;
 const SEEN_EACH_MS = 5_000;
+const RETRY_MS = 10_000;
 const GROUPS_SHOWN = [6, 4] as const; // on a wide screen and on a narrow one: one line
 const WORDS = { vehicle: "byVehicle", place: "byPlace", rule: "byRule" } as const;
 
+/** `/api/away`. */
 interface Away {
+  since_ns: string;
   raised: number;
   ended: number;
+  not_closed: number;
   unacknowledged: string[];
   acts_of_others: number;
   losses: number;
@@ -33,9 +37,13 @@ export class Strips implements View {
   private readonly select: (id: string) => void;
   private state: State | null = null;
   private by: Grouping = "vehicle";
-  private found: { away: Away; forMs: number } | null = null;
-  private seenMs = NaN; // by the centre's clock, when somebody could last see this page
-  private asked = false;
+  private found: { away: Away; backMs: number } | null = null; // stays until it is dismissed: a second absence adds to it
+  private absence: Absence | null = null; // by the centre's clock
+  private inputAt = performance.now(); // of the last key or pointer; a page is loaded by somebody
+  private sinceMs: number | null = null; // what is to be asked for; NaN: since his last act, as the centre knows it
+  private savedMs = NaN;
+  private asking = false;
+  private retryAt = 0;
 
   constructor(section: HTMLElement, select: (id: string) => void) {
     this.select = select;
@@ -52,6 +60,9 @@ export class Strips implements View {
   }
 
   mount(): void {
+    const input = (): void => void (this.inputAt = performance.now());
+    for (const kind of ["pointermove", "pointerdown", "keydown", "wheel"]) addEventListener(kind, input, { capture: true, passive: true });
+    document.addEventListener("visibilitychange", input); // a screen is unlocked, a tab is chosen, by somebody
     this.flood.addEventListener("click", (event) => {
       const target = (event.target as HTMLElement).closest<HTMLElement>("button");
       const by = target?.dataset["by"];
@@ -64,6 +75,7 @@ export class Strips implements View {
       if (name === undefined) return;
       const first = this.found?.away.unacknowledged[0];
       if (name === "open" && first !== undefined) this.select(first);
+      if (name === "sheet") location.hash = `#shift=${Math.floor(ms(this.found!.away.since_ns))}`;
       this.found = null;
       if (this.state !== null) this.draw(this.state);
     });
@@ -97,38 +109,53 @@ export class Strips implements View {
       + `<div>${named}${rest > 0 ? `<span>${t("floodOther", { n: rest })}</span>` : ""}</div>`;
   }
 
-  private awayHtml({ away, forMs }: { away: Away; forMs: number }): string {
+  private awayHtml({ away, backMs }: { away: Away; backMs: number }): string {
     const n = away.unacknowledged.length;
+    const sinceMs = ms(away.since_ns);
+    const since = date(sinceMs) === date(backMs) ? clock(sinceMs).slice(0, 5) : `${date(sinceMs)} ${clock(sinceMs).slice(0, 5)}`;
+    const awayS = (backMs - sinceMs) / 1_000;
     const words = t("awayLine", {
-      t: age(forMs / 1_000), r: away.raised, e: away.ended, u: n, a: away.acts_of_others, l: away.losses,
+      t: awayS < 3_600 ? age(awayS) : `${Math.round(awayS / 3_600)} h`, c: since, r: away.raised, e: away.ended, u: n, o: away.not_closed,
     });
-    const open = n > 0 ? `<button type="button" data-away="open">${t("awayOpen")}</button>` : "";
-    return `<span>${words}</span>${open}<button type="button" data-away="close">${t("awayClose")}</button>`;
+    const more = (["acts_of_others", "losses"] as const).map((key) =>
+      away[key] === 0 ? "" : t(key === "losses" ? "awayLosses" : "awayActs", { n: away[key] })
+    ).join("");
+    const button = (name: string, word: string): string => `<button type="button" data-away="${name}">${word}</button>`;
+    return `<span>${words}${more}</span><span class="by">${n > 0 ? button("open", t("awayOpen")) : ""}${button("sheet", t("sheet"))}${
+      button("close", t("awayClose"))
+    }</span>`;
   }
 
-  /** Note when the page could be seen; after a minute without, ask what happened meanwhile. */
+  /** Note when somebody was here; who comes back, or signs in where he never was, reads what happened meanwhile. */
   private watch(state: State): void {
-    const name = whoAmI()?.name;
-    if (document.hidden || name === undefined || (state.connection !== "live" && state.connection !== "stale")) return;
-    const key = `seen:${name}`;
-    const now = state.nowMs();
-    if (Number.isNaN(this.seenMs)) this.seenMs = Number(localStorage.getItem(key) ?? now); // a fresh page, or a fresh sign-in
-    const forMs = now - this.seenMs;
-    if (forMs > AWAY_MS && !this.asked) void this.ask(this.seenMs, forMs);
-    if (forMs > SEEN_EACH_MS) localStorage.setItem(key, String(Math.round(now)));
-    if (forMs > SEEN_EACH_MS) this.seenMs = now;
+    const me = whoAmI();
+    if (document.hidden || me === null || (state.connection !== "live" && state.connection !== "stale")) return;
+    const [key, now] = [`seen:${me.name}`, state.nowMs()];
+    if (this.absence === null) {
+      const kept = localStorage.getItem(key);
+      this.absence = new Absence(Number(kept ?? NaN));
+      if (kept === null && me.accounts) this.sinceMs = NaN;
+    }
+    const sinceMs = this.absence.look(now, now - (performance.now() - this.inputAt));
+    const unread = this.found === null ? Infinity : ms(this.found.away.since_ns);
+    if (sinceMs !== null) this.sinceMs = Math.min(sinceMs, this.sinceMs ?? Infinity, unread);
+    if (this.sinceMs !== null && !this.asking && performance.now() >= this.retryAt) void this.ask(this.sinceMs, now);
+    const { seenMs } = this.absence;
+    if (!(seenMs < this.savedMs + SEEN_EACH_MS)) localStorage.setItem(key, String(Math.round(this.savedMs = seenMs)));
   }
 
-  private async ask(sinceMs: number, forMs: number): Promise<void> {
-    this.asked = true;
+  private async ask(sinceMs: number, backMs: number): Promise<void> {
+    this.asking = true;
     try {
-      const away = await get<Away>(`/api/away?since_ns=${Math.round(sinceMs)}000000`);
+      const away = await get<Away>(Number.isNaN(sinceMs) ? "/api/away" : `/api/away?since_ns=${Math.round(sinceMs)}000000`);
       const n = away.raised + away.ended + away.unacknowledged.length + away.acts_of_others + away.losses;
-      this.found = n === 0 ? null : { away, forMs }; // a line of noughts is no news
+      this.found = n === 0 ? null : { away, backMs }; // a line of noughts is no news
+      if (Object.is(this.sinceMs, sinceMs)) this.sinceMs = null; // else he was away once more meanwhile
     } catch (error) {
-      console.warn(error); // the worklist itself shows all of it; only the summary is missing
+      console.warn(error); // the worklist itself shows all of it; the summary comes later
+      this.retryAt = performance.now() + RETRY_MS;
     } finally {
-      this.asked = false;
+      this.asking = false;
     }
   }
 }

@@ -2,12 +2,13 @@
 
 import { begin, colours, gradeColour, hatch, line, mark, pointIn, rect, text } from "../draw.ts";
 import type { Ctx } from "../draw.ts";
-import { clock, date, escape, ms } from "../format.ts";
+import type { Grade } from "../api.ts";
+import { clock, date, escape } from "../format.ts";
+import { rank } from "../order.ts";
 import type { State } from "../state.ts";
 import type { View } from "../views.ts";
 import { t, wordOf } from "../words.ts";
 import type { Gap } from "./answer.ts";
-import { lasts } from "./grades.ts";
 import type { Mark } from "./grades.ts";
 import { LEAD_MS, SPEEDS } from "./player.ts";
 import type { Player } from "./player.ts";
@@ -102,7 +103,15 @@ export class BarView implements View {
     if (gap !== null) return `▨ ${gapWords(gap)}`;
     if (player.bounds !== null && player.tMs <= player.bounds.fromMs) return t("replayBefore", { t: clock(player.bounds.fromMs) });
     if (player.tMs < player.past.grades.unreadMs) return t("replayHighest", { t: clock(player.past.grades.unreadMs) });
-    return player.loading ? t("replayLoading") : t("replayListLive");
+    if (player.loading) return t("replayLoading");
+    const { bounds } = player;
+    const kept = bounds === null
+      ? ""
+      : t("replayKept", {
+        t: `${date(bounds.fromMs) === date(player.tMs) ? "" : `${date(bounds.fromMs)} `}${clock(bounds.fromMs).slice(0, 5)}`,
+        h: Math.round(bounds.keepS / 3_600),
+      });
+    return `${t("replayListLive")}${kept}`;
   }
 
   private scales(): { day: Scale; near: Scale; w: number } {
@@ -135,11 +144,13 @@ export class BarView implements View {
         if (b > a) hatch(ctx, a, gap.esn === null ? y : y + h / 2, Math.max(1, b - a), gap.esn === null ? h : h / 2);
       }
       ticks(ctx, scale, y + h, w);
-      for (const { episode, atMs, grade } of this.marked(live, scale)) {
+      const columns = new Map<number, Grade>(); // of the day: a thousand marks of one pixel are one line
+      for (const { startMs, endMs, atMs, grade } of this.marked(live, scale)) {
         const x = scale.x(atMs);
-        if (h === NEAR_H) mark(ctx, grade, x, y + h / 2, 5, atMs <= player.tMs && lasts(episode, player.tMs));
-        else line(ctx, x, y, x, y + h, gradeColour(grade), 1.5);
+        if (h === NEAR_H) mark(ctx, grade, x, y + h / 2, 5, startMs <= player.tMs && atMs <= player.tMs && player.tMs < endMs);
+        else if (!(rank(columns.get(Math.round(x)) ?? grade) > rank(grade))) columns.set(Math.round(x), grade);
       }
+      for (const [x, grade] of columns) line(ctx, x, y, x, y + h, gradeColour(grade), 1.5);
       const x = scale.x(player.tMs);
       line(ctx, x, y - 3, x, y + h + 3, colours().sel, 2);
     }
@@ -164,24 +175,20 @@ export class BarView implements View {
     const scale = y < (DAY_Y + DAY_H + NEAR_Y) / 2 ? day : near;
     const live = this.player.live;
     const hits = this.marked(live, scale)
-      .map(({ episode, atMs }) => ({ episode, far: Math.abs(scale.x(atMs) - x) }))
+      .map((hit) => ({ hit, far: Math.abs(scale.x(hit.atMs) - x) }))
       .filter(({ far }) => far < (scale === near ? PICK_PX : 3))
       .sort((a, b) => a.far - b.far);
-    const hit = hits[0]?.episode;
+    const hit = hits[0]?.hit;
     if (hit !== undefined) {
       this.acts.choose(hit.id);
-      this.player.open(ms(hit.start_ns) - LEAD_MS, hit.id);
+      this.player.open(hit.startMs - LEAD_MS, hit.id);
       this.acts.seek(this.player.tMs);
     } else this.acts.seek(scale.from + ((x - 12) / (this.canvas!.clientWidth - 24)) * (scale.to - scale.from));
   }
 
   /** Where alarms began and rose within a scale, each with the grade of that moment; of the chosen episode all grades. */
   private marked(live: State, scale: Scale): Mark[] {
-    const { grades } = this.player.past;
-    return [...live.episodes.values()]
-      .filter((x) => ms(x.start_ns) <= scale.to && lasts(x, scale.from))
-      .flatMap((x) => grades.marks(x, x.id === live.selected))
-      .filter(({ atMs }) => atMs >= scale.from && atMs <= scale.to);
+    return this.player.past.grades.marks(live).filter(({ atMs }) => atMs >= scale.from && atMs <= scale.to);
   }
 }
 

@@ -3,6 +3,7 @@
 import type { Episode, Grade } from "../api.ts";
 import { ms } from "../format.ts";
 import { rank } from "../order.ts";
+import type { State } from "../state.ts";
 
 const PAGES_MAX = 25; // of 2 000 episodes: what is older is shown at its highest grade, and the bar says so
 
@@ -14,14 +15,20 @@ export interface Step {
 
 /** `/api/grades`. */
 export interface GradesBody {
-  readonly items: readonly { id: string; steps: readonly (readonly [string, Grade])[] }[];
+  readonly items: readonly { id: string; start_ns: string; end_ns: string | null; steps: readonly (readonly [string, Grade])[] }[];
   /** `before` of the next page, "start_ns_id"; null: there is none. */
   readonly next: string | null;
 }
 
+/** From when until when an episode lasted [ms]; Infinity: it lasts. */
+interface Span {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
 /** A mark of the time bar: where an episode began, and where it rose. */
-export interface Mark {
-  readonly episode: Episode;
+export interface Mark extends Span {
+  readonly id: string;
   readonly atMs: number;
   readonly grade: Grade;
 }
@@ -31,7 +38,8 @@ export class Grades {
   changes = 0;
   /** What began before this is shown at its highest grade: that of the moment was not read [ms]. */
   unreadMs = -Infinity;
-  private readonly byId = new Map<string, readonly Step[]>();
+  private readonly byId = new Map<string, Span & { readonly steps: readonly Step[] }>();
+  private made: { of: string; marks: readonly Mark[] } | null = null;
 
   /** Forget all, for a replay that begins. */
   clear(): void {
@@ -55,17 +63,19 @@ export class Grades {
   }
 
   add(body: GradesBody): void {
-    this.changes += 1;
-    for (const { id, steps } of body.items) {
-      if (steps.length > 0) this.byId.set(id, steps.map(([at, grade]) => ({ atMs: ms(at), grade })));
+    for (const { id, start_ns, end_ns, steps } of body.items) {
+      const endMs = end_ns === null ? Infinity : ms(end_ns);
+      const held = this.byId.get(id);
+      if (steps.length === 0 || (held?.endMs === endMs && held.steps.length === steps.length)) continue;
+      this.byId.set(id, { startMs: ms(start_ns), endMs, steps: steps.map(([at, grade]) => ({ atMs: ms(at), grade })) });
+      this.changes += 1;
     }
   }
 
   /** The steps of an episode: the first from its start on; one at its highest grade where they are not known. */
   of(episode: Episode): readonly Step[] {
     const startMs = ms(episode.start_ns);
-    const found = this.byId.get(episode.id) ?? [{ atMs: startMs, grade: episode.grade_max }];
-    return [{ atMs: startMs, grade: found[0]!.grade }, ...found.slice(1)];
+    return since(startMs, this.byId.get(episode.id)?.steps ?? [{ atMs: startMs, grade: episode.grade_max }]);
   }
 
   /** The moments from which on an episode is another one than before [ms]. */
@@ -83,15 +93,32 @@ export class Grades {
     return { ...episode, open: true, grade: past.at(-1)!.grade, grade_max: highest.grade, end_ns: null };
   }
 
-  /** Where an episode began and where it rose, as far as that was an alarm; `all`: the chosen one, each grade of it. */
-  marks(episode: Episode, all: boolean): Mark[] {
+  /**
+   * Where each episode of the kept time began and where it rose, as far as that was an alarm, in the order of time; of the chosen one
+   * all grades. What the page holds is as it is there; the centre names many more than a page holds.
+   */
+  marks(live: Pick<State, "episodes" | "changes" | "selected">): readonly Mark[] {
+    const of = `${this.changes} ${live.changes} ${live.selected}`;
+    if (this.made?.of === of) return this.made.marks;
     const marks: Mark[] = [];
-    for (const { atMs, grade } of this.of(episode)) {
-      const top = marks.at(-1)?.grade;
-      if (top === undefined || rank(grade) > rank(top)) marks.push({ episode, atMs, grade });
-    }
-    return all ? marks : marks.filter((x) => rank(x.grade) >= rank("warning"));
+    const add = (id: string, startMs: number, endMs: number, steps: readonly Step[]): void => {
+      let top: Grade | null = null;
+      for (const { atMs, grade } of steps) {
+        if (top !== null && rank(grade) <= rank(top)) continue;
+        top = grade;
+        if (id === live.selected || rank(grade) >= rank("warning")) marks.push({ id, startMs, endMs, atMs, grade });
+      }
+    };
+    for (const x of live.episodes.values()) add(x.id, ms(x.start_ns), x.open ? Infinity : endMs(x), this.of(x));
+    for (const [id, { startMs, endMs, steps }] of this.byId) if (!live.episodes.has(id)) add(id, startMs, endMs, since(startMs, steps));
+    marks.sort((a, b) => a.atMs - b.atMs);
+    this.made = { of, marks };
+    return marks;
   }
+}
+
+function since(startMs: number, steps: readonly Step[]): readonly Step[] {
+  return [{ atMs: startMs, grade: steps[0]!.grade }, ...steps.slice(1)];
 }
 
 /** Whether an episode lasted at a moment after its start. */

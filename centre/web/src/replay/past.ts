@@ -6,13 +6,16 @@ import { ms } from "../format.ts";
 import { hatches, radarCovers } from "../site.ts";
 import { State } from "../state.ts";
 import { losses } from "../supervision.ts";
+import { vehicleSlot } from "../where.ts";
 import { Grades } from "./grades.ts";
+import { Recalled } from "./recalled.ts";
 
 const REACH_MS = 30_000; // before its start a chosen violation's vehicle is followed already
 
 export class Past {
   readonly state = new State();
   readonly grades = new Grades();
+  readonly recalled = new Recalled();
   /** The vehicle that was clicked in the replayed picture; null: none. */
   follow: bigint | null = null;
   private rows: readonly Rsu[] = [];
@@ -49,11 +52,11 @@ export class Past {
     const detail = live.selected === null ? undefined : live.details.get(live.selected);
     details.clear();
     if (detail !== undefined) details.set(live.selected!, detail);
-    const source = `${live.changes} ${this.grades.changes} ${live.selected}`;
+    const source = `${live.changes} ${this.grades.changes} ${this.recalled.changes} ${live.selected}`;
     if (source === this.source && tMs >= this.fromMs && tMs < this.untilMs) return;
     [this.source, this.fromMs, this.untilMs] = [source, -Infinity, Infinity];
     episodes.clear();
-    for (const episode of live.episodes.values()) {
+    for (const episode of [...live.episodes.values(), ...this.recalled.beside(live.episodes)]) {
       for (const edgeMs of this.grades.edges(episode)) {
         if (edgeMs <= tMs) this.fromMs = Math.max(this.fromMs, edgeMs);
         else this.untilMs = Math.min(this.untilMs, edgeMs);
@@ -80,8 +83,7 @@ export class Past {
     const { chosen } = live;
     const { fleet } = this.state;
     if (chosen === null || fleet === null || tMs >= ms(chosen.start_ns) || tMs < ms(chosen.start_ns) - REACH_MS - 1_000) return null;
-    let slot = fleet.slot(BigInt(chosen.track));
-    if (slot < 0 && chosen.vehicle?.terminal) slot = fleet.findTerminal(chosen.vehicle.terminal);
+    const slot = vehicleSlot(fleet, chosen);
     return slot < 0 ? null : (fleet.track[slot] ?? null);
   }
 }

@@ -1,6 +1,7 @@
 /** Plays the history: which moment is shown, how fast it goes on, and what is fetched for it. */
 
 import { ask, get, Refused } from "../api.ts";
+import type { Episode } from "../api.ts";
 import { ms } from "../format.ts";
 import type { Fleet } from "../fleet.ts";
 import type { State } from "../state.ts";
@@ -24,14 +25,20 @@ const GRADES_EACH_MS = 5_000; // what happens meanwhile has grades too
 /** What the centre keeps. */
 export interface Bounds {
   readonly fromMs: number;
+  /** How long it is kept, as the site says. */
+  readonly keepS: number;
   readonly gaps: readonly Gap[];
 }
 
 /** `/api/history/bounds`. */
 interface BoundsBody {
   readonly from_ns: string;
+  readonly keep_s: number;
   readonly gaps: readonly { from_ns: string; to_ns: string; reason: string; esn: string | null }[];
 }
+
+/** `/api/search`. */
+type Found = { readonly items: readonly Episode[]; readonly older: string | null };
 
 export class Player {
   readonly past = new Past();
@@ -73,6 +80,7 @@ export class Player {
       this.projector = new Projector({ plane: site.plane, axis: site.axis, lane: (lane) => lanePlace(site, lane) }, this.film);
       this.past.follow = null;
       this.past.grades.clear();
+      this.past.recalled.clear();
       this.gradesToMs = NaN;
       this.speed = 1;
     }
@@ -143,6 +151,7 @@ export class Player {
       const [low, high] = [minute * MINUTE_MS, Math.min((minute + 1) * MINUTE_MS, this.live.nowMs() - EDGE_MS / 2)];
       if (high <= low) continue;
       if (low < (this.bounds?.fromMs ?? 0) - MINUTE_MS) continue;
+      if (!this.live.complete && !this.past.recalled.has(minute)) void this.fetchEpisodes(minute);
       const held = this.film.heldUntil(low);
       const wanted = Math.min(high, this.edgeMs());
       if (Number.isNaN(held)) void this.fetchRange(low, high, minute);
@@ -163,6 +172,22 @@ export class Player {
     });
   }
 
+  /** Fetch the episodes of a minute that the page may not hold: it has the newest ones, and all that last. */
+  private async fetchEpisodes(minute: number): Promise<void> {
+    const [since, until] = [minute, minute + 1].map((x) => nanoseconds(x * MINUTE_MS));
+    const path = `/api/search?lasted=true&limit=500&since_ns=${since}&until_ns=${until}`;
+    await this.once(`e${minute}`, async (film) => {
+      const found: Episode[] = [];
+      for (let before: string | null = ""; before !== null;) {
+        const page: Found = await get<Found>(before === "" ? path : `${path}&before=${encodeURIComponent(before)}`);
+        found.push(...page.items);
+        before = page.older;
+        if (film !== this.film) return; // a replay that has ended needs no more
+      }
+      this.past.recalled.add(minute, found, this.tMs);
+    });
+  }
+
   private async fetchClip(violation: string): Promise<void> {
     await this.once(`v${violation}`, async (film) => {
       try {
@@ -178,7 +203,7 @@ export class Player {
     await this.once("bounds", async () => {
       const body = await get<BoundsBody>("/api/history/bounds");
       const gaps = body.gaps.map((x) => ({ fromMs: ms(x.from_ns), toMs: ms(x.to_ns), reason: x.reason, esn: x.esn }));
-      this.bounds = { fromMs: ms(body.from_ns), gaps };
+      this.bounds = { fromMs: ms(body.from_ns), keepS: body.keep_s, gaps };
       if (this.active && this.tMs < this.bounds.fromMs) this.seek(this.bounds.fromMs);
     });
   }
