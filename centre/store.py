@@ -18,7 +18,7 @@ from centre.accounts import tables as _accounts  # noqa: F401  its tables belong
 from centre.audit import tables as _audit  # noqa: F401  its tables belong to the database
 from centre.database_file import MODE, path_of, restrict
 from centre.faults import SchemaError, as_schema_error
-from centre.meta import META, NUMBER
+from centre.meta import META, NUMBER, let_postgresql_have_partial_indexes, partial_index
 from centre.search import tables as _search  # noqa: F401
 from centre.statistics import tables as _statistics  # noqa: F401
 from centre.workers import tables as _workers  # noqa: F401
@@ -40,7 +40,7 @@ TRANSPORT = sa.Table(
 )  # fmt: skip
 
 _is_void = TRANSPORT.c.void.is_not(None)  # few rows: the page counts them each second
-sa.Index("ix_transport_void", TRANSPORT.c.esn, sqlite_where=_is_void, postgresql_where=_is_void)
+partial_index("ix_transport_void", TRANSPORT.c.esn, where=_is_void)
 
 VERSION = sa.Table(
     "violation_version", META,
@@ -191,6 +191,7 @@ def open_database(url: str | sa.URL) -> sa.Engine:
     engine = sa.create_engine(address, **postgresql.engine_arguments(address))
     if postgresql.is_postgresql(engine):
         sa.event.listen(engine, "connect", postgresql.prepare_session)
+        let_postgresql_have_partial_indexes()
     if engine.dialect.name == "sqlite":
         keep_private(engine.url)
         sa.event.listen(engine, "connect", prepare_sqlite)
