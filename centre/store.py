@@ -25,6 +25,7 @@ from centre.workers import tables as _workers  # noqa: F401
 
 VERSION_KEY = "schema_version"  # in SETTING; a petroroad without Alembic reads it to refuse a newer database
 SQLITE_WAIT_S = 5  # for a lock of another process
+CACHE_KIB = 1_024  # of pages in memory, of each of five connections; SQLite would take twice as much
 LOG_BYTES_KEPT = 4_194_304  # of the write-ahead log after a checkpoint: a long reader lets it grow
 
 
@@ -199,7 +200,10 @@ def open_database(url: str | sa.URL) -> sa.Engine:
     try:
         with exclusive(engine) as db:
             _check_version(db)
-            migrations.upgrade(db)
+            if sa.inspect(db).get_table_names():
+                migrations.upgrade(db)
+            else:
+                migrations.begin_at_newest(db)
             META.create_all(db)
             # a database of an earlier version has these tables, but not each index
             for index in (*EPISODE.indexes, *QUARANTINE.indexes, *_desk.HANDLING.indexes):
@@ -294,6 +298,7 @@ def prepare_sqlite(connection: Any, _record: Any) -> None:
         "synchronous=FULL",
         "foreign_keys=ON",
         f"journal_size_limit={LOG_BYTES_KEPT}",
+        f"cache_size=-{CACHE_KIB}",
         "wal_autocheckpoint=0",  # it would hold up a commit: `Storage` does it each second
     ):
         connection.execute(f"PRAGMA {pragma}")
