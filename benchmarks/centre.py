@@ -4,7 +4,10 @@ Broker (NATS), centre and Chromium are the real ones. One JSON line per figure; 
 better than its limit a figure is (peer `limit`). Rates of the centre are per second of its processor time:
 what a core that does nothing else reaches, whatever else runs; `…_wall` is what came about here.
 
-`centre.violations_per_s`: four RSUs send batches of 32 as fast as they are acknowledged: committed ones.
+`centre.violations_per_s`: four RSUs send batches of 32 as fast as they are acknowledged, while 20 pages are
+open: committed ones; `centre.no_page.…` without a page. `centre.violation.cpu_us.PART` is what one costs each
+process until then, `….shown` what it costs the centre until all pages have it, `centre.pages_behind_s` how
+much later than the last acknowledgement that is.
 `centre.tracks_per_s`: rows of 100 RSUs with 100 vehicles each, passed on to four pages in full.
 `centre.api.p99_ms`: answers to programs while 20 pages are open, 2 000 vehicles drive (ten times a second)
 and 50 violations arrive in a second; `centre.page_bytes_per_s`: what each page receives that looks at 500 m.
@@ -15,12 +18,13 @@ and 50 violations arrive in a second; `centre.page_bytes_per_s`: what each page 
 import asyncio
 import itertools
 import multiprocessing
+import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
@@ -74,9 +78,26 @@ def _batches(esn: str, first: int, n: int) -> dict[int, bytes]:
     return found
 
 
+class Spent(NamedTuple):
+    """What a flood has used."""
+
+    at_s: float
+    cpu_s: dict[str, float]  # by part
+
+
 async def _flood(folder: Path, n_each: int) -> list[Line]:
-    """Measure how fast violations are committed."""
-    esns = [f"F-{i}" for i in range(FLOODS)]
+    """Measure how fast violations are committed, without a page and with many."""
+    lines = []
+    for n_pages in (0, PAGES):
+        (folder / str(n_pages)).mkdir()
+        lines += await _flood_before(folder / str(n_pages), n_each, n_pages)
+    return lines
+
+
+async def _flood_before(folder: Path, n_each: int, n_pages: int) -> list[Line]:
+    """Measure how fast violations are committed while so many pages are open."""
+    esns, n = [f"F-{i}" for i in range(FLOODS)], FLOODS * n_each
+    spawn = multiprocessing.get_context("spawn")
     with kept_port() as port, kept_port() as page_port:
         async with running("nats", folder, esns, port, f"{HOST}:{page_port}") as site:
             rsus = [Rsu(esn, site.path) for esn in esns]
@@ -84,19 +105,82 @@ async def _flood(folder: Path, n_each: int) -> list[Line]:
             bodies = [_batches(rsu.esn, 1, n_each) for rsu in rsus]
             for rsu in rsus:
                 await rsu.until(lambda rsu=rsu: rsu.link.connected, 30.0)  # type: ignore[misc]
-            begun_s, pid = time.monotonic(), site.centre.process.pid
-            begun_cpu_s = cpu_s(pid)
+            near, far = spawn.Pipe()
+            args = (f"{HOST}:{page_port}", n_pages, n, far)
+            pages = spawn.Process(target=run_pages, args=args, daemon=True)
+            pages.start()
+            far.close()
+            await asyncio.to_thread(near.recv)  # they are open
+            pids = {
+                "centre": site.centre.process.pid, "broker": site.broker.process.pid,
+                "rsus": os.getpid(), "pages": pages.pid or 0,
+            }  # fmt: skip
+            begun = _spent(pids)
             pairs = zip(rsus, bodies, strict=True)
             await asyncio.gather(*(rsu.send_in_window(found, n_each, IN_FLIGHT) for rsu, found in pairs))
-            took_s, took_cpu_s = time.monotonic() - begun_s, cpu_s(pid) - begun_cpu_s
+            acknowledged = _spent(pids)
+            await asyncio.to_thread(near.recv)  # each has all
+            shown = _spent(pids)
+            pages.join()
             for link in links:
                 link.cancel()
             await asyncio.gather(*links, return_exceptions=True)
-    n, unit = FLOODS * n_each, "violations/s, committed and acknowledged"
-    return [
-        line("centre.violations_per_s", n / took_cpu_s, unit),
-        line("centre.violations_per_s_wall", n / took_s, unit),
+    return _flood_lines(n, n_pages, begun, acknowledged, shown)
+
+
+def _spent(pids: dict[str, int]) -> Spent:
+    return Spent(time.monotonic(), {part: cpu_s(pid) for part, pid in pids.items()})
+
+
+def _flood_lines(n: int, n_pages: int, begun: Spent, acknowledged: Spent, shown: Spent) -> list[Line]:
+    unit, head = "violations/s, committed and acknowledged", "centre" if n_pages else "centre.no_page"
+    used_s = {part: now - begun.cpu_s[part] for part, now in acknowledged.cpu_s.items()}
+    lines = [
+        line(f"{head}.violations_per_s", n / used_s["centre"], unit),
+        line(f"{head}.violations_per_s_wall", n / (acknowledged.at_s - begun.at_s), unit),
     ]
+    if n_pages:
+        cpu_us = {part: 1e6 * each_s / n for part, each_s in used_s.items()}
+        cpu_us["shown"] = 1e6 * (shown.cpu_s["centre"] - begun.cpu_s["centre"]) / n
+        lines += [
+            line(f"{head}.violation.cpu_us.{part}", each, "us/violation") for part, each in cpu_us.items()
+        ]
+        lines.append(line(f"{head}.pages_behind_s", shown.at_s - acknowledged.at_s, "s"))
+    return lines
+
+
+def _connect(address: str, path: str, place: int) -> ws.connect:
+    """Return a page's connection, of a program of its own: the centre limits how many streams one has."""
+    return ws.connect(
+        f"ws://{address}{path}", max_queue=None, max_size=None, user_agent_header=f"page {place}"
+    )
+
+
+async def _count_violations(address: str, place: int, n: int, opened: asyncio.Semaphore) -> None:
+    """Be one page that follows events until it has received so many violations."""
+    async with _connect(address, "/api/stream", place) as socket:
+        opened.release()
+        async for message in socket:
+            n -= "\nevent: violation\n" in str(message)
+            if n <= 0:
+                return
+
+
+async def _pages(address: str, n_pages: int, n: int, pipe: Any) -> None:
+    """Open the pages; report when they are open, and when each has received n violations."""
+    opened = asyncio.Semaphore(0)
+    async with asyncio.TaskGroup() as pages:
+        for place in range(n_pages):
+            pages.create_task(_count_violations(address, place, n, opened))
+        for _ in range(n_pages):
+            await opened.acquire()
+        pipe.send(None)
+    pipe.send(None)
+
+
+def run_pages(address: str, n_pages: int, n: int, pipe: Any) -> None:
+    """Run the pages in a process of their own."""
+    uvloop.run(_pages(address, n_pages, n, pipe))
 
 
 async def _tracks(folder: Path, seconds: float) -> list[Line]:
@@ -128,15 +212,16 @@ async def _page(address: str, sizes: list[int]) -> None:
     """Be one page: follow events and vehicles until cancelled."""
 
     async def follow(path: str, view: str | None, i: int | None) -> None:
-        async with ws.connect(f"ws://{address}{path}", max_queue=None, max_size=None) as socket:
+        async with _connect(address, path, place) as socket:
             if view is not None:
                 await socket.send(view)
             async for message in socket:
                 if i is not None:
                     sizes[i] += len(message)
 
+    place = len(sizes)
     sizes.append(0)
-    await asyncio.gather(follow("/api/stream", None, None), follow("/api/tracks", VIEW, len(sizes) - 1))
+    await asyncio.gather(follow("/api/stream", None, None), follow("/api/tracks", VIEW, place))
 
 
 async def _clients(address: str, seconds: float, pipe: Any) -> None:

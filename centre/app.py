@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from structlog.typing import FilteringBoundLogger as Logger
 
 from centre import postgresql
 from centre.access.service import Access, Facts, Limits
@@ -51,6 +50,7 @@ from centre.writer import Writer
 from edge.clock import Clock
 from edge.config import Site, address_of, is_loopback
 from edge.exposition import Values
+from edge.log import Logger
 from edge.metrics import Health
 from edge.sections import RetentionConfig
 from geofence.plausible import bounds_of

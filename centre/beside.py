@@ -12,9 +12,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from structlog.typing import FilteringBoundLogger as Logger
-
 from centre.faults import reason_of
+from edge.log import Logger
 
 AGAIN_S, AGAIN_S_MAX = 1.0, 30.0  # until failed work is begun again, doubled with each failure in a row
 STEADY_S = 20.0  # without another failure for so long, and the work is sound again

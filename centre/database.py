@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
-from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.database_file import is_damage
 from centre.faults import SchemaError, UnreadableError, as_schema_error
 from centre.reader import Reader
 from centre.writer import ignore
+from edge.log import Logger
 from geofence.plausible import plain
 
 FAULT_S = 3.0  # reading counts as failing for this long after its last failure

@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
-from structlog.typing import FilteringBoundLogger as Logger
 
 from centre import secrets
 from centre.faults import SchemaError
 from core.errors import ConfigError
 from edge.config import Site
+from edge.log import Logger
 
 AGAIN_S = 2.0  # between two looks for a server that is away
 # of a server's refusals that no waiting ends; in another language than English it is waited for

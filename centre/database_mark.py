@@ -20,6 +20,7 @@ from centre.settings import ASK_SINCE, forget, set_value, value
 from centre.store import ASK, FEED, TRANSPORT, UNSETTLED
 
 SUFFIX = ".mark"
+BYTES = 64  # of a mark: two numbers of 64 bits, with blanks behind them
 FEED_GAP = 10**9  # beyond the newest known number, where pages may have seen higher ones
 
 
@@ -39,14 +40,28 @@ def read(path: Path) -> Mark | None:
 
 
 def write(path: Path, feed_n: int) -> None:
-    """Write the mark of the database at `path`; a disk that refuses costs the mark only."""
-    part = beside(path, f"{SUFFIX}-part")
+    """Write the mark of the database at `path`; a disk that refuses costs the mark only.
+
+    All marks are equally long: one takes the place of another with one write, which a kill can't halve.
+    """
     with contextlib.suppress(OSError):
-        body = msgspec.json.encode(Mark(path.stat().st_ino, feed_n))
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, MODE)
-        with os.fdopen(handle, "wb") as file:
-            file.write(body)
-        part.replace(beside(path, SUFFIX))
+        body = msgspec.json.encode(Mark(path.stat().st_ino, feed_n)).ljust(BYTES)
+        mark = beside(path, SUFFIX)
+        try:
+            _fill(mark, os.O_WRONLY, body)
+        except FileNotFoundError:
+            part = beside(path, f"{SUFFIX}-part")
+            _fill(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, body)
+            part.replace(mark)
+
+
+def _fill(path: Path, flags: int, body: bytes) -> None:
+    handle = os.open(path, flags | os.O_CLOEXEC, MODE)
+    try:
+        os.pwrite(handle, body, 0)
+        os.ftruncate(handle, len(body))  # what somebody else left there
+    finally:
+        os.close(handle)
 
 
 def went_back(path: Path, db: sa.Connection) -> bool:

@@ -1,10 +1,8 @@
 """The tables of the desk: the handling of each alarm, losses of view, shelves, shifts."""
 
-from typing import Any
-
 import sqlalchemy as sa
 
-from centre.meta import META, NUMBER
+from centre.meta import META, NUMBER, partial_index
 
 # A case of so many takes no more: each alarm that joins changes all of its case. The indexes below hold it:
 # another number needs a migration that makes them anew
@@ -58,18 +56,17 @@ sa.Index("ix_handling_deadline", HANDLING.c.deadline_ns)
 sa.Index("ix_handling_case", HANDLING.c.case_id)
 
 
-def _index(name: str, *columns: sa.Column[Any], where: sa.ColumnElement[bool]) -> None:
-    """Add an index of the rows that its queries can find: the others cost nothing to add or to pass over."""
-    sa.Index(name, *columns, sqlite_where=where, postgresql_where=where)
-
-
 # what may still join a case: in a flood of alarms at one place the others are thousands in one window
 _may_join = HANDLING.c.case_n < ALARMS_MAX
-_index("ix_handling_rule_joins", HANDLING.c.rule, HANDLING.c.start_ns, where=_may_join)
+partial_index("ix_handling_rule_joins", HANDLING.c.rule, HANDLING.c.start_ns, where=_may_join)
 _is_named = HANDLING.c.vehicle.is_not(None)
-_index("ix_handling_vehicle_joins", HANDLING.c.vehicle, HANDLING.c.start_ns, where=_is_named & _may_join)
-_index("ix_handling_changed", HANDLING.c.state, HANDLING.c.since_ns, where=HANDLING.c.since_ns.is_not(None))
-_index("ix_handling_shelved", HANDLING.c.shelf, where=HANDLING.c.shelf.is_not(None))
+partial_index(
+    "ix_handling_vehicle_joins", HANDLING.c.vehicle, HANDLING.c.start_ns, where=_is_named & _may_join
+)
+partial_index(
+    "ix_handling_changed", HANDLING.c.state, HANDLING.c.since_ns, where=HANDLING.c.since_ns.is_not(None)
+)
+partial_index("ix_handling_shelved", HANDLING.c.shelf, where=HANDLING.c.shelf.is_not(None))
 
 LOSS = sa.Table(
     "loss", META,

@@ -4,6 +4,7 @@ The list, the search and the feed show the same episodes again and again. What a
 the version that is shown, and from how many versions there are: versions are added, never changed.
 """
 
+import json
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
@@ -12,13 +13,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from centre.beside import OnBug, uncared
+from centre.statements import statements_of
 from centre.store import EPISODE, VERSION
 from centre.views import violations
 from centre.views.violations import History
 
 KEPT_MAX = 512  # Episodes in memory, some 4 kB each: what a list shows, and what the feed brought last
 WORK = "list"  # what fails where an episode can't be shown
-KEYS_MAX = 200  # of one IN: SQLite limits the depth of an expression
 Key = tuple[Any, ...]
 VersionAt = tuple[str, int, str]  # id, version, esn
 
@@ -29,7 +30,6 @@ SHOWN = (
     VERSION.c.version.label("at_version"), VERSION.c.esn.label("at_esn"), VERSION.c.detected_ns,
     VERSION.c.sent_ns, VERSION.c.received_ns, VERSION.c.committed_ns,
 )  # fmt: skip
-_place = sa.tuple_(VERSION.c.id, VERSION.c.version, VERSION.c.esn)
 
 
 class EpisodeViews:
@@ -96,12 +96,10 @@ def _history_of_one(row: Any, body: bytes) -> History:
 
 
 def _bodies(db: sa.Connection, places: Sequence[VersionAt]) -> dict[VersionAt, bytes]:
-    found: dict[VersionAt, bytes] = {}
-    query = sa.select(VERSION.c.id, VERSION.c.version, VERSION.c.esn, VERSION.c.body)
-    for at in range(0, len(places), KEYS_MAX):
-        for row in db.execute(query.where(_place.in_(places[at : at + KEYS_MAX]))).all():
-            found[row.id, row.version, row.esn] = row.body
-    return found
+    """Return the bodies of these versions, each by a look into the index."""
+    statement = statements_of(db.dialect.name).find_bodies
+    rows = db.exec_driver_sql(statement, (json.dumps(places),)).all()
+    return {(found_id, version, esn): body for found_id, version, esn, body in rows}
 
 
 def _histories(db: sa.Connection, ids: Sequence[str]) -> dict[str, History]:

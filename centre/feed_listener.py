@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
-from structlog.typing import FilteringBoundLogger as Logger
 
 from centre import postgresql
+from edge.log import Logger
 from geofence.plausible import plain
 
 POLL_S = 1.0  # between two looks at the feed without a notification, and between two tries to connect

@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from structlog.typing import FilteringBoundLogger as Logger
-
 from centre.broker import BrokerLink
 from centre.database import Database
 from centre.evidence.building import build_evidence
@@ -17,6 +15,7 @@ from centre.outreach.drivers import Drivers
 from centre.outreach.sender import Sender
 from centre.writer import Writer
 from edge.config import Site
+from edge.log import Logger
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
-from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.access.page_tls import REFRESH_S
 from centre.api import build
@@ -28,6 +27,7 @@ from core.collecting import only_new_collected
 from core.errors import ConfigError
 from edge.clock import Clock
 from edge.config import Site, address_of
+from edge.log import Logger
 from edge.memory import bound_heap, give_back
 from edge.service import Reporting, Service, Shell
 from edge.subscriptions import MAIN

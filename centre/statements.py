@@ -42,6 +42,7 @@ class Statements:
     add_key: str
     replace_void: str
     find_versions: str
+    find_bodies: str
     add_version: str
     find_episodes: str
     add_episode: str
@@ -85,6 +86,7 @@ def statements_of(dialect: str) -> Statements:
         f" WHERE esn = {mark} AND epoch = {mark} AND seq = {mark}",
         find_versions="SELECT id, version, esn, sha256 FROM violation_version"
         f" WHERE id {among} AND version {among}",
+        find_bodies=_find_bodies(is_postgresql),
         add_version=insert(VERSION, VERSION_COLUMNS),
         find_episodes=f"SELECT id, {', '.join(CHANGING)}, latency_ns FROM episode WHERE id {among}",
         add_episode=insert(EPISODE, EPISODE_COLUMNS),
@@ -101,4 +103,20 @@ def statements_of(dialect: str) -> Statements:
         announce_episode=insert(FEED, ("kind", "key", "version", "esn")),
         add_feed=insert(FEED, ("kind", "key")),
         is_postgresql=is_postgresql,
+    )
+
+
+def _find_bodies(is_postgresql: bool) -> str:
+    """Return the statement that reads bodies by a JSON list of their keys.
+
+    A condition on the three columns as one tuple would make SQLite look through the whole ledger.
+    """
+    if is_postgresql:
+        keys, part = "json_array_elements(%s::json) AS k (value)", "(k.value ->> {})"
+    else:  # in the order of its text: the list first
+        keys, part = "json_each(?) AS k CROSS", "json_extract(k.value, '$[{}]')"
+    kind = "::bigint" if is_postgresql else ""
+    return (
+        f"SELECT v.id, v.version, v.esn, v.body FROM {keys} JOIN violation_version AS v"
+        f" ON v.id = {part.format(0)} AND v.version = {part.format(1)}{kind} AND v.esn = {part.format(2)}"
     )

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
-from structlog.typing import FilteringBoundLogger as Logger
 
 from centre import database_file as files
 from centre import database_mark, postgresql, refused_disk
 from centre.faults import SchemaError
 from centre.salvage import salvage
 from centre.store import open_database
+from edge.log import Logger
 from edge.sqlite_copy import quick_check
 
 ASIDE_MAX = 3  # damaged databases that may lie beside the present one: more mean that the disk is failing

@@ -18,13 +18,14 @@ from centre.accounts import tables as _accounts  # noqa: F401  its tables belong
 from centre.audit import tables as _audit  # noqa: F401  its tables belong to the database
 from centre.database_file import MODE, path_of, restrict
 from centre.faults import SchemaError, as_schema_error
-from centre.meta import META, NUMBER
+from centre.meta import META, NUMBER, let_postgresql_have_partial_indexes, partial_index
 from centre.search import tables as _search  # noqa: F401
 from centre.statistics import tables as _statistics  # noqa: F401
 from centre.workers import tables as _workers  # noqa: F401
 
 VERSION_KEY = "schema_version"  # in SETTING; a petroroad without Alembic reads it to refuse a newer database
 SQLITE_WAIT_S = 5  # for a lock of another process
+CACHE_KIB = 1_024  # of pages in memory, of each of five connections; SQLite would take twice as much
 LOG_BYTES_KEPT = 4_194_304  # of the write-ahead log after a checkpoint: a long reader lets it grow
 
 
@@ -40,7 +41,7 @@ TRANSPORT = sa.Table(
 )  # fmt: skip
 
 _is_void = TRANSPORT.c.void.is_not(None)  # few rows: the page counts them each second
-sa.Index("ix_transport_void", TRANSPORT.c.esn, sqlite_where=_is_void, postgresql_where=_is_void)
+partial_index("ix_transport_void", TRANSPORT.c.esn, where=_is_void)
 
 VERSION = sa.Table(
     "violation_version", META,
@@ -191,6 +192,7 @@ def open_database(url: str | sa.URL) -> sa.Engine:
     engine = sa.create_engine(address, **postgresql.engine_arguments(address))
     if postgresql.is_postgresql(engine):
         sa.event.listen(engine, "connect", postgresql.prepare_session)
+        let_postgresql_have_partial_indexes()
     if engine.dialect.name == "sqlite":
         keep_private(engine.url)
         sa.event.listen(engine, "connect", prepare_sqlite)
@@ -198,7 +200,10 @@ def open_database(url: str | sa.URL) -> sa.Engine:
     try:
         with exclusive(engine) as db:
             _check_version(db)
-            migrations.upgrade(db)
+            if sa.inspect(db).get_table_names():
+                migrations.upgrade(db)
+            else:
+                migrations.begin_at_newest(db)
             META.create_all(db)
             # a database of an earlier version has these tables, but not each index
             for index in (*EPISODE.indexes, *QUARANTINE.indexes, *_desk.HANDLING.indexes):
@@ -293,6 +298,7 @@ def prepare_sqlite(connection: Any, _record: Any) -> None:
         "synchronous=FULL",
         "foreign_keys=ON",
         f"journal_size_limit={LOG_BYTES_KEPT}",
+        f"cache_size=-{CACHE_KIB}",
         "wal_autocheckpoint=0",  # it would hold up a commit: `Storage` does it each second
     ):
         connection.execute(f"PRAGMA {pragma}")

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
-from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.app import TEND_S, oldest_kept_ns
 from centre.beside import Bugs
@@ -39,7 +38,7 @@ from edge.config import Site, address_of
 from edge.exposition import Values
 from edge.figures import merged
 from edge.link_security import LOOK_S
-from edge.log import CountsLog, warn_unapplied
+from edge.log import CountsLog, Logger, warn_unapplied
 from edge.metrics import Health
 from edge.notify import Notifier
 from edge.queues import VIOLATIONS

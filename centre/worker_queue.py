@@ -17,9 +17,9 @@ from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError
 from nats.errors import Error as NatsError
-from structlog.typing import FilteringBoundLogger as Logger
 
 from edge import queues
+from edge.log import Logger
 from edge.queues import Queue
 from edge.sections import NatsConfig
 

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
-from structlog.typing import FilteringBoundLogger as Logger
 
 from centre import postgresql
 from centre.batch_decoder import ANYWHERE, Batch, UnreadableBatch, decode_batch
@@ -32,6 +31,7 @@ from centre.faults import NotWrittenError, cause_of, reason_of
 from centre.inbox import QueuedBatch
 from centre.storage import MovedError, Storage
 from centre.violation_writer import ViolationWriter
+from edge.log import Logger
 from geofence.plausible import Bounds
 
 Result = TypeVar("Result")

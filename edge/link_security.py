@@ -4,9 +4,8 @@ import asyncio
 import time
 from collections.abc import Mapping
 
-from structlog.typing import FilteringBoundLogger as Logger
-
 from edge.link import Link, LinkSettings
+from edge.log import Logger
 from edge.signing.guard import REFUSALS
 from edge.tls import INSECURE, is_loopback
 from edge.tls_causes import words

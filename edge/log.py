@@ -1,13 +1,20 @@
-"""Structured logs: one JSON object a line on stderr, at a bounded rate per event."""
+"""Structured logs: one JSON object a line on stderr, at a bounded rate per event.
+
+It alone imports structlog, without rich: that would draw tracebacks in colours, for 4 MiB of each process.
+"""
 
 import logging
 import sys
 import time
 from collections.abc import Mapping, MutableMapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
-import structlog
+from core.hiding import hidden
 
+with hidden("rich"):
+    import structlog
+
+Logger: TypeAlias = structlog.typing.FilteringBoundLogger
 PERIOD_S = 10.0  # one line per event in this time; the next says how many were left out
 EVENTS_MAX = 512
 
@@ -44,7 +51,7 @@ class _Relay(logging.Handler):
 class CountsLog:
     """Logs the counters that have grown; those that begin with one of `usual` get no line."""
 
-    def __init__(self, logger: structlog.typing.FilteringBoundLogger, usual: Sequence[str]) -> None:
+    def __init__(self, logger: Logger, usual: Sequence[str]) -> None:
         self._logger, self._usual = logger, tuple(usual)
         self._before: Mapping[str, int] = {}
 
@@ -56,13 +63,13 @@ class CountsLog:
         self._before = dict(counts)
 
 
-def warn_unapplied(logger: structlog.typing.FilteringBoundLogger, settings: Sequence[str]) -> None:
+def warn_unapplied(logger: Logger, settings: Sequence[str]) -> None:
     """Log at the start the settings of the site file that nothing applies yet (`Site.unapplied`)."""
     for setting in settings:
         logger.warning("setting.unapplied", reason=setting)
 
 
-def setup(**facts: str) -> structlog.typing.FilteringBoundLogger:
+def setup(**facts: str) -> Logger:
     """Configure this process's log; every line has the `facts`, such as part="rsu", esn="RSU001"."""
     structlog.configure(
         processors=[
@@ -77,5 +84,5 @@ def setup(**facts: str) -> structlog.typing.FilteringBoundLogger:
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_Relay()], level=logging.WARNING, force=True)
-    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(**facts)
+    logger: Logger = structlog.get_logger(**facts)
     return logger

@@ -11,8 +11,6 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, Protocol
 
-from structlog.typing import FilteringBoundLogger as Logger
-
 from edge.bugs import until_bug
 from edge.clock import Clock
 from edge.clock_probe import ClockProbe
@@ -21,7 +19,7 @@ from edge.exposition import Samples, Values
 from edge.host import clock_state
 from edge.link import Link, Outgoing, link_settings
 from edge.link_security import LinkSecurity
-from edge.log import CountsLog, warn_unapplied
+from edge.log import CountsLog, Logger, warn_unapplied
 from edge.metrics import Health
 from edge.notify import Notifier
 from edge.signing.guard import REFUSALS

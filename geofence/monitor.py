@@ -250,6 +250,11 @@ class Monitor:
         """Forget waiting episodes that a neighbour continues; return the ids of those that waited."""
         return self._resume.drop(ids)
 
+    def drop_ended(self, ended_ns: Mapping[str, int]) -> list[str]:
+        """Forget waiting episodes that ended at these times, after they were last seen; return their ids."""
+        waiting = (episode for episode, _ in self._resume.carried())
+        return self._resume.drop([each.id for each in waiting if each.seen_ns <= ended_ns.get(each.id, -1)])
+
     def take_over(self, now_ns: int, episode: OpenEpisode, *, is_here: bool) -> list[Judged] | None:
         """Continue an episode that waits at a neighbour; None: it is not ours.
 

@@ -115,9 +115,13 @@ class ClockStep(msgspec.Struct, frozen=True, kw_only=True, tag="clock_step"):
 
 
 class EpisodesFound(msgspec.Struct, frozen=True, kw_only=True, tag="episodes_found"):
-    """Episodes that were open when a damaged outbox lost them, as the recordings have them."""
+    """What the recordings know of episodes and a damaged or older outbox did not.
+
+    episodes : that were open.  ended : by id, when they ended; an older outbox had them open
+    """
 
     episodes: tuple[bytes, ...]
+    ended: dict[str, int] = {}
 
 
 class HandoverAnswered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="handover_ack"):

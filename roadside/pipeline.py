@@ -113,9 +113,9 @@ class Pipeline(Configured):
                 self._put_in_force(accepted)
                 self.monitor.start(now_ns, others)
                 return []
-            case EpisodesFound(episodes=episodes):
+            case EpisodesFound(episodes=episodes, ended=ended):
                 self.monitor.start(now_ns, episodes)
-                return []
+                return [Released(key) for key in self.monitor.drop_ended(ended)]
             case ConfigDown() | Published():
                 return self._configure(now_ns, item)
             case ClockStep():

@@ -82,8 +82,8 @@ async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
         episodes = tuple(renumbered(each, n_behind) for each in outbox.episodes)
         agent.receive_control(Start(epoch=outbox.epoch, episodes=episodes, journeys=journeys))
         outbox.on_journeys = agent.journeys.put_found
-        outbox.on_episodes = lambda states: agent.receive_control(
-            EpisodesFound(episodes=tuple(map(renumbered, states)))
+        outbox.on_episodes = lambda states, ended: agent.receive_control(
+            EpisodesFound(episodes=tuple(map(renumbered, states)), ended=ended)
         )
         await shell.run(RsuService(site, agent, shell))
 

@@ -11,7 +11,7 @@ they have fewer than `desk_tables.ALARMS_MAX` alarms:
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 SECOND_NS = 10**9
@@ -50,9 +50,9 @@ class _Groups:
             self._above[one], one = root, self._above[one]
         return root
 
-    def are_joined(self, one: str, other: str) -> bool:
-        """Say whether two are known to be together: a look, no search; False may be wrong."""
-        return self._above[one] == self._above[other]
+    def hint(self) -> Mapping[str, str]:
+        """Return by alarm another one of its set: two with the same one are together; others may be."""
+        return self._above
 
     def join(self, one: str, other: str) -> None:
         self._above[self.find(one)] = self.find(other)
@@ -101,17 +101,15 @@ def _join_places(ordered: Sequence[Alarm], groups: _Groups) -> None:
         (unknown if alarm.vehicle is None else known)[alarm.rule].append(alarm)
     for rule, alarms in unknown.items():
         _join_nearest(alarms, known.get(rule, ()), groups)
-        begin = 0
+        begin, hint = 0, groups.hint()
         for i, alarm in enumerate(alarms):
             while alarm.start_ns - alarms[begin].start_ns > SAME_NS:
                 begin += 1
-            for other in alarms[begin:i]:
-                if (
-                    other.esn != alarm.esn
-                    and not groups.are_joined(alarm.id, other.id)
-                    and distance_m(alarm, other) <= SAME_M
-                ):
+            own = hint[alarm.id]
+            for other in alarms[begin:i]:  # of a flood at one place hundreds, nearly all together already
+                if hint[other.id] != own and other.esn != alarm.esn and distance_m(alarm, other) <= SAME_M:
                     groups.join(alarm.id, other.id)
+                    own = hint[alarm.id]
 
 
 def _join_nearest(unknown: Sequence[Alarm], known: Sequence[Alarm], groups: _Groups) -> None:

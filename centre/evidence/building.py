@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from structlog.typing import FilteringBoundLogger as Logger
-
 from centre.database import Database
 from centre.database_file import path_of
 from centre.evidence.clip_client import ClipClient, Publish
@@ -16,6 +14,7 @@ from centre.ingest import TRACKS, Ingest
 from centre.writer import Writer
 from edge import topics
 from edge.config import Site
+from edge.log import Logger
 from edge.subscriptions import Subscription
 
 

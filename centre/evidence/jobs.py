@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.accounts.actor import Actor
 from centre.audit.log import Act, append
@@ -30,6 +29,7 @@ from centre.faults import NotWrittenError, UnreadableError
 from centre.writer import Writer
 from core.times import NS
 from edge.config import Site
+from edge.log import Logger
 
 AT_ONCE = 2  # files that are made at the same time; of one RSU one clip at a time
 BEFORE_NS, AFTER_NS = 10 * NS, 2 * NS  # of the violation, that its clip holds besides it

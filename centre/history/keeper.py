@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
-from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.database import Database
 from centre.faults import UnreadableError
@@ -26,6 +25,7 @@ from centre.history.recorder import Recorder
 from centre.store import EPISODE, FEED, VERSION
 from edge import wire
 from edge.config import Site
+from edge.log import Logger
 from edge.recording.retention import Limits
 from edge.sections import RetentionConfig
 

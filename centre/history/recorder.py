@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import zstandard
-from structlog.typing import FilteringBoundLogger as Logger
 
 from centre.history.clips import Wish, Wishes
 from centre.history.codec import Shot, encode, joined
@@ -23,6 +22,7 @@ from centre.history.gather import BLOCK_NS, NAMED_NS, Gathering, Sealed, each_se
 from centre.history.ring import Held, Ring
 from core.times import NS
 from edge import wire
+from edge.log import Logger
 from edge.sections import RSUS_MAX
 from edge.stations import stations_m
 

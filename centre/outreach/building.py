@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-from structlog.typing import FilteringBoundLogger as Logger
-
 from centre.broker import BrokerLink
 from centre.database import Database
 from centre.ingest import Ingest
@@ -12,6 +10,7 @@ from centre.outreach.sender import Sender
 from centre.writer import Writer
 from edge import topics
 from edge.config import Site
+from edge.log import Logger
 from edge.subscriptions import Subscription
 
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from structlog.typing import FilteringBoundLogger as Logger
-
 from centre.database import Database
 from centre.faults import NotWrittenError, UnreadableError
 from centre.outreach import store
@@ -19,6 +17,7 @@ from centre.outreach.webhook import NotDeliveredError, send
 from centre.writer import Writer
 from core.times import NS
 from edge.config import Site
+from edge.log import Logger
 
 LOOK_S = 0.5  # between looks for new changes and due events
 AT_ONCE = 16  # events in one round

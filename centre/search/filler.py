@@ -6,10 +6,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from structlog.typing import FilteringBoundLogger as Logger
-
 from centre.faults import NotWrittenError, UnreadableError
 from centre.search import backfill
+from edge.log import Logger
 
 PAUSE_S = 0.05  # between two parts: commits of new violations come first
 RETRY_S = 5.0

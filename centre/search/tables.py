@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from centre.meta import META
+from centre.meta import META, partial_index
 
 # One row per episode, written in the transaction of its versions (`keys` says of which version each column
 # is); of an older database it is filled after the start (`backfill`).
@@ -33,7 +33,4 @@ EPISODE_KEY = sa.Table(
 sa.Index("ix_episode_key_start", EPISODE_KEY.c.start_ns, EPISODE_KEY.c.id)
 sa.Index("ix_episode_key_plate", EPISODE_KEY.c.plate, EPISODE_KEY.c.start_ns)
 _is_corrected = EPISODE_KEY.c.corrected.is_not(None)
-sa.Index(
-    "ix_episode_key_corrected", EPISODE_KEY.c.corrected,
-    sqlite_where=_is_corrected, postgresql_where=_is_corrected,
-)  # fmt: skip
+partial_index("ix_episode_key_corrected", EPISODE_KEY.c.corrected, where=_is_corrected)

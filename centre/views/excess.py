@@ -1,7 +1,7 @@
 """How far over the line a violation was, and until when, from its evidence columns. Pure."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
@@ -69,6 +69,18 @@ def excess_m_max(
         return max(excesses_m(rule, grade, evidence, start_ns, end_ns), default=None)
 
 
+def last_excess_m(
+    rule: str, grade: str, evidence: Mapping[str, Any], start_ns: int, end_ns: int | None
+) -> float | None:
+    """Return the last of `excesses_m`, looked for from the end; None where it is empty."""
+    if grade == "undecidable":
+        return None
+    for stamp_ns, value in _backwards(evidence, COLUMNS.get(rule, "")):
+        if abs(value) <= EXCESS_M_MAX and start_ns <= stamp_ns <= (end_ns or stamp_ns):
+            return float(value)
+    return None
+
+
 def last_violating_ns(rule: str, evidence: Mapping[str, Any], start_ns: int, measured_ns: int) -> int:
     """Return the stamp of the newest observation in which the rule was broken.
 
@@ -77,15 +89,31 @@ def last_violating_ns(rule: str, evidence: Mapping[str, Any], start_ns: int, mea
     """
     if rule in COUNTED:
         return measured_ns
-    stamps, values = evidence.get("stamp_ns"), evidence.get(COLUMNS.get(rule, "p_violation"))
     least = 0.0 if rule in COLUMNS else P_VIOLATING
+    is_ordered = _is_ordered(evidence.get("stamp_ns"))
+    newest_ns, n_observed = start_ns, 0
+    for stamp_ns, value in _backwards(evidence, COLUMNS.get(rule, "p_violation")):
+        n_observed += 1
+        if value > least:
+            newest_ns = max(newest_ns, stamp_ns)
+            if is_ordered:  # all others are older
+                break
+    return newest_ns if n_observed else measured_ns
+
+
+def _is_ordered(stamps: Any) -> bool:
+    try:
+        return bool(sorted(stamps) == stamps)
+    except TypeError:  # something else among them, or no list
+        return False
+
+
+def _backwards(evidence: Mapping[str, Any], column: str) -> Iterator[tuple[int, float]]:
+    """Yield each observation's stamp and value, the last first; what is no number is left out."""
+    stamps, values = evidence.get("stamp_ns"), evidence.get(column)
     if not isinstance(stamps, Sequence) or not isinstance(values, Sequence):
-        return measured_ns
-    pairs = [
-        (stamp_ns, value)
-        for stamp_ns, value in zip(stamps, values, strict=False)
-        if isinstance(stamp_ns, int) and isinstance(value, (int, float))
-    ]
-    if not pairs:
-        return measured_ns
-    return max([start_ns, *(stamp_ns for stamp_ns, value in pairs if value > least)])
+        return
+    for at in range(min(len(stamps), len(values)) - 1, -1, -1):
+        stamp_ns, value = stamps[at], values[at]
+        if isinstance(stamp_ns, int) and isinstance(value, (int, float)):
+            yield stamp_ns, value

@@ -3,14 +3,15 @@
 A module of its own, because three kinds of answers use it and it knows none of them.
 """
 
-import functools
 from math import isfinite
 from typing import Any
 
-from geofence.plausible import plain
+from geofence.plausible import TEXT_LENGTH_MAX, plain
 
 DEPTH_MAX = 8
 EXACT_MAX = 2**53  # JavaScript rounds integers beyond
+NAMES_MAX = 2_048  # members whose names are known; others are looked at each time
+_NAMES: dict[str, tuple[str, bool]] = {}  # by key
 
 
 def json_safe(value: Any, key: str = "", depth: int = 0) -> Any:
@@ -34,14 +35,15 @@ def _members(values: dict[Any, Any], depth: int) -> dict[str, Any]:
     """Return the members of an object; most values are of a plain type, and an episode has sixty."""
     found: dict[str, Any] = {}
     for key, value in values.items():
-        name, is_exact = _name(str(key))
+        name, is_exact = _NAMES.get(key) or _name(str(key))
         kind = type(value)
         if value is None or depth > DEPTH_MAX:
             found[name] = None
         elif kind is float:
             found[name] = value if isfinite(value) else None
         elif kind is str:
-            found[name] = plain(value)
+            is_simple = value.isascii() and value.isprintable() and len(value) <= TEXT_LENGTH_MAX
+            found[name] = value if is_simple else plain(value)
         elif kind is int:
             found[name] = str(value) if is_exact or abs(value) > EXACT_MAX else value
         else:
@@ -49,10 +51,12 @@ def _members(values: dict[Any, Any], depth: int) -> dict[str, Any]:
     return found
 
 
-@functools.lru_cache(2_048)
 def _name(key: str) -> tuple[str, bool]:
     """Return a member's name as it is shown, and whether its integers are strings."""
-    return plain(key), _is_exact(key)
+    shown = plain(key), _is_exact(key)
+    if len(_NAMES) < NAMES_MAX:
+        _NAMES[key] = shown
+    return shown
 
 
 def _is_exact(key: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from centre.views.excess import excesses_m, last_violating_ns
+from centre.views.excess import last_excess_m, last_violating_ns
 from centre.views.safe_json import json_safe
 from geofence import violation as codec
 from geofence.violation import GRADES, Violation
@@ -13,16 +13,39 @@ from geofence.violation import GRADES, Violation
 DECIDED = ("lon_deg", "lat_deg", "lane", "zone", "s_m", "d_m", "speed_mps")
 
 
+class _Columns(msgspec.Struct, frozen=True, kw_only=True):
+    """The columns of evidence that an Episode is made of; the others are passed over unread."""
+
+    stamp_ns: list[Any] | None = None
+    over: list[Any] | None = None
+    excess_m: list[Any] | None = None
+    p_violation: list[Any] | None = None
+
+
+class _Shown(Violation, frozen=True, kw_only=True):
+    """A violation as an Episode needs it."""
+
+    evidence: _Columns = _Columns()  # type: ignore[assignment]  # fewer columns than are stored
+
+
+_decode_shown = msgspec.msgpack.Decoder(_Shown).decode
+
+
 def _plain_fields(body: bytes) -> dict[str, Any]:
     """Return the fields of a stored violation; msgspec.MsgspecError or ValueError where it can't be read.
 
     Fields that this version does not know are left out, since nothing has checked them.
     """
-    return _fields(codec.decode(body))
+    return dict(msgspec.to_builtins(codec.decode(body), builtin_types=(bytes,)))
 
 
-def _fields(found: Violation) -> dict[str, Any]:
-    return dict(msgspec.to_builtins(found, builtin_types=(bytes,)))
+def _shown_fields(body: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the fields of a stored violation without its evidence, and the columns that are read of that."""
+    fields = msgspec.structs.asdict(_decode_shown(body))
+    columns = msgspec.structs.asdict(fields.pop("evidence"))
+    for name in ("vehicle", "stamps"):
+        fields[name] = msgspec.to_builtins(fields[name])
+    return fields, columns
 
 
 class History(NamedTuple):
@@ -36,17 +59,16 @@ class History(NamedTuple):
 
 def episode(row: Any, body: bytes, history: History) -> dict[str, Any]:
     """Return the Episode of API.md; `row` has the columns of EPISODE and of the VERSION in `body`."""
-    found = codec.decode(body)
-    evidence, fields = found.evidence, _fields(msgspec.structs.replace(found, evidence={}))
-    del fields["evidence"]
+    fields, evidence = _shown_fields(body)
     # a close has place and speed of the return
-    decided = fields if history.deciding in (None, body) else _plain_fields(history.deciding)
-    excesses = excesses_m(fields["rule"], fields["grade"], evidence, fields["start_ns"], fields["end_ns"])
+    decided = fields if history.deciding in (None, body) else _shown_fields(history.deciding)[0]
     violating_ns = fields["end_ns"] or last_violating_ns(
         fields["rule"], evidence, fields["start_ns"], fields["stamps"]["measured_ns"]
     )
     fields |= {
-        "excess_m": excesses[-1] if excesses else None,
+        "excess_m": last_excess_m(
+            fields["rule"], fields["grade"], evidence, fields["start_ns"], fields["end_ns"]
+        ),
         "excess_m_max": row.excess_m_max,
         "p_violation_max": row.p_violation_max,
         "order": row.n,

@@ -54,6 +54,7 @@ class Recorded:
 
     bodies: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)  # log time, bytes
     given: list[Given] = field(default_factory=list)
+    ended: dict[str, int] = field(default_factory=dict)  # episodes whose end is newest here, and its log time
     epoch: int | None = None  # of the run that wrote it
     last_ns: int = 0
     written_s: float = 0.0  # wall time when it was written last
@@ -74,6 +75,7 @@ class History:
         """Read one file, at a quarter of a core at most; raises OSError and RecordingError."""
         file = Recorded(written_s=path.stat().st_mtime)
         episodes: dict[str, bytes | None] = {}
+        changed_ns: dict[str, int] = {}
         journeys: dict[str, bytes] = {}
         channels = (f"/violation/{esn}", f"/delivery/{esn}", "/input", f"/journey/{esn}")
         for topic, body, log_ns in _paced(path):
@@ -84,20 +86,28 @@ class History:
                 if topic == channels[0]:
                     file.bodies[hashlib.sha256(body).digest()] = (log_ns, body)
                 elif topic == channels[1]:
-                    self._add(file, decode_delivery(body), episodes)
+                    delivery = decode_delivery(body)
+                    self._add(file, delivery)
+                    episodes |= delivery.episodes
+                    changed_ns |= dict.fromkeys(delivery.episodes, log_ns)
                 elif topic == channels[3]:
                     journeys[_read_identity(body).id] = body
                 elif file.epoch is None:
                     file.epoch = _read_start(body).epoch
             except (msgspec.DecodeError, ValueError):  # another input, or damaged
                 continue
+        file.ended = {
+            name: changed_ns[name]
+            for name, state in episodes.items()
+            if state is None and name not in self.episodes
+        }
         self.episodes = episodes | self.episodes
         if len(self.journeys) < JOURNEYS_MAX:  # the newest
             self.journeys = journeys | self.journeys
         self.found |= file.bodies.keys()
         return file
 
-    def _add(self, file: Recorded, delivery: Delivery, episodes: dict[str, bytes | None]) -> None:
+    def _add(self, file: Recorded, delivery: Delivery) -> None:
         for given in delivery.given:
             key = Key(given.epoch, given.seq)
             self.given.setdefault(key, given)
@@ -105,7 +115,6 @@ class History:
             if given.sha256 is not None:
                 self.keys.setdefault(given.sha256, set()).add(key)
         self.done.update(Key(*key) for key in delivery.done)
-        episodes.update(delivery.episodes)
 
 
 def _paced(path: Path) -> Iterator[tuple[str, bytes, int]]:

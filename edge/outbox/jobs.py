@@ -123,6 +123,7 @@ class Done:
     gone: list[Key] = field(default_factory=list)  # rows that were none
     due: list[Key] = field(default_factory=list)  # to be sent at once
     episodes: list[bytes] = field(default_factory=list)  # open ones that a damaged file lacked
+    ended: dict[str, int] = field(default_factory=dict)  # that an older file has open, and when they ended
     journeys: list[bytes] = field(default_factory=list)  # ended ones that it lacked
     n_unsaved: int = 0  # rows that the disk has refused so far
     degraded: tuple[str, ...] = ()

@@ -30,6 +30,7 @@ class Mended:
     unkeyed: list[tuple[int, bytes]] = field(default_factory=list)  # (log time, violation): for a new key
     gone: list[Key] = field(default_factory=list)  # rows whose key itself was altered
     episodes: dict[str, bytes] = field(default_factory=dict)  # open ones
+    ended: dict[str, int] = field(default_factory=dict)  # episodes, and when they ended
     journeys: dict[str, bytes] = field(default_factory=dict)  # that have ended: their last versions
     is_asked: bool = False  # by the centre: what was acknowledged before is put again
     is_rebuild: bool = False  # after damage
@@ -85,7 +86,7 @@ class Rebuild:
 
     def visit(self, file: Recorded, history: History) -> Mended:
         """Return what of this file waits."""
-        found = Mended(is_rebuild=True)
+        found = Mended(is_rebuild=True, ended=file.ended)
         self.newest_ns = max(self.newest_ns, file.last_ns)
         for sha256, body in file.bodies.items():
             keys = history.keys.get(sha256, set())
@@ -273,6 +274,7 @@ def pieces(found: Mended, n_max: int) -> Iterator[Mended]:
             unkeyed=found.unkeyed[at : at + n_max],
             gone=found.gone if at == 0 else [],
             episodes=found.episodes if at == 0 else {},
+            ended=found.ended if at == 0 else {},
             journeys=found.journeys if at == 0 else {},
             is_asked=found.is_asked,
             is_rebuild=found.is_rebuild,

@@ -70,8 +70,8 @@ class Outbox:
         self._is_full = self._loading = False
         self._gone: set[Key] = set()  # acknowledged while the keeper reads: not to be added again
         self._asks = Asks()
-        # get what a damaged file lacked, once the recordings have been read: open episodes, ended journeys
-        self.on_episodes: Callable[[tuple[bytes, ...]], None] = lambda states: None
+        # get what a file lacked, as the recordings are read: episodes, open or ended; journeys that ended
+        self.on_episodes: Callable[[tuple[bytes, ...], dict[str, int]], None] = lambda states, ended: None
         self.on_journeys: Callable[[tuple[bytes, ...]], None] = lambda bodies: None
         self.on_first_sent: Callable[[int, int], None] = lambda detected_ns, sent_ns: None
         self._wake, self._drained = asyncio.Event(), asyncio.Event()
@@ -347,8 +347,8 @@ class Outbox:
             self.resend()
         if news.found or news.restored:
             self._refill()
-        if news.episodes:
-            self.on_episodes(tuple(news.episodes))
+        if news.episodes or news.ended:
+            self.on_episodes(tuple(news.episodes), news.ended)
         if news.journeys:
             self.on_journeys(tuple(news.journeys))
         self._wake.set()

@@ -229,7 +229,7 @@ class Repair:
 
     def put(self, mended: Mended, store: Store, changes: Changes, news: Done) -> None:
         """Plan what was found; a row that waits is not put twice, and a void replaces none."""
-        n_restored, n_episodes = len(news.restored), len(news.episodes)
+        n_restored, n_episodes = len(news.restored), len(news.episodes) + len(news.ended)
         for key in mended.gone:
             self.altered.discard(key)
             changes.rows[key] = None
@@ -249,11 +249,13 @@ class Repair:
             changes.episodes[name] = state
             if name not in self._own:
                 news.episodes.append(state)
+        # whoever waits for their vehicles decides, and has the file forget them
+        news.ended |= {name: at_ns for name, at_ns in mended.ended.items() if name in store.episode_ids}
         for name, body in mended.journeys.items():
             if name not in changes.journeys:
                 changes.journeys[name] = body
                 news.journeys.append(body)
-        is_lacking = len(news.restored) > n_restored or len(news.episodes) > n_episodes
+        is_lacking = len(news.restored) > n_restored or len(news.episodes) + len(news.ended) > n_episodes
         if mended.is_rebuild and is_lacking and not self._is_explained:
             self._is_explained = True  # file and mark were deleted: the recordings alone know of them
             self._count("outbox.damaged")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from centre.database_file import SUFFIXES, beside
-from centre.database_mark import SUFFIX, newest, read
+from centre.database_mark import SUFFIX, Mark, newest, read, write
 from centre.settings import NOTHING_TO_ASK, ask_since_ns
 from centre.settling import Settler
 from centre.storage import Storage
@@ -125,3 +125,17 @@ def test_a_new_database_is_no_older_one(tmp_path: Path) -> None:
     storage = opened(tmp_path / "centre.sqlite")
     assert ask_since_ns(storage.engine, NOTHING_TO_ASK + 5) == 5
     storage.close()
+
+
+@pytest.mark.parametrize("before", [None, b"", b'{"inode":1,"feed_n":2}', b"x" * 500])
+def test_a_mark_takes_the_place_of_whatever_lies_there(tmp_path: Path, before: bytes | None) -> None:
+    """Of an earlier version's, which was shorter, and of half of one, too."""
+    path = tmp_path / "centre.sqlite"
+    path.touch()
+    mark = beside(path, SUFFIX)
+    if before is not None:
+        mark.write_bytes(before)
+    for feed_n in (7, 2**63 - 1, 8):
+        write(path, feed_n)
+        assert read(path) == Mark(path.stat().st_ino, feed_n)
+    assert sorted(each.name for each in tmp_path.iterdir()) == [path.name, mark.name]

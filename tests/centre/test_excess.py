@@ -1,11 +1,18 @@
-"""The largest excess, read in one go, is that of the observations read one by one."""
+"""The largest and the last excess, read in one go, are those of the observations read one by one."""
 
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from centre.views.excess import COLUMNS, EXCESS_M_MAX, excess_m_max, excesses_m
+from centre.views.excess import (
+    COLUMNS,
+    EXCESS_M_MAX,
+    excess_m_max,
+    excesses_m,
+    last_excess_m,
+    last_violating_ns,
+)
 
 RULE, COLUMN = next(iter(COLUMNS.items()))
 NUMBERS = st.one_of(
@@ -16,8 +23,12 @@ NUMBERS = st.one_of(
 
 def check(stamps: list[Any], values: list[Any], start_ns: int, end_ns: int | None) -> None:
     evidence = {"stamp_ns": stamps, COLUMN: values}
-    wanted = max(excesses_m(RULE, "violation", evidence, start_ns, end_ns), default=None)
-    assert excess_m_max(RULE, "violation", evidence, start_ns, end_ns) == wanted
+    found = excesses_m(RULE, "violation", evidence, start_ns, end_ns)
+    assert excess_m_max(RULE, "violation", evidence, start_ns, end_ns) == max(found, default=None)
+    assert last_excess_m(RULE, "violation", evidence, start_ns, end_ns) == (found[-1] if found else None)
+    pairs = [pair for pair in zip(stamps, values, strict=False) if isinstance(pair[1], (int, float))]
+    violating = [start_ns, *(stamp_ns for stamp_ns, value in pairs if value > 0.0)]
+    assert last_violating_ns(RULE, evidence, start_ns, 99) == (max(violating) if pairs else 99)
 
 
 @given(

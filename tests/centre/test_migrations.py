@@ -130,6 +130,21 @@ def test_a_stored_database_is_migrated_and_keeps_each_row(stored: str) -> None:
     open_database(stored).dispose()  # nothing is left to do
 
 
+def test_a_new_database_is_made_without_migrating_and_equals_a_migrated_one(
+    empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alembic would stay in the memory of a centre for as long as it runs."""
+    with monkeypatch.context() as patched:
+        patched.setattr(migrations, "upgrade", lambda db: pytest.fail("nothing is there to migrate"))
+        engine = open_database(empty)
+    assert _differences(engine) == []
+    with engine.begin() as db:
+        migrations.upgrade(db)  # nothing is left to do
+        assert db.scalar(sa.text("SELECT version_num FROM alembic_version")) == f"{migrations.newest():04}"
+    assert _takes(engine, 1) == (1,)
+    engine.dispose()
+
+
 def test_the_revisions_make_the_tables_of_this_version(empty: str) -> None:
     engine = sa.create_engine(empty)
     with engine.begin() as db:

@@ -8,12 +8,13 @@ import pytest
 
 from core.errors import CommandError, UsageError
 from edge.outbox.backup import back_up
+from edge.outbox.outbox import Outbox
 from edge.outbox.store import Store
 from edge.recording.recorder import Recorder
 from petroroad.cli import run
 from tests.edge.test_outbox_power_loss import restarted
 from tests.support.outbox_end import put, running, until
-from tests.support.outbox_killed import ESN, WAITING, leave_behind
+from tests.support.outbox_killed import ESN, WAITING, leave_behind, wall
 
 pytestmark = pytest.mark.anyio
 
@@ -105,6 +106,53 @@ async def test_an_older_copy_put_back_by_hand_is_completed_from_the_recordings(t
     arrived, voids, outbox = await restarted(tmp_path)
     assert (arrived, voids, outbox.depth) == (WAITING | {b"early"}, [], 0)
     assert outbox.degraded == ("outbox_damaged",)
+
+
+async def test_an_episode_that_ended_after_an_older_copy_was_made_is_said_to_have_ended(tmp_path):
+    """The copy has it open. What else it keeps is given at the start, and stays."""
+    outbox_folder, to, recordings = tmp_path / "outbox", tmp_path / "copy", tmp_path / "recordings"
+    outbox_folder.mkdir()
+    recordings.mkdir()
+    with Recorder(recordings / f"{ESN}-1.mcap") as recorder:
+        outbox = await Outbox.open(outbox_folder / "o.sqlite", clock=wall(), recordings=recordings, esn=ESN)
+
+        def record(body):
+            recorder.write(f"/delivery/{ESN}", body, wall().now_ns())
+
+        def say(name, body, state):
+            recorder.write(f"/violation/{ESN}", body, wall().now_ns())
+            outbox.put(body, wall().now_ns(), name, state)
+
+        outbox.start(before_commit=recorder.close_chunk, record=record)
+        outbox.keep("late", b"kept")
+        for name in ("ended", "open", "again"):
+            say(name, b"opens " + name.encode(), name.encode())
+        await until(lambda: outbox.last_seq == 3)
+        shutil.copytree(outbox_folder, to)
+        closed_ns = wall().now_ns()
+        for name in ("ended", "again"):
+            say(name, b"closes " + name.encode(), None)
+        outbox.keep("late", None)
+        say("again", b"goes on", b"newest")
+        await until(lambda: outbox.last_seq == 6)
+        await outbox.close()
+    shutil.rmtree(outbox_folder)
+    shutil.copytree(to, outbox_folder)
+    said, found, states = {}, [], ()
+
+    def before(outbox):
+        nonlocal states
+        states = outbox.episodes
+
+    def hear(episodes, ended):
+        found.extend(episodes)
+        said.update(ended)
+
+    arrived, voids, outbox = await restarted(tmp_path, on_episodes=hear, before=before)
+    assert sorted(states) == [b"again", b"ended", b"kept", b"open"], "nothing is held back"
+    assert (len(arrived), voids, found) == (6, [], [])
+    assert said.keys() == {"ended", "late"}
+    assert closed_ns <= said["ended"] <= wall().now_ns()
 
 
 async def test_a_sound_outbox_that_lost_its_marks_alone_is_not_called_damaged(tmp_path):

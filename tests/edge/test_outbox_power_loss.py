@@ -188,7 +188,7 @@ async def test_open_episodes_come_back_with_the_recordings(tmp_path, left):
     folder = shutil.copytree(left["idle"], tmp_path / "state")
     outbox_deleted(folder)
     found = []
-    _, _, outbox = await restarted(folder, on_episodes=found.extend)
+    _, _, outbox = await restarted(folder, on_episodes=lambda states, _: found.extend(states))
     assert outbox.degraded == (DAMAGED,)
     assert found == [b"open"] * 12  # each second one of 25 was left open
 
@@ -202,7 +202,7 @@ async def test_an_episode_that_closes_before_the_recordings_are_read_stays_close
     def close(outbox):
         outbox.put(b"closed here", wall().now_ns(), "id-23", None)
 
-    await restarted(folder, on_episodes=found.extend, before=close)
+    await restarted(folder, on_episodes=lambda states, _: found.extend(states), before=close)
     assert found == [b"open"] * 11
 
 
@@ -231,7 +231,7 @@ def test_a_second_try_to_salvage_keeps_all_that_the_first_one_read(tmp_path, mon
     store.close()
 
 
-async def restarted(folder, on_episodes=lambda states: None, before=lambda outbox: None):
+async def restarted(folder, on_episodes=lambda states, ended: None, before=lambda outbox: None):
     """Restart on what is left, answer as a centre would until nothing comes any more."""
     arrived, voids, wire = set(), [], Wire()
     with patient():

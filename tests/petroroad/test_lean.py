@@ -19,6 +19,11 @@ READY_S = 40.0
 # what only judging needs: each of them is loaded as a shared library, which the kernel lists
 HEAVY = ("llvmlite", "numba", "scipy", "matplotlib")
 RSS_MIB_MAX = 120.0
+# of the log, the database and the evidence: what few centres, or few of their minutes, need
+UNUSED = (
+    "rich.console", "pygments", "alembic", "mako", "sqlalchemy.dialects.postgresql", "sqlalchemy.orm",
+    "psycopg", "argon2", "openpyxl", "PIL",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -68,6 +73,21 @@ def test_a_part_that_does_not_judge_loads_no_compiler_and_is_small(site, part):
     assert [name for name in HEAVY if f"/{name}" in loaded] == []
     (rss,) = (line for line in lines if line.startswith("VmRSS"))
     assert int(rss.split()[1]) / 1024 <= RSS_MIB_MAX
+
+
+def test_a_centre_on_sqlite_has_loaded_nothing_that_it_has_no_use_for(tmp_path):
+    """From the import to a new database; each of these would stay for as long as it runs."""
+    program = (
+        "import sys; import petroroad.commands.centre; from centre.store import open_database;"
+        "open_database(sys.argv[1]).dispose(); print(*sys.modules)"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", program, f"sqlite:///{tmp_path / 'centre.sqlite'}"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    loaded = set(shown.stdout.split())
+    assert {"structlog", "sqlalchemy.dialects.sqlite"} <= loaded
+    assert loaded.isdisjoint(UNUSED)
 
 
 def test_what_the_kernel_lists_of_a_part_that_judges_has_the_compiler():

@@ -6,7 +6,7 @@ from edge import topics
 from edge.ask import ViolationAsk
 from edge.wire import encode
 from roadside.inputs import ENCODER, EpisodesFound, Start, decode
-from roadside.outputs import Raised
+from roadside.outputs import Raised, Released
 from roadside.pipeline import Pipeline
 from tests.roadside.test_agent import made
 from tests.support.roadside_drive import NS, T0_NS, drive, leave, run
@@ -27,6 +27,22 @@ def test_an_episode_that_the_recordings_had_open_is_closed_where_its_vehicle_is_
     assert [(v["id"], v["phase"], v["reason"]) for v in closed] == [(before["id"], "close", "lost")]
     assert closed[0]["version"] == before["version"] + 1
     assert pipeline.all_counts()["start.episode"] == 1
+
+
+def test_an_episode_that_had_ended_waits_no_longer_once_the_recordings_say_so(setup):
+    """An older outbox was put back. What was seen after the mark, or is not of this name, goes on."""
+    outputs = run(Pipeline(setup), drive(setup, leave, seconds=9.0))
+    episode = next(o.episode for o in reversed(outputs) if isinstance(o, Raised) and o.episode)
+    state = msgpack.unpackb(episode)
+    for ended_ns, names in ((state["seen_ns"], []), (state["seen_ns"] - 1, [state["id"]])):
+        found = EpisodesFound(episodes=(), ended={state["id"]: ended_ns, "another": T0_NS})
+        assert decode("/input", ENCODER.encode(found), T0_NS, setup.frame) == found, "a replay reads it"
+        pipeline = Pipeline(setup)
+        pipeline.step(T0_NS, Start(epoch=2, episodes=(episode,)))
+        outputs = pipeline.step(T0_NS + 10 * NS, found)
+        assert [o.episode_id for o in outputs if isinstance(o, Released)] == ([] if names else [state["id"]])
+        outputs = pipeline.step(T0_NS + 45 * NS, None)
+        assert [msgpack.unpackb(o.body)["id"] for o in outputs if isinstance(o, Raised)] == names
 
 
 def test_an_ask_reaches_the_outbox_and_one_that_means_nothing_is_counted(setup):
