@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.arrays import F1, F2, I64
+from core.arrays import B1, F1, F2, F64, I1, U64x1
 from core.classes import N_CLASSES, UNKNOWN
-from core.kernel import kernel, unchecked
+from core.kernel import checked_once, kernel, unchecked
 from core.times import FUTURE_NS
 from fusion import layout as at
 from fusion.association import NEAR_TRACK, NO_TRACK, associate
@@ -27,7 +27,7 @@ from fusion.extent import scans_alike
 from fusion.extent_prior import set_prior
 from fusion.flank import learn_flanks, note_face
 from fusion.lanes import lane_at
-from fusion.lateral import note_lateral
+from fusion.lateral import fill_of_scan, note_lateral
 from fusion.layout import Detections, Rings, Scratch, Settings, Tracks
 from fusion.observations import AZIMUTH_RAD_MAX, RANGE_M_MAX, RATE_MPS_MAX, ObjectScan, RadarScan
 from fusion.radar_field import begin_scan, confirm_at, is_sampled
@@ -36,6 +36,7 @@ from fusion.reflection_noise import across_variance, along_factor, learn_scatter
 from fusion.rewind import append, fetch_next, fuse, start
 from fusion.shadows import collect_detected
 from fusion.track_store import TrackStore, free_row
+from fusion.tracks import Columns, Filled, TrackBatch, read_out
 from fusion.visibility import learn_p_seen, may_be_glimpsed, note_missed
 
 AHEAD = 4  # a track's memory is fetched while so many tracks before it are fused
@@ -90,8 +91,8 @@ class Scans:
 def radar_update(
     store: TrackStore, scans: Scans, clocks: Clocks, history_ns: float, now_ns: int, q: int,
     seen: RadarScan | ObjectScan, counts: dict[str, int],
-) -> I64:  # fmt: skip
-    """Fuse a scan of radar q into the tracks; return the rows that changed.
+) -> int:  # fmt: skip
+    """Fuse a scan of radar q into the tracks; return how many changed: their rows are in scratch.touched.
 
     clocks : of the radars;  history_ns : how old a scan may be
     counts : gets the reasons why the scan or some of its targets were not used
@@ -107,31 +108,35 @@ def radar_update(
     )  # fmt: skip
     if refused:
         add_count(counts, f"radar.{refused}")
-        return np.zeros(0, dtype=np.int64)
+        return 0
     gap_ns = seen.stamp_ns - scans.newest_ns[q]
     period_ns = scans.period_ns(q, seen.stamp_ns)
     if gap_ns > 0:  # of its shortest period: a scan that comes late must count as it would have in time
         often = scans_alike(max(gap_ns, PERIOD_NS_MIN) * 1e-9, store.settings.radars[q, at.R_STAYS])
         store.settings.radars[q, at.R_OFTEN] = max(store.settings.radars[q, at.R_OFTEN], often)
     if isinstance(seen, RadarScan):
-        n, n_odd = polar_rows(store, seen, q)
+        columns = columns_of(store, seen)
+        n, is_odd, n_odd = _scan_once(
+            *columns, store.tracks, store.rings, store.detections, store.settings, q, seen.stamp_ns,
+            seen.arrived_ns, period_ns, store.scratch,
+        )  # fmt: skip
     else:
-        n, n_odd = object_rows(store, seen, q)
+        n_rows, n_odd = object_rows(store, seen, q)
         odd_class = (seen.kind < 0) | (seen.kind >= N_CLASSES)
         add_count(counts, "radar.odd_class", int(np.count_nonzero(odd_class)))
-    update = _update_unchecked if store.is_checked else _update
-    update(
-        store.tracks, store.rings, store.detections, n, store.settings, q, seen.stamp_ns, seen.arrived_ns,
-        period_ns, store.scratch,
-    )  # fmt: skip
-    store.is_checked = True
-    tally = store.tally
-    add_count(counts, "radar.odd_detection", n_odd)
-    add_count(counts, "assignment.fallback", int(tally[at.T_FALLEN]))
-    add_count(counts, "tracks.full", int(tally[at.T_FULL]))
-    add_count(counts, "radar.late_detection", int(tally[at.T_LATE]))
-    add_count(counts, "gate.full", int(tally[at.T_PAIRS] >= len(store.scratch.assignment.costs)))
-    return store.scratch.touched[: tally[at.T_TOUCHED]].copy()
+        n, is_odd = _update_once(
+            store.tracks, store.rings, store.detections, n_rows, store.settings, q, seen.stamp_ns,
+            seen.arrived_ns, period_ns, store.scratch,
+        )  # fmt: skip
+    if n_odd:
+        add_count(counts, "radar.odd_detection", n_odd)
+    if is_odd:
+        tally = store.tally
+        add_count(counts, "assignment.fallback", int(tally[at.T_FALLEN]))
+        add_count(counts, "tracks.full", int(tally[at.T_FULL]))
+        add_count(counts, "radar.late_detection", int(tally[at.T_LATE]))
+        add_count(counts, "gate.full", int(tally[at.T_PAIRS] >= len(store.scratch.assignment.costs)))
+    return n
 
 
 @kernel(inner=True)
@@ -196,15 +201,22 @@ def _fill_bodies(M: F2, n_d: int, about: F2, q: int, settings: Settings) -> None
 _fill_polar_unchecked = unchecked(_fill_polar)
 
 
+def columns_of(store: TrackStore, seen: RadarScan) -> tuple[F64, F64, F64, F64]:
+    """Return the columns of a scan as kernels read them; store.detections has room for them."""
+    store.reserve(len(seen.range_m))
+    columns = (seen.range_m, seen.azimuth_rad, seen.range_rate_mps, seen.rcs_dbsm)
+    range_m, azimuth_rad, rate_mps, rcs_dbsm = (
+        column if column.dtype == np.float64 and column.flags.c_contiguous
+        else np.ascontiguousarray(column, np.float64)
+        for column in columns
+    )  # fmt: skip
+    return range_m, azimuth_rad, rate_mps, rcs_dbsm
+
+
 def polar_rows(store: TrackStore, seen: RadarScan, q: int) -> tuple[int, int]:
     """Write the detections of radar q to store.detections; return how many, and how many were impossible."""
-    store.reserve(len(seen.range_m))
-    n = _fill_polar_unchecked(
-        np.ascontiguousarray(seen.range_m, np.float64), np.ascontiguousarray(seen.azimuth_rad, np.float64),
-        np.ascontiguousarray(seen.range_rate_mps, np.float64),
-        np.ascontiguousarray(seen.rcs_dbsm, np.float64),
-        store.detections.M, store.detections.about, q, store.settings,
-    )  # fmt: skip
+    columns = columns_of(store, seen)
+    n = _fill_polar_unchecked(*columns, store.detections.M, store.detections.about, q, store.settings)
     return n, len(seen.range_m) - n
 
 
@@ -267,10 +279,13 @@ def _note_seen(
 
 @kernel
 def _update(
-    tracks: Tracks, rings: Rings, detections: Detections, n_d: int, settings: Settings, q: int, t_ns: int,
-    arrived_ns: int, period_ns: int, scratch: Scratch,
-) -> None:  # fmt: skip
-    """Fuse the first n_d detections, all of radar q at t_ns; scratch.touched lists the rows that changed."""
+    tracks: Tracks, rings: Rings, detections: Detections, n_d: int, settings: Settings,
+    q: int, t_ns: int, arrived_ns: int, period_ns: int, scratch: Scratch,
+) -> tuple[int, bool]:  # fmt: skip
+    """Fuse the first n_d detections, all of radar q at t_ns; scratch.touched lists the rows that changed.
+
+    Returns how many did, and whether `tally` has anything that is counted.
+    """
     ints, floats, tally, tuning = tracks.ints, tracks.floats, tracks.tally, settings.tuning
     M, about, rows, assignment = detections.M, detections.about, scratch.rows, scratch.assignment
     miss, det_of, track_of = assignment.miss, assignment.det_of, assignment.track_of
@@ -336,6 +351,45 @@ def _update(
         scratch.touched[n_touched] = i
         n_touched += 1
     tally[at.T_TOUCHED] = n_touched
+    is_odd = tally[at.T_FALLEN] != 0 or tally[at.T_FULL] != 0 or tally[at.T_LATE] != 0
+    return n_touched, is_odd or tally[at.T_PAIRS] >= scratch.assignment.costs.shape[0]
 
 
-_update_unchecked = unchecked(_update)
+@kernel
+def _scan(
+    range_m: F1, azimuth_rad: F1, rate_mps: F1, rcs_dbsm: F1, tracks: Tracks, rings: Rings,
+    detections: Detections, settings: Settings, q: int, t_ns: int, arrived_ns: int, period_ns: int,
+    scratch: Scratch,
+) -> tuple[int, bool, int]:  # fmt: skip
+    """Fuse a scan of detections; return what `_update` does, and how many detections were impossible."""
+    n = _fill_polar(range_m, azimuth_rad, rate_mps, rcs_dbsm, detections.M, detections.about, q, settings)
+    n_touched, is_odd = _update(
+        tracks, rings, detections, n, settings, q, t_ns, arrived_ns, period_ns, scratch
+    )
+    return n_touched, is_odd, range_m.shape[0] - n
+
+
+_update_once, _scan_once = checked_once(_update), checked_once(_scan)
+
+
+@kernel
+def _read_scan(
+    tracks: Tracks, track: U64x1, n: int, tuning: F1, scratch: Scratch, out: Columns, numbers: F2,
+    stamp_ns: I1, is_fix: B1,
+) -> None:  # fmt: skip
+    """Read out the n tracks that a scan touched, with what it measured across their courses."""
+    fill_of_scan(scratch.laterals, n, numbers, stamp_ns, is_fix)
+    read_out(tracks, track, scratch.touched, n, 0, tuning, scratch.predicted, out)
+
+
+_read_scan_once = checked_once(_read_scan)
+
+
+def read_scan(store: TrackStore, filled: Filled) -> TrackBatch:
+    """Return the tracks that a scan touched, as many as `filled` holds."""
+    out = filled.columns
+    _read_scan_once(
+        store.tracks, store.track, len(out.track), store.settings.tuning, store.scratch, out,
+        *filled.observed,
+    )  # fmt: skip
+    return filled.batch

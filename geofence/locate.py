@@ -136,7 +136,7 @@ def _is_undecidable(seen: Input, t: int, limits: Limits, found: F2, memory: Memo
 
 
 @kernel
-def _locate(
+def find_places(
     seen: Input, registry: Registry, strips: Strips, axis: Segments, limits: Limits, scratch: Scratch,
     memory: Memory, out: Output,
 ) -> None:  # fmt: skip
@@ -155,7 +155,27 @@ def _locate(
         out.undecidable[t] = _is_undecidable(seen, t, limits, found, memory)
 
 
-_locate_once = checked_once(_locate)  # all batches have the same types
+_find_places_once = checked_once(find_places)  # all batches have the same types
+
+
+class Question(NamedTuple):
+    """The arguments of `find_places`."""
+
+    seen: Input
+    registry: Registry
+    strips: Strips
+    axis: Segments
+    limits: Limits
+    scratch: Scratch
+    memory: Memory
+    out: Output
+
+
+class ToLocate(NamedTuple):
+    """Tracks to be located, and their places once they are."""
+
+    question: Question
+    located: Located
 
 
 class BatchMemory(NamedTuple):
@@ -216,7 +236,7 @@ class Locator:
     def __init__(
         self, rules: RuleSettings, road: RoadMap, vehicles: Sequence[VehicleConfig], state: State
     ) -> None:
-        self._road, self._state = road, state
+        self._state = state
         self._row_of = {vehicle.terminal: i for i, vehicle in enumerate(vehicles)}
         self._kinds: U8 = np.array([*(vehicle.kind for vehicle in vehicles), 0], dtype=np.uint8)
         masks = [KIND_MASKS[vehicle.kind] | mask_of(vehicle.permits) for vehicle in vehicles]
@@ -224,8 +244,8 @@ class Locator:
         self._kind_masks: I32 = np.array(KIND_MASKS, dtype=np.int32)
         grid, no_tree = road.strips.grid, tree_of(np.zeros((1, 2)), np.zeros((1, 2)))
         none = Segments(np.zeros((0, SEGMENT)), grid, grid, no_tree)
-        self._axis = none if road.axis is None else road.axis.segments
-        self._limits = Limits(
+        axis = none if road.axis is None else road.axis.segments
+        limits = Limits(
             map_sigma_m=rules.map_sigma_m,
             fresh_ns=int(rules.fresh_s * 1e9),
             # in wide and shallow departures alike lengths count against sigma; an average of white errors
@@ -233,7 +253,7 @@ class Locator:
             scale=rules.decide_depth_m / DEPTH_M * min(1.0, math.sqrt(rules.decide_s / WITHIN_S)),
             levels=shipped(),
         )
-        self._scratch = scratch()
+        self._ground = (road.strips, axis, limits, scratch())
         self._reused: dict[int, BatchMemory] = {}  # of the batches that are filled again, by size
         self._terminals: Sequence[str] = ()  # those of `_by_terminal`
         self._n_terminals = 0
@@ -247,7 +267,13 @@ class Locator:
         Those of a batch that is reused hold as long as the batch.
         terminal_ids : the tracker's; the same list may have grown since the last call, but not changed
         """
-        n = len(tracks.track)
+        asked = self.ask(tracks, terminal_ids)
+        _find_places_once(*asked.question)
+        return asked.located
+
+    def ask(self, tracks: TrackBatch, terminal_ids: Sequence[str]) -> ToLocate:
+        """Return what `find_places` takes, and the places that it will fill; as of `locate`."""
+        n = len(tracks)
         memory = self._reused.get(n) if tracks.is_reused else None
         if memory is None or memory.tracks is not tracks:
             memory = _memory_for(tracks)
@@ -259,11 +285,8 @@ class Locator:
         state.fill_rows(tracks.track, seen.rows)
         if self._memory.flags is not state.flags:  # its arrays are replaced together, as it grows
             self._memory = Memory(state.flags, state.drift, state.stamps)
-        _locate_once(
-            seen, self._registry_of(terminal_ids), self._road.strips, self._axis, self._limits,
-            self._scratch, self._memory, out,
-        )  # fmt: skip
-        return located
+        registry = self._registry_of(terminal_ids)
+        return ToLocate(Question(seen, registry, *self._ground, self._memory, out), located)
 
     def _registry_of(self, terminal_ids: Sequence[str]) -> Registry:
         """Return the registry with the row of each terminal; only new terminals are looked up."""
