@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.arrays import B1, F1, F2, F64, I1, U64x1
+from core.arrays import F1, F2, F64
 from core.classes import N_CLASSES, UNKNOWN
 from core.kernel import checked_once, kernel, unchecked
 from core.times import FUTURE_NS
@@ -27,7 +27,7 @@ from fusion.extent import scans_alike
 from fusion.extent_prior import set_prior
 from fusion.flank import learn_flanks, note_face
 from fusion.lanes import lane_at
-from fusion.lateral import fill_of_scan, note_lateral
+from fusion.lateral import note_lateral
 from fusion.layout import Detections, Rings, Scratch, Settings, Tracks
 from fusion.observations import AZIMUTH_RAD_MAX, RANGE_M_MAX, RATE_MPS_MAX, ObjectScan, RadarScan
 from fusion.radar_field import begin_scan, confirm_at, is_sampled
@@ -36,10 +36,10 @@ from fusion.reflection_noise import across_variance, along_factor, learn_scatter
 from fusion.rewind import append, fetch_next, fuse, start
 from fusion.shadows import collect_detected
 from fusion.track_store import TrackStore, free_row
-from fusion.tracks import Columns, Filled, TrackBatch, read_out
 from fusion.visibility import learn_p_seen, may_be_glimpsed, note_missed
 
 AHEAD = 4  # a track's memory is fetched while so many tracks before it are fused
+FLOAT = np.dtype(np.float64)
 PERIOD_NS_MIN, PERIOD_NS_MAX = 10_000_000, 1_000_000_000
 KEYS_MAX = 256  # scans of one radar: at 100 Hz as far as the history reaches; an older copy is late anyway
 
@@ -204,13 +204,15 @@ _fill_polar_unchecked = unchecked(_fill_polar)
 def columns_of(store: TrackStore, seen: RadarScan) -> tuple[F64, F64, F64, F64]:
     """Return the columns of a scan as kernels read them; store.detections has room for them."""
     store.reserve(len(seen.range_m))
-    columns = (seen.range_m, seen.azimuth_rad, seen.range_rate_mps, seen.rcs_dbsm)
-    range_m, azimuth_rad, rate_mps, rcs_dbsm = (
-        column if column.dtype == np.float64 and column.flags.c_contiguous
-        else np.ascontiguousarray(column, np.float64)
-        for column in columns
-    )  # fmt: skip
-    return range_m, azimuth_rad, rate_mps, rcs_dbsm
+    polar = (_column(seen.range_m), _column(seen.azimuth_rad))
+    return *polar, _column(seen.range_rate_mps), _column(seen.rcs_dbsm)
+
+
+def _column(numbers: F64) -> F64:
+    """Return a column as kernels read it."""
+    if numbers.dtype is FLOAT and numbers.flags.c_contiguous:  # nearly always
+        return numbers
+    return np.ascontiguousarray(numbers, np.float64)
 
 
 def polar_rows(store: TrackStore, seen: RadarScan, q: int) -> tuple[int, int]:
@@ -277,6 +279,32 @@ def _note_seen(
     ints[i, at.ARRIVED] = max(arrived_ns, ints[i, at.ARRIVED])
 
 
+@kernel(inner=True)
+def _begin_tracks(
+    tracks: Tracks, rings: Rings, detections: Detections, n_d: int, settings: Settings, q: int, t_ns: int,
+    arrived_ns: int, period_ns: int, scratch: Scratch, n_touched: int,
+) -> int:  # fmt: skip
+    """Start tracks from detections that no track explains; return how many tracks the scan touched."""
+    M, about, track_of = detections.M, detections.about, scratch.assignment.track_of
+    accepted = settings.radars[q, at.R_ACCEPTED] > 0.0
+    for d in range(n_d):
+        if track_of[d] != NO_TRACK and track_of[d] != NEAR_TRACK:
+            continue
+        i = start(tracks, rings, t_ns, arrived_ns, M, d, settings)
+        if i < 0:
+            continue
+        tracks.ints[i, at.STATUS] = at.TENTATIVE
+        note_beginning(tracks, i, detections, d, track_of[d] == NEAR_TRACK, settings, scratch.shadows)
+        note_lateral(tracks, rings, i, t_ns, M, d, settings, scratch.predicted, scratch.laterals, n_touched)
+        _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns, q)
+        note_pose(tracks, i, settings.radars, q)
+        note_face(tracks, i, settings.radars, q, True)
+        _describe(tracks, i, about, d)
+        scratch.touched[n_touched] = i
+        n_touched += 1
+    return n_touched
+
+
 @kernel
 def _update(
     tracks: Tracks, rings: Rings, detections: Detections, n_d: int, settings: Settings,
@@ -288,7 +316,7 @@ def _update(
     """
     ints, floats, tally, tuning = tracks.ints, tracks.floats, tracks.tally, settings.tuning
     M, about, rows, assignment = detections.M, detections.about, scratch.rows, scratch.assignment
-    miss, det_of, track_of = assignment.miss, assignment.det_of, assignment.track_of
+    miss, det_of = assignment.miss, assignment.det_of
     n_touched = 0
     tally[at.T_LATE], tally[at.T_FULL], tally[at.T_DUE] = 0, 0, 0
     begin_scan(settings, q)
@@ -335,21 +363,9 @@ def _update(
             note_vehicle(tracks, rings, i, settings)
         scratch.touched[n_touched] = i
         n_touched += 1
-    for d in range(n_d):
-        if track_of[d] != NO_TRACK and track_of[d] != NEAR_TRACK:
-            continue
-        i = start(tracks, rings, t_ns, arrived_ns, M, d, settings)
-        if i < 0:
-            continue
-        ints[i, at.STATUS] = at.TENTATIVE
-        note_beginning(tracks, i, detections, d, track_of[d] == NEAR_TRACK, settings, scratch.shadows)
-        note_lateral(tracks, rings, i, t_ns, M, d, settings, scratch.predicted, scratch.laterals, n_touched)
-        _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns, q)
-        note_pose(tracks, i, settings.radars, q)
-        note_face(tracks, i, settings.radars, q, True)
-        _describe(tracks, i, about, d)
-        scratch.touched[n_touched] = i
-        n_touched += 1
+    n_touched = _begin_tracks(
+        tracks, rings, detections, n_d, settings, q, t_ns, arrived_ns, period_ns, scratch, n_touched
+    )
     tally[at.T_TOUCHED] = n_touched
     is_odd = tally[at.T_FALLEN] != 0 or tally[at.T_FULL] != 0 or tally[at.T_LATE] != 0
     return n_touched, is_odd or tally[at.T_PAIRS] >= scratch.assignment.costs.shape[0]
@@ -370,26 +386,3 @@ def _scan(
 
 
 _update_once, _scan_once = checked_once(_update), checked_once(_scan)
-
-
-@kernel
-def _read_scan(
-    tracks: Tracks, track: U64x1, n: int, tuning: F1, scratch: Scratch, out: Columns, numbers: F2,
-    stamp_ns: I1, is_fix: B1,
-) -> None:  # fmt: skip
-    """Read out the n tracks that a scan touched, with what it measured across their courses."""
-    fill_of_scan(scratch.laterals, n, numbers, stamp_ns, is_fix)
-    read_out(tracks, track, scratch.touched, n, 0, tuning, scratch.predicted, out)
-
-
-_read_scan_once = checked_once(_read_scan)
-
-
-def read_scan(store: TrackStore, filled: Filled) -> TrackBatch:
-    """Return the tracks that a scan touched, as many as `filled` holds."""
-    out = filled.columns
-    _read_scan_once(
-        store.tracks, store.track, len(out.track), store.settings.tuning, store.scratch, out,
-        *filled.observed,
-    )  # fmt: skip
-    return filled.batch

@@ -28,8 +28,9 @@ from fusion.identity_decision import PRESUMES
 from fusion.identity_presumption import give_back, withdraw
 from fusion.layout import LaneCells
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
-from fusion.radar_update import Scans, radar_update, read_scan
+from fusion.radar_update import Scans, radar_update
 from fusion.registration import Registered, Registration
+from fusion.scan_readout import read_scan
 from fusion.timekeeping import SILENT_NS, ClockReport, LooseReports, Timekeeping
 from fusion.track_life import overdue, shown, unseen
 from fusion.track_store import TerminalTable, TrackStore, free_row
@@ -119,8 +120,7 @@ class Tracker:
 
     def _fuse_scan(self, now_ns: int, seen: RadarScan | ObjectScan) -> int:
         """Fuse a scan; return how many tracks it touched."""
-        q = self.sensor_row.get(seen.sensor)
-        if q is None:
+        if (q := self.sensor_row.get(seen.sensor)) is None:
             self._count("radar.unknown")
             return 0
         seen, store, late_ns = self.registration.corrected(q, seen), self.store, self.config.history_s * 1e9

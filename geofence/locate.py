@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import B1, F1, F2, F3, I1, I2, I32, U8, I32x1, U8x1
+from core.arrays import B1, F1, F2, F3, I1, I2, I32, I64, U8, I32x1, U8x1
 from core.classes import HAZMAT, OTHER
 from core.kernel import checked_once, kernel
 from fusion.tracks import TrackBatch
@@ -182,13 +182,11 @@ class BatchMemory(NamedTuple):
     """The memory for the places of one batch of tracks; a batch that is filled again fills it again."""
 
     tracks: TrackBatch
-    seen: Input
-    out: Output
-    located: Located
+    to_locate: ToLocate
 
 
-def _memory_for(tracks: TrackBatch) -> BatchMemory:
-    """Return memory for the places of n tracks, which must be filled."""
+def _memory_for(tracks: TrackBatch, rows: I64) -> tuple[Input, Output, Located]:
+    """Return memory for the places of n tracks, which must be filled; rows : (n,) theirs in the State."""
     n = len(tracks)
     whole: I32 = np.empty((4, n), dtype=np.int32)
     seen = Input(
@@ -202,7 +200,7 @@ def _memory_for(tracks: TrackBatch) -> BatchMemory:
         radar_ns=tracks.radar_ns,
         enforcing_ns=tracks.enforcing_ns,
         gnss_ns=tracks.gnss_ns,
-        rows=np.empty(n, dtype=np.int64),
+        rows=rows,
         hint=whole[0],
         mask=whole[1],
     )
@@ -224,10 +222,10 @@ def _memory_for(tracks: TrackBatch) -> BatchMemory:
         vehicle=out.vehicle,
         kind=out.kind,
         found=out.found,
-        rows=seen.rows,
+        rows=rows,
         terminal_ids=(),
     )
-    return BatchMemory(tracks, seen, out, located)
+    return seen, out, located
 
 
 class Locator:
@@ -273,20 +271,28 @@ class Locator:
 
     def ask(self, tracks: TrackBatch, terminal_ids: Sequence[str]) -> ToLocate:
         """Return what `find_places` takes, and the places that it will fill; as of `locate`."""
-        n = len(tracks)
-        memory = self._reused.get(n) if tracks.is_reused else None
-        if memory is None or memory.tracks is not tracks:
-            memory = _memory_for(tracks)
-            if tracks.is_reused:
-                self._reused[n] = memory
-        _, seen, out, located = memory
-        located.terminal_ids = terminal_ids
-        state = self._state
-        state.fill_rows(tracks.track, seen.rows)
+        n, registry, state = len(tracks), self._registry_of(terminal_ids), self._state
+        kept = self._reused.get(n) if tracks.is_reused else None
+        to_locate = None if kept is None or kept.tracks is not tracks else kept.to_locate
+        rows = np.empty(n, dtype=np.int64) if to_locate is None else to_locate.located.rows
+        state.fill_rows(tracks.track, rows)
         if self._memory.flags is not state.flags:  # its arrays are replaced together, as it grows
             self._memory = Memory(state.flags, state.drift, state.stamps)
-        registry = self._registry_of(terminal_ids)
-        return ToLocate(Question(seen, registry, *self._ground, self._memory, out), located)
+        if to_locate is None:
+            seen, out, located = _memory_for(tracks, rows)
+            to_locate = ToLocate(Question(seen, registry, *self._ground, self._memory, out), located)
+            self._keep(tracks, to_locate)
+        elif to_locate.question.registry is not registry or to_locate.question.memory is not self._memory:
+            question = to_locate.question._replace(registry=registry, memory=self._memory)
+            to_locate = ToLocate(question, to_locate.located)
+            self._keep(tracks, to_locate)
+        to_locate.located.terminal_ids = terminal_ids
+        return to_locate
+
+    def _keep(self, tracks: TrackBatch, to_locate: ToLocate) -> None:
+        """Keep the memory of a batch that is filled again."""
+        if tracks.is_reused:
+            self._reused[len(tracks)] = BatchMemory(tracks, to_locate)
 
     def _registry_of(self, terminal_ids: Sequence[str]) -> Registry:
         """Return the registry with the row of each terminal; only new terminals are looked up."""
