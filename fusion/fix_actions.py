@@ -1,13 +1,15 @@
 """What a message of fixes asks of Python: new terminals, clocks in doubt, identities that change, counts."""
 
+import math
 from collections.abc import Sequence
 
 from core.arrays import I64, Bools
 from fusion import layout as at
 from fusion.clocks import add_count
+from fusion.config import FusionConfig
 from fusion.doubt_table import DoubtTable
 from fusion.fix_message import DOUBTFUL, N_OUTCOME, N_STAMP, N_WHO, USABLE, Message
-from fusion.fix_step import DECIDED, Memory
+from fusion.fix_step import DECIDED, Memory, Wanted
 from fusion.gnss_update import CLOCK, FUSED, FUTURE, LATE, UNUSABLE
 from fusion.identity_binding import bind, forget_pairs, release
 from fusion.identity_decision import BINDS, PRESUMES
@@ -19,6 +21,15 @@ REASONS = (
     "gnss.fused", "gnss.duplicate", "gnss.future", "gnss.late", "gnss.unusable", "gnss.outlier",
     "tracks.full", "gnss.clock",
 )  # fmt: skip
+
+
+def wanted_of(config: FusionConfig) -> Wanted:
+    """Return what a step needs of the configuration."""
+    drop_odds = math.exp(-math.log(config.identity_accept_p / (1.0 - config.identity_accept_p)))
+    return Wanted(
+        config.gnss_sigma_m, config.gnss_tau_s, config.gnss_stamp_sigma_s, config.radar_timeout_s * 1e9,
+        config.identity_accept_p, drop_odds,
+    )  # fmt: skip
 
 
 def rows_of(

@@ -1,6 +1,5 @@
 """The tracker: observations in, tracks with identity out. Kernels do the arithmetic."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,7 +18,7 @@ from fusion.doubt_ghost import look_for_ghosts
 from fusion.doubt_jam import look_for_jams
 from fusion.doubt_table import DoubtTable
 from fusion.extent_prior import review
-from fusion.fix_actions import act_on, count_refused, look_at_clocks, rows_of, shift_clocks
+from fusion.fix_actions import act_on, count_refused, look_at_clocks, rows_of, shift_clocks, wanted_of
 from fusion.fix_message import N_TOUCHED, Message, MessageMemory
 from fusion.handover import CarriedTrack, carried, is_sound
 from fusion.handover_adopt import adopt, contradicts, has_room
@@ -89,11 +88,7 @@ class Tracker:
         self._merged: list[tuple[int, int]] = []  # of this call
         self._ended: list[int] = []
         self._late: tuple[tuple[int, int], ...] = ()
-        drop_odds = math.exp(-math.log(config.identity_accept_p / (1.0 - config.identity_accept_p)))
-        self._wanted = part.Wanted(
-            config.gnss_sigma_m, config.gnss_tau_s, config.gnss_stamp_sigma_s, config.radar_timeout_s * 1e9,
-            config.identity_accept_p, drop_odds,
-        )  # fmt: skip
+        self._wanted = (config, wanted_of(config))
 
     @property
     def terminal_ids(self) -> list[str]:
@@ -133,12 +128,15 @@ class Tracker:
         store, terminals, found, report = self.store, self.terminals, self._found, self._found.report
         who = rows_of(seen.terminal, terminals, self.times, self.doubts, self.counts)
         message, filled = self._messages.message_of(seen, who), self._batches.of_size(len(who))
-        next_part = part.RECEIVE
+        next_part, (config, wanted) = part.RECEIVE, self._wanted
+        if config is not self.config:
+            wanted = wanted_of(self.config)
+            self._wanted = (self.config, wanted)
         while True:
             next_part = part.step_of_fixes(
                 next_part, now_ns, message, store.tracks, store.rings, terminals.rows, self.doubts.rows,
                 store.settings, store.scratch, store.track, terminals.vehicles, len(terminals.ids),
-                self.times.usual(), self._wanted, found, filled.columns, *filled.observed,
+                self.times.usual(), wanted, found, filled.columns, *filled.observed,
             )  # fmt: skip
             if next_part == part.DONE:  # the usual case
                 return self._changes(filled.batch)
