@@ -114,7 +114,7 @@ class Evidence:
         return Found(
             *locate_and_observe(
                 to_locate.question, memory.asked, around.speed_limits.rows_at(tracks), memory.seen,
-                around.site, self._thresholds, self._windows, self._state.flags, self.values.found,
+                around.site, self._thresholds, self._windows, self.values.found,
             )
         )  # fmt: skip
 

@@ -135,7 +135,7 @@ class Asked(NamedTuple):
 @kernel
 def _locate_and_observe(
     question: Question, asked: Asked, rows: Rows, seen: Seen, site: Site, thresholds: Thresholds,
-    windows: Windows, flags: F2, out: Findings,
+    windows: Windows, out: Findings,
 ) -> tuple[int, int, bool]:  # fmt: skip
     """Locate the tracks, then as `observe`: the usual site has no zones, which are looked up in between."""
     find_places(
@@ -143,7 +143,7 @@ def _locate_and_observe(
         question.memory, question.out,
     )  # fmt: skip
     lowest(asked.limits_of, rows, asked.limit_mps, asked.layer)
-    return observe(seen, site, thresholds, windows, flags, out)
+    return observe(seen, site, thresholds, windows, question.memory.flags, out)
 
 
 locate_and_observe = checked_once(_locate_and_observe)
