@@ -1,20 +1,16 @@
 """One message of GNSS fixes: the fixes as measurements, then admit, fuse, weigh identity."""
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
 
-from core.arrays import F1, F2, I2, I3, I64, Bools
-from core.kernel import checked_once, kernel
+from core.arrays import F1, F2, I2, I3
+from core.kernel import kernel
 from core.times import FUTURE_NS
 from fusion import layout as at
 from fusion.body_sizes import note_registered
-from fusion.clocks import add_count
-from fusion.config import FusionConfig
 from fusion.doubt_clock import note_clocks
 from fusion.doubt_jam import note_report
 from fusion.doubt_source import note_fixes
-from fusion.doubt_table import Doubts, DoubtTable
+from fusion.doubt_table import Doubts
 from fusion.fix_message import (
     DOUBTFUL,
     N_OUTCOME,
@@ -28,106 +24,30 @@ from fusion.fix_message import (
     USED,
     WEIGHED,
     Message,
-    MessageMemory,
     fill_fixes,
     fixes_of,
     received_of,
     weigh_by_doubt,
 )
-from fusion.identity_binding import forget_pairs
 from fusion.identity_likelihood import weigh
 from fusion.lateral import note_lateral
 from fusion.layout import Fixes, Rings, Scratch, Settings, Terminals, Tracks
-from fusion.observations import F_ARRIVED, GnssFixes
+from fusion.observations import F_ARRIVED
 from fusion.prompt_clocks import UsualClocks, note_usual
 from fusion.rewind import begin, fuse, start
 from fusion.sigma_scale import scale_of
 from fusion.terminal_errors import begin_with_bias, learn
-from fusion.timekeeping import Timekeeping
 from fusion.track_life import learn_fix_period
-from fusion.track_store import TerminalTable, TrackStore
 from fusion.visibility import is_followed
 
 OUTLIERS_MAX = 3  # after so many fixes in a row outside the gate a track without radar starts anew
 WEIGH_EVERY_NS = 500_000_000  # of a terminal whose vehicle radar follows: its identity changes rarely
 # Outcome of a fix
 FUSED, DUPLICATE, FUTURE, LATE, UNUSABLE, OUTLIER, NO_ROOM, CLOCK = 0, 1, 2, 3, 4, 5, 6, 7
-REASONS = (
-    "gnss.fused", "gnss.duplicate", "gnss.future", "gnss.late", "gnss.unusable", "gnss.outlier",
-    "tracks.full", "gnss.clock",
-)  # fmt: skip
 
 
-class GnssUpdate(NamedTuple):
-    """What `gnss_update` did."""
-
-    who: Sequence[int]  # (n,) rows of the terminals, -1 none
-    message: Message  # its flags and numbers say what became of each fix, until the next message
-    is_weighed: bool  # identity evidence was added
-    late: tuple[tuple[int, int], ...] = ()  # fixes that came too late to be fused: place, corrected stamp
-
-
-def gnss_update(
-    store: TrackStore, terminals: TerminalTable, times: Timekeeping, config: FusionConfig, now_ns: int,
-    seen: GnssFixes, counts: dict[str, int], doubts: DoubtTable, messages: MessageMemory,
-) -> GnssUpdate:  # fmt: skip
-    """Fuse one message's fixes in their order; fixes that were not fused are counted by reason."""
-    who = [terminals.row_of(terminal) for terminal in seen.terminal]
-    doubts.reserve(len(terminals.ids))
-    if len(terminals.about) != times.terminals.n:
-        times.terminals.grow(terminals.about)
-    message = messages.message_of(seen, who)
-    n_odd, is_prompt = _receive_once(
-        message, store.tracks, terminals.rows, doubts.rows, store.settings.radars, terminals.lever_m,
-        terminals.length_m, now_ns, times.usual(), config.gnss_sigma_m, config.gnss_tau_s,
-        config.gnss_stamp_sigma_s,
-    )  # fmt: skip
-    if -1 in who:
-        add_count(counts, "terminals.full", who.count(-1))
-    if n_odd:
-        add_count(counts, "gnss.odd_speed", n_odd)
-    if not is_prompt:
-        numbers, flags = message.numbers, message.flags
-        numbers[N_STAMP], flags[DOUBTFUL] = times.fixes(
-            now_ns, terminals.about, numbers[N_WHO], seen, flags[USABLE], message.M[:, at.Z_SIGMA], counts
-        )
-    is_refused, is_timed, is_weighed = _fuse_once(
-        store.tracks, store.rings, terminals.rows, doubts.rows, now_ns, message, store.settings, store.scratch
-    )
-    if is_timed:
-        for w, offset_s in doubts.pop_clocks(message.numbers[N_WHO]):
-            times.terminals.shift(w, offset_s)
-            forget_pairs(terminals, w)
-            add_count(counts, "clock.terminal.shown")
-    late: tuple[tuple[int, int], ...] = ()
-    if is_refused:
-        flags = message.flags
-        _count_refused(message.numbers[N_OUTCOME], flags[DOUBTFUL] & flags[USABLE], counts)
-        late = _late_of(message)
-    return GnssUpdate(who, message, is_weighed, late)
-
-
-def _late_of(message: Message) -> tuple[tuple[int, int], ...]:
-    """Return the usable fixes of sound clocks that came too late: their places, and corrected stamps."""
-    flags, numbers = message.flags, message.numbers
-    is_late = (numbers[N_OUTCOME] == LATE) & flags[USABLE] & ~flags[DOUBTFUL] & (message.who >= 0)
-    places = is_late.nonzero()[0]
-    return tuple(zip(places.tolist(), numbers[N_STAMP, places].tolist(), strict=True))
-
-
-def _count_refused(outcome: I64, doubtful: Bools, counts: dict[str, int]) -> None:
-    """Count the fixes (n,) that were not fused by reason; a wrong clock is the reason of a doubtful stamp."""
-    found = [
-        CLOCK if is_doubtful and reason in (LATE, FUTURE, UNUSABLE) else reason
-        for reason, is_doubtful in zip(outcome.tolist(), doubtful.tolist(), strict=True)
-    ]
-    for reason in sorted(set(found)):
-        if reason != FUSED:
-            add_count(counts, REASONS[reason], found.count(reason))
-
-
-@kernel
-def _receive(
+@kernel(inner=True)
+def receive(
     message: Message, tracks: Tracks, terminals: Terminals, doubts: Doubts, radars: F2, lever_m: F2,
     length_m: F1, now_ns: int, clocks: UsualClocks, sigma_m: float, tau_s: float, stamp_sigma_s: float,
 ) -> tuple[int, bool]:  # fmt: skip
@@ -144,9 +64,6 @@ def _receive(
         now_ns, numbers[N_WHO], numbers[N_STAMP], message.ints[F_ARRIVED], flags[USABLE], clocks
     )
     return n_odd, is_prompt
-
-
-_receive_once = checked_once(_receive)
 
 
 @kernel(inner=True)
@@ -261,8 +178,8 @@ def _update(
     return is_weighed
 
 
-@kernel
-def _fuse(
+@kernel(inner=True)
+def fuse_fixes(
     tracks: Tracks, rings: Rings, terminals: Terminals, doubts: Doubts, now_ns: int, message: Message,
     settings: Settings, scratch: Scratch,
 ) -> tuple[bool, bool, bool]:  # fmt: skip
@@ -286,6 +203,3 @@ def _fuse(
     note_fixes(tracks, terminals, doubts, received)
     is_timed = note_clocks(tracks, terminals, doubts, received, message.ints[F_ARRIVED])
     return is_refused, is_timed, is_weighed
-
-
-_fuse_once = checked_once(_fuse)

@@ -36,7 +36,7 @@ def _best_and_own(terminals: Terminals, w: int, joint: Joint) -> tuple[int, int]
     return best, mine
 
 
-@kernel
+@kernel(inner=True)
 def decide(
     tracks: Tracks, terminals: Terminals, doubts: Doubts, n_terminals: int, w: int, t_ns: int, now_ns: int,
     timeout_ns: float, accept_p: float, drop_odds: float, joint: Joint,

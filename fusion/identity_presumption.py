@@ -7,8 +7,10 @@ under it. Nothing of the terminal's is fused into radar's track.
 
 import numpy as np
 
-from core.arrays import F64
+from core.arrays import F1, U64x1
+from core.kernel import checked_once, kernel
 from fusion import layout as at
+from fusion.layout import Terminals, Tracks
 from fusion.sigma_scale import P_ODD
 from fusion.track_store import TerminalTable, TrackStore
 
@@ -24,35 +26,74 @@ UNNAMED_NS = 3_000_000_000  # so long a terminal's vehicle may be one of several
 JUST_NS = 500_000_000  # a track that is shown for so short a time is not yet what the vehicle is known by
 
 
-def presume(store: TrackStore, terminals: TerminalTable, w: int, p: F64, now_ns: int) -> tuple[int, int]:
+@kernel(inner=True)
+def _sum(p: F1) -> float:
+    """Return the sum of the probabilities (PAIRS,)."""
+    return float(((p[0] + p[1]) + (p[2] + p[3])) + ((p[4] + p[5]) + (p[6] + p[7])))
+
+
+@kernel
+def withdraw_name(tracks: Tracks, terminals: Terminals, w: int) -> None:
+    """Take the name of terminal w off the track that was presumed to be its vehicle."""
+    i = terminals.ints[w, at.OTHER_ROW] - 1
+    terminals.ints[w, at.OTHER_ROW] = 0
+    if i >= 0 and tracks.ints[i, at.PRESUMED] == w + 1:
+        tracks.ints[i, at.PRESUMED] = tracks.ints[i, at.GNSS_NS] = 0
+        tracks.floats[i, at.IDENTITY_P] = 0.0
+
+
+@kernel
+def leave_one_id(tracks: Tracks, track: U64x1, own: int, i: int, now_ns: int) -> tuple[np.uint64, np.uint64]:
+    """Leave one id to radar's track i and a terminal's track `own`, at i; return ids (gone, survivor).
+
+    It is the one by which the vehicle is known: that of i, which lies closer to it, unless i has just been
+    shown and the other for longer.
+    """
+    ints = tracks.ints
+    gone, survivor = track[own], track[i]
+    own_ns, radar_ns = ints[own, at.SHOWN_NS], ints[i, at.SHOWN_NS]
+    is_new = radar_ns == 0 or (now_ns - radar_ns < JUST_NS and own_ns <= radar_ns)
+    if gone != 0 and own_ns != 0 and is_new:
+        gone, survivor = survivor, gone
+        ints[i, at.SHOWN_NS] = own_ns
+    track[i], track[own] = survivor, 0
+    ints[own, at.SHOWN_NS] = 0
+    return gone, survivor
+
+
+@kernel
+def presume(
+    tracks: Tracks, terminals: Terminals, track: U64x1, w: int, p: F1, now_ns: int
+) -> tuple[np.uint64, np.uint64]:
     """Show terminal w and the track that most likely is its vehicle as one object, or as two again.
 
-    p : (PAIRS,) probabilities of its pairs, 0 for none
+    track : ids by row.  p : (PAIRS,) probabilities of its pairs, 0 for none
     Returns ids (gone, survivor); nothing is gone if they are equal or one is 0.
     """
-    ints, rows = store.ints, terminals.rows
-    own, k = int(rows.ints[w, at.ROW]), int(np.argmax(p))
-    now = rows.ints[w, at.OTHER_ROW] - 1
-    keeps = now >= 0 and rows.pair_ints[w, k, at.P_SLOT] == now
-    best, total = int(rows.pair_ints[w, k, at.P_SLOT]), float(p.sum())
+    ints, k = tracks.ints, 0
+    for n in range(1, p.shape[0]):
+        k = n if p[n] > p[k] else k
+    own, now = terminals.ints[w, at.ROW], terminals.ints[w, at.OTHER_ROW] - 1
+    best, total = terminals.pair_ints[w, k, at.P_SLOT], _sum(p)
+    keeps = now >= 0 and best == now
     # what is shown, and judged, does not make way for what may be clutter yet
-    makes_way = ints[best, at.STATUS] == at.CONFIRMED or not ints[own, at.SHOWN_NS]
+    makes_way = ints[best, at.STATUS] == at.CONFIRMED or ints[own, at.SHOWN_NS] == 0
     is_likely = makes_way and p[k] > (SOMEWHERE_P if keeps else PRESUME_P)
     i = best if is_likely else -1
     if now != i:
-        withdraw(store, terminals, w)
-    gone = survivor = 0
+        withdraw_name(tracks, terminals, w)
+    gone = survivor = np.uint64(0)
     if i >= 0:
-        if ints[i, at.PRESUMED] not in (0, w + 1):
-            withdraw(store, terminals, int(ints[i, at.PRESUMED]) - 1)
-        rows.ints[w, at.OTHER_ROW], ints[i, at.PRESUMED] = i + 1, w + 1
-        is_first = rows.pair_ints[w, k, at.P_N] < 2
-        store.floats[i, at.IDENTITY_P] = min(float(p[k]), FIRST_P_MAX) if is_first else p[k]
+        if ints[i, at.PRESUMED] != 0 and ints[i, at.PRESUMED] != w + 1:
+            withdraw_name(tracks, terminals, ints[i, at.PRESUMED] - 1)
+        terminals.ints[w, at.OTHER_ROW], ints[i, at.PRESUMED] = i + 1, w + 1
+        is_first = terminals.pair_ints[w, k, at.P_N] < 2
+        tracks.floats[i, at.IDENTITY_P] = min(p[k], FIRST_P_MAX) if is_first else p[k]
         ints[i, at.GNSS_NS] = ints[own, at.GNSS_NS]  # its report counts as this vehicle's
     if ints[own, at.STATUS] == at.CONFIRMED and (
-        is_likely or (total > SOMEWHERE_P and not ints[own, at.SHOWN_NS])
+        is_likely or (total > SOMEWHERE_P and ints[own, at.SHOWN_NS] == 0)
     ):
-        gone, survivor = join_ids(store, own, best, now_ns)
+        gone, survivor = leave_one_id(tracks, track, own, best, now_ns)
         ints[own, at.STATUS] = at.STANDBY
     elif ints[own, at.STATUS] == at.STANDBY and (
         total < DOUBT_P or (i < 0 and now_ns - ints[own, at.BORN] > UNNAMED_NS)
@@ -61,31 +102,18 @@ def presume(store: TrackStore, terminals: TerminalTable, w: int, p: F64, now_ns:
     return gone, survivor
 
 
+_withdraw_name_once, _leave_one_id_once = checked_once(withdraw_name), checked_once(leave_one_id)
+
+
 def withdraw(store: TrackStore, terminals: TerminalTable, w: int) -> None:
     """Take the name of terminal w off the track that was presumed to be its vehicle."""
-    i = int(terminals.rows.ints[w, at.OTHER_ROW]) - 1
-    terminals.rows.ints[w, at.OTHER_ROW] = 0
-    if i >= 0 and store.ints[i, at.PRESUMED] == w + 1:
-        store.ints[i, at.PRESUMED] = store.ints[i, at.GNSS_NS] = 0
-        store.floats[i, at.IDENTITY_P] = 0.0
+    _withdraw_name_once(store.tracks, terminals.rows, w)
 
 
 def join_ids(store: TrackStore, own: int, i: int, now_ns: int) -> tuple[int, int]:
-    """Leave one id to radar's track i and a terminal's track `own`, at i; return ids (gone, survivor).
-
-    It is the one by which the vehicle is known: that of i, which lies closer to it, unless i has just been
-    shown and the other for longer.
-    """
-    ints, track = store.ints, store.track
-    gone, survivor = int(track[own]), int(track[i])
-    own_ns, radar_ns = int(ints[own, at.SHOWN_NS]), int(ints[i, at.SHOWN_NS])
-    is_new = not radar_ns or (now_ns - radar_ns < JUST_NS and own_ns <= radar_ns)
-    if gone and own_ns and is_new:
-        gone, survivor = survivor, gone
-        ints[i, at.SHOWN_NS] = own_ns
-    track[i], track[own] = survivor, 0
-    ints[own, at.SHOWN_NS] = 0
-    return gone, survivor
+    """Leave one id to radar's track i and a terminal's track `own`, at i; return ids (gone, survivor)."""
+    gone, survivor = _leave_one_id_once(store.tracks, store.track, own, i, now_ns)
+    return int(gone), int(survivor)
 
 
 def give_back(store: TrackStore, terminals: TerminalTable, i: int) -> None:

@@ -138,26 +138,26 @@ def no_lateral(n: int) -> Lateral:
     return fill_none(lateral_memory(n))
 
 
-def fill_of_scan(memory: LateralMemory, table: Laterals) -> Lateral:
-    """Fill in the first entries, those of the tracks that a scan touched."""
-    n = len(memory.stamp_ns)
-    memory.numbers[:] = table.numbers[:, :n]
-    memory.stamp_ns[:] = table.stamp_ns[:n]
-    memory.is_fix.fill(False)
-    return memory.named
+@kernel(inner=True)
+def fill_of_scan(table: Laterals, n: int, numbers: F2, stamp_ns: I1, is_fix: B1) -> None:
+    """Fill in the first n entries, those of the tracks that a scan touched."""
+    for k in range(n):
+        for a in range(at.N_LATERAL):
+            numbers[a, k] = table.numbers[a, k]
+        stamp_ns[k], is_fix[k] = table.stamp_ns[k], False
 
 
 @kernel
 def fill_of_fixes(
-    table: Laterals, terminal: I1, rows: I1, ints: I2, numbers: F2, stamp_ns: I1, is_fix: B1
+    table: Laterals, terminal: I1, rows: I1, n: int, ints: I2, numbers: F2, stamp_ns: I1, is_fix: B1
 ) -> None:
-    """Fill in the lateral measurement of each of the n tracks in `rows`: that of its last fix.
+    """Fill in the lateral measurement of each of the first n tracks in `rows`: that of its last fix.
 
     terminal : (m,) rows of the terminals.  ints : of the tracks, by row
     numbers, stamp_ns, is_fix : of the memory that is filled
     A fix that was fused before its terminal moved to another track measured that other one: it has none.
     """
-    for k in range(rows.shape[0]):
+    for k in range(n):
         i, last = rows[k], -1
         for j in range(terminal.shape[0] - 1, -1, -1):
             if table.row[j] == i and terminal[j] == ints[i, at.TERMINAL]:

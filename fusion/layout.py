@@ -212,6 +212,13 @@ class Terminals(NamedTuple):
     )
 
 
+class Vehicles(NamedTuple):
+    """The vehicles of the terminals."""
+
+    lever_m: F2  # (n, 2) antenna forward and left of the centre
+    length_m: F1  # (n,) NaN unknown
+
+
 class LaneCells(NamedTuple):
     """The directions of the map's lanes on a grid of squares over the radars' fields."""
 

@@ -17,7 +17,7 @@ RANGE_M_MAX, RATE_MPS_MAX, AZIMUTH_RAD_MAX = 100_000.0, 500.0, 100.0  # of a rad
 SPEED_MPS_MAX, SIGMA_M_MAX, TAU_S_MAX = 200.0, 1_000.0, 1e6  # of a fix
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # frozen, it would cost 2 us for each scan
 class RadarScan:
     """One scan of one radar as detections: columns of equal length (n,), in the sensor's frame."""
 
@@ -96,6 +96,11 @@ class GnssFixes:
         fixes.terminal, fixes.ints, fixes.floats = terminal, ints, floats
         return fixes
 
+    def states_alarms(self) -> bool:
+        """Return whether any of the terminals states an alarm."""
+        ints = self.ints
+        return len(ints) > F_ALARMS and any(ints[F_ALARMS].tolist())
+
     def __getattr__(self, name: str) -> Any:
         """Return a column."""
         if name not in COLUMNS:
@@ -105,3 +110,4 @@ class GnssFixes:
 
 
 Observation = RadarScan | ObjectScan | GnssFixes
+OBSERVATIONS = frozenset((RadarScan, ObjectScan, GnssFixes))

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.arrays import F1, F2, I64
+from core.arrays import F1, F2, F64
 from core.classes import N_CLASSES, UNKNOWN
-from core.kernel import kernel, unchecked
+from core.kernel import checked_once, kernel, unchecked
 from core.times import FUTURE_NS
 from fusion import layout as at
 from fusion.association import NEAR_TRACK, NO_TRACK, associate
@@ -39,6 +39,7 @@ from fusion.track_store import TrackStore, free_row
 from fusion.visibility import learn_p_seen, may_be_glimpsed, note_missed
 
 AHEAD = 4  # a track's memory is fetched while so many tracks before it are fused
+FLOAT = np.dtype(np.float64)
 PERIOD_NS_MIN, PERIOD_NS_MAX = 10_000_000, 1_000_000_000
 KEYS_MAX = 256  # scans of one radar: at 100 Hz as far as the history reaches; an older copy is late anyway
 
@@ -90,8 +91,8 @@ class Scans:
 def radar_update(
     store: TrackStore, scans: Scans, clocks: Clocks, history_ns: float, now_ns: int, q: int,
     seen: RadarScan | ObjectScan, counts: dict[str, int],
-) -> I64:  # fmt: skip
-    """Fuse a scan of radar q into the tracks; return the rows that changed.
+) -> int:  # fmt: skip
+    """Fuse a scan of radar q into the tracks; return how many changed: their rows are in scratch.touched.
 
     clocks : of the radars;  history_ns : how old a scan may be
     counts : gets the reasons why the scan or some of its targets were not used
@@ -107,31 +108,35 @@ def radar_update(
     )  # fmt: skip
     if refused:
         add_count(counts, f"radar.{refused}")
-        return np.zeros(0, dtype=np.int64)
+        return 0
     gap_ns = seen.stamp_ns - scans.newest_ns[q]
     period_ns = scans.period_ns(q, seen.stamp_ns)
     if gap_ns > 0:  # of its shortest period: a scan that comes late must count as it would have in time
         often = scans_alike(max(gap_ns, PERIOD_NS_MIN) * 1e-9, store.settings.radars[q, at.R_STAYS])
         store.settings.radars[q, at.R_OFTEN] = max(store.settings.radars[q, at.R_OFTEN], often)
     if isinstance(seen, RadarScan):
-        n, n_odd = polar_rows(store, seen, q)
+        columns = columns_of(store, seen)
+        n, is_odd, n_odd = _scan_once(
+            *columns, store.tracks, store.rings, store.detections, store.settings, q, seen.stamp_ns,
+            seen.arrived_ns, period_ns, store.scratch,
+        )  # fmt: skip
     else:
-        n, n_odd = object_rows(store, seen, q)
+        n_rows, n_odd = object_rows(store, seen, q)
         odd_class = (seen.kind < 0) | (seen.kind >= N_CLASSES)
         add_count(counts, "radar.odd_class", int(np.count_nonzero(odd_class)))
-    update = _update_unchecked if store.is_checked else _update
-    update(
-        store.tracks, store.rings, store.detections, n, store.settings, q, seen.stamp_ns, seen.arrived_ns,
-        period_ns, store.scratch,
-    )  # fmt: skip
-    store.is_checked = True
-    tally = store.tally
-    add_count(counts, "radar.odd_detection", n_odd)
-    add_count(counts, "assignment.fallback", int(tally[at.T_FALLEN]))
-    add_count(counts, "tracks.full", int(tally[at.T_FULL]))
-    add_count(counts, "radar.late_detection", int(tally[at.T_LATE]))
-    add_count(counts, "gate.full", int(tally[at.T_PAIRS] >= len(store.scratch.assignment.costs)))
-    return store.scratch.touched[: tally[at.T_TOUCHED]].copy()
+        n, is_odd = _update_once(
+            store.tracks, store.rings, store.detections, n_rows, store.settings, q, seen.stamp_ns,
+            seen.arrived_ns, period_ns, store.scratch,
+        )  # fmt: skip
+    if n_odd:
+        add_count(counts, "radar.odd_detection", n_odd)
+    if is_odd:
+        tally = store.tally
+        add_count(counts, "assignment.fallback", int(tally[at.T_FALLEN]))
+        add_count(counts, "tracks.full", int(tally[at.T_FULL]))
+        add_count(counts, "radar.late_detection", int(tally[at.T_LATE]))
+        add_count(counts, "gate.full", int(tally[at.T_PAIRS] >= len(store.scratch.assignment.costs)))
+    return n
 
 
 @kernel(inner=True)
@@ -196,15 +201,24 @@ def _fill_bodies(M: F2, n_d: int, about: F2, q: int, settings: Settings) -> None
 _fill_polar_unchecked = unchecked(_fill_polar)
 
 
+def columns_of(store: TrackStore, seen: RadarScan) -> tuple[F64, F64, F64, F64]:
+    """Return the columns of a scan as kernels read them; store.detections has room for them."""
+    store.reserve(len(seen.range_m))
+    polar = (_column(seen.range_m), _column(seen.azimuth_rad))
+    return *polar, _column(seen.range_rate_mps), _column(seen.rcs_dbsm)
+
+
+def _column(numbers: F64) -> F64:
+    """Return a column as kernels read it."""
+    if numbers.dtype is FLOAT and numbers.flags.c_contiguous:  # nearly always
+        return numbers
+    return np.ascontiguousarray(numbers, np.float64)
+
+
 def polar_rows(store: TrackStore, seen: RadarScan, q: int) -> tuple[int, int]:
     """Write the detections of radar q to store.detections; return how many, and how many were impossible."""
-    store.reserve(len(seen.range_m))
-    n = _fill_polar_unchecked(
-        np.ascontiguousarray(seen.range_m, np.float64), np.ascontiguousarray(seen.azimuth_rad, np.float64),
-        np.ascontiguousarray(seen.range_rate_mps, np.float64),
-        np.ascontiguousarray(seen.rcs_dbsm, np.float64),
-        store.detections.M, store.detections.about, q, store.settings,
-    )  # fmt: skip
+    columns = columns_of(store, seen)
+    n = _fill_polar_unchecked(*columns, store.detections.M, store.detections.about, q, store.settings)
     return n, len(seen.range_m) - n
 
 
@@ -265,15 +279,44 @@ def _note_seen(
     ints[i, at.ARRIVED] = max(arrived_ns, ints[i, at.ARRIVED])
 
 
+@kernel(inner=True)
+def _begin_tracks(
+    tracks: Tracks, rings: Rings, detections: Detections, n_d: int, settings: Settings, q: int, t_ns: int,
+    arrived_ns: int, period_ns: int, scratch: Scratch, n_touched: int,
+) -> int:  # fmt: skip
+    """Start tracks from detections that no track explains; return how many tracks the scan touched."""
+    M, about, track_of = detections.M, detections.about, scratch.assignment.track_of
+    accepted = settings.radars[q, at.R_ACCEPTED] > 0.0
+    for d in range(n_d):
+        if track_of[d] != NO_TRACK and track_of[d] != NEAR_TRACK:
+            continue
+        i = start(tracks, rings, t_ns, arrived_ns, M, d, settings)
+        if i < 0:
+            continue
+        tracks.ints[i, at.STATUS] = at.TENTATIVE
+        note_beginning(tracks, i, detections, d, track_of[d] == NEAR_TRACK, settings, scratch.shadows)
+        note_lateral(tracks, rings, i, t_ns, M, d, settings, scratch.predicted, scratch.laterals, n_touched)
+        _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns, q)
+        note_pose(tracks, i, settings.radars, q)
+        note_face(tracks, i, settings.radars, q, True)
+        _describe(tracks, i, about, d)
+        scratch.touched[n_touched] = i
+        n_touched += 1
+    return n_touched
+
+
 @kernel
 def _update(
-    tracks: Tracks, rings: Rings, detections: Detections, n_d: int, settings: Settings, q: int, t_ns: int,
-    arrived_ns: int, period_ns: int, scratch: Scratch,
-) -> None:  # fmt: skip
-    """Fuse the first n_d detections, all of radar q at t_ns; scratch.touched lists the rows that changed."""
+    tracks: Tracks, rings: Rings, detections: Detections, n_d: int, settings: Settings,
+    q: int, t_ns: int, arrived_ns: int, period_ns: int, scratch: Scratch,
+) -> tuple[int, bool]:  # fmt: skip
+    """Fuse the first n_d detections, all of radar q at t_ns; scratch.touched lists the rows that changed.
+
+    Returns how many did, and whether `tally` has anything that is counted.
+    """
     ints, floats, tally, tuning = tracks.ints, tracks.floats, tracks.tally, settings.tuning
     M, about, rows, assignment = detections.M, detections.about, scratch.rows, scratch.assignment
-    miss, det_of, track_of = assignment.miss, assignment.det_of, assignment.track_of
+    miss, det_of = assignment.miss, assignment.det_of
     n_touched = 0
     tally[at.T_LATE], tally[at.T_FULL], tally[at.T_DUE] = 0, 0, 0
     begin_scan(settings, q)
@@ -320,22 +363,26 @@ def _update(
             note_vehicle(tracks, rings, i, settings)
         scratch.touched[n_touched] = i
         n_touched += 1
-    for d in range(n_d):
-        if track_of[d] != NO_TRACK and track_of[d] != NEAR_TRACK:
-            continue
-        i = start(tracks, rings, t_ns, arrived_ns, M, d, settings)
-        if i < 0:
-            continue
-        ints[i, at.STATUS] = at.TENTATIVE
-        note_beginning(tracks, i, detections, d, track_of[d] == NEAR_TRACK, settings, scratch.shadows)
-        note_lateral(tracks, rings, i, t_ns, M, d, settings, scratch.predicted, scratch.laterals, n_touched)
-        _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns, q)
-        note_pose(tracks, i, settings.radars, q)
-        note_face(tracks, i, settings.radars, q, True)
-        _describe(tracks, i, about, d)
-        scratch.touched[n_touched] = i
-        n_touched += 1
+    n_touched = _begin_tracks(
+        tracks, rings, detections, n_d, settings, q, t_ns, arrived_ns, period_ns, scratch, n_touched
+    )
     tally[at.T_TOUCHED] = n_touched
+    is_odd = tally[at.T_FALLEN] != 0 or tally[at.T_FULL] != 0 or tally[at.T_LATE] != 0
+    return n_touched, is_odd or tally[at.T_PAIRS] >= scratch.assignment.costs.shape[0]
 
 
-_update_unchecked = unchecked(_update)
+@kernel
+def _scan(
+    range_m: F1, azimuth_rad: F1, rate_mps: F1, rcs_dbsm: F1, tracks: Tracks, rings: Rings,
+    detections: Detections, settings: Settings, q: int, t_ns: int, arrived_ns: int, period_ns: int,
+    scratch: Scratch,
+) -> tuple[int, bool, int]:  # fmt: skip
+    """Fuse a scan of detections; return what `_update` does, and how many detections were impossible."""
+    n = _fill_polar(range_m, azimuth_rad, rate_mps, rcs_dbsm, detections.M, detections.about, q, settings)
+    n_touched, is_odd = _update(
+        tracks, rings, detections, n, settings, q, t_ns, arrived_ns, period_ns, scratch
+    )
+    return n_touched, is_odd, range_m.shape[0] - n
+
+
+_update_once, _scan_once = checked_once(_update), checked_once(_scan)

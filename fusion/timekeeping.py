@@ -52,7 +52,6 @@ SHOWN_NS_MIN = 200_000_000  # a smaller one is no fault: reports' own errors and
 HOST_MIN, HOST_SHARE = 3, 0.8  # if so many senders are wrong alike, the clock of the host is wrong
 HOST_NS = 300 * NS  # a terminal that sent within this counts
 
-
 # Row of `more` (n, N_MORE), int64: corrections, and the last report with an unusable stamp
 CORRECTED_BY_NS, CORRECTED_AT, CORRECTED_N, REPORT_NS, REPORT_WAY_NS, REPORT_STAMP = range(6)
 N_MORE = 6
@@ -311,15 +310,16 @@ class Timekeeping:
         late_ns = int(history_s * 1e9)
         self.terminals = TerminalClocks(late_ns)
         self.radars = Clocks(n_radars, late_ns, SPAN_NS_MIN)  # a radar stores nothing: no patience
-        self._gateway = Clocks(1, late_ns)
-        self._late_ns = late_ns
+        self._gateway, self._late_ns = Clocks(1, late_ns), late_ns
+        self._usual: UsualClocks | None = None
 
     def usual(self) -> UsualClocks:
         """Return the clocks as the kernel of the usual case reads and notes them."""
-        own = self.terminals
-        return UsualClocks(
-            *PROMPT_NS, self._late_ns, self._gateway.ints, own.known_ns, own.clocks.ints, own.more
-        )
+        own, usual = self.terminals, self._usual
+        if usual is None or usual.terminals is not own.clocks.ints:  # its arrays are replaced together
+            rows = self._gateway.ints, own.known_ns, own.clocks.ints, own.more
+            usual = self._usual = UsualClocks(*PROMPT_NS, self._late_ns, *rows)
+        return usual
 
     def fixes(
         self,

@@ -25,6 +25,7 @@ from fusion.layout import (
     States,
     Terminals,
     Tracks,
+    Vehicles,
 )
 from fusion.observations import TARGET_HEIGHT_M
 from fusion.radar_field import areas_of
@@ -124,7 +125,6 @@ class TrackStore:
             bound=np.zeros((n, RING, at.N_PACKED_BOUND)),
         )
         self._predicted = _states(max(n, 2))  # two tracks are compared in it, even if tracks_max is 1
-        self.is_checked: bool  # a kernel has checked the types of the tuples below and above
         self.detections: Detections
         self.scratch: Scratch
         self._make_room(512)
@@ -171,7 +171,6 @@ class TrackStore:
     def _make_room(self, n_detections: int) -> None:
         n = len(self.track)
         n_pairs = 4 * n_detections + 4 * n
-        self.is_checked = False
         self.detections = Detections(
             M=np.zeros((n_detections, at.N_MEAS)),
             about=np.zeros((n_detections, at.N_ABOUT)),
@@ -236,7 +235,7 @@ class TerminalTable:
 
     def __init__(self, registered: Sequence[Terminal]) -> None:
         self.rows: Terminals
-        self.is_checked: bool  # a kernel has checked the types of the arrays above
+        self.vehicles: Vehicles
         self.ids: list[str] = []
         self.row: dict[str, int] = {}
         self.about: list[Terminal] = []
@@ -245,8 +244,7 @@ class TerminalTable:
             self.add(terminal)
 
     def _size(self, n: int) -> None:
-        old, kept = (*self.rows, self.lever_m, self.length_m) if self.ids else (), len(self.ids)
-        self.is_checked = False
+        old, kept = (*self.rows, *self.vehicles) if self.ids else (), len(self.ids)
         self.rows = Terminals(
             ints=np.zeros((n, at.N_TERMINAL), dtype=np.int64),
             keys=np.zeros((n, KEYS, 2), dtype=np.int64),
@@ -256,9 +254,8 @@ class TerminalTable:
             fleet=fleet_at_start(),
         )
         self.rows.ints[:, at.ROW] = -1
-        self.lever_m: F64 = np.zeros((n, 2))  # antenna forward and left of the vehicle's centre
-        self.length_m: F64 = np.full(n, math.nan)  # NaN unknown
-        for new, was in zip((*self.rows, self.lever_m, self.length_m), old, strict=False):
+        self.vehicles = Vehicles(lever_m=np.zeros((n, 2)), length_m=np.full(n, math.nan))
+        for new, was in zip((*self.rows, *self.vehicles), old, strict=False):
             new[:kept] = was[:kept]
 
     def add(self, terminal: Terminal) -> int:
@@ -273,8 +270,8 @@ class TerminalTable:
         self.ids.append(terminal.terminal)
         self.row[terminal.terminal] = w
         self.about.append(terminal)
-        self.lever_m[w] = terminal.antenna_forward_m, terminal.antenna_left_m
-        self.length_m[w] = math.nan if terminal.length_m is None else terminal.length_m
+        self.vehicles.lever_m[w] = terminal.antenna_forward_m, terminal.antenna_left_m
+        self.vehicles.length_m[w] = math.nan if terminal.length_m is None else terminal.length_m
         return w
 
     def row_of(self, terminal: str) -> int:

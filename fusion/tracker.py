@@ -1,6 +1,5 @@
 """The tracker: observations in, tracks with identity out. Kernels do the arithmetic."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ import numpy as np
 from core.arrays import I64, U8, Bools
 from core.kernel import checked_once
 from fusion import duplicate_tracks
+from fusion import fix_step as part
 from fusion import layout as at
 from fusion.births import note_clutter
 from fusion.body_sizes import SEVERAL, learn_shares
@@ -18,34 +18,31 @@ from fusion.doubt_ghost import look_for_ghosts
 from fusion.doubt_jam import look_for_jams
 from fusion.doubt_table import DoubtTable
 from fusion.extent_prior import review
-from fusion.fix_message import N_STAMP, N_TOUCHED, WEIGHED, MessageMemory, note_shown
-from fusion.gnss_update import gnss_update
+from fusion.fix_actions import act_on, count_refused, look_at_clocks, rows_of, shift_clocks, wanted_of
+from fusion.fix_message import N_TOUCHED, Message, MessageMemory
 from fusion.handover import CarriedTrack, carried, is_sound
 from fusion.handover_adopt import adopt, contradicts, has_room
-from fusion.identity_binding import bind, describe, forget_pairs, release
-from fusion.identity_decision import BINDS, LETS_GO, PRESUMES, decide
-from fusion.identity_joint import joint_memory
-from fusion.identity_presumption import give_back, presume, withdraw
-from fusion.lateral import fill_of_fixes, fill_of_scan
+from fusion.identity_binding import describe
+from fusion.identity_decision import PRESUMES
+from fusion.identity_presumption import give_back, withdraw
 from fusion.layout import LaneCells
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
 from fusion.radar_update import Scans, radar_update
 from fusion.registration import Registered, Registration
+from fusion.scan_readout import read_scan
 from fusion.timekeeping import SILENT_NS, ClockReport, LooseReports, Timekeeping
 from fusion.track_life import overdue, shown, unseen
 from fusion.track_store import TerminalTable, TrackStore, free_row
 from fusion.tracker_state import BODIES, TrackerState, restore, snapshot, stored_tracks
-from fusion.tracks import BatchMemory, TrackBatch, batch_of, fill
+from fusion.tracks import BatchMemory, TrackBatch, batch_of
 from fusion.visibility import note_outside
 
 SEEN_NS = 300_000_000  # by radar so lately that its extent is of now
 NO_ROWS: I64 = np.zeros(0, dtype=np.int64)
-_decide_once = checked_once(decide)
 _overdue_once, _shown_once, _unseen_once = checked_once(overdue), checked_once(shown), checked_once(unseen)
 _note_outside_once, _look_for_ghosts_once = checked_once(note_outside), checked_once(look_for_ghosts)
 _look_for_jams_once, _note_clutter_once = checked_once(look_for_jams), checked_once(note_clutter)
 _free_row_once = checked_once(free_row)
-_note_shown_once, _fill_of_fixes_once = checked_once(note_shown), checked_once(fill_of_fixes)
 
 
 @dataclass(slots=True, kw_only=True)  # frozen, it would cost 1 us for each observation
@@ -53,8 +50,8 @@ class TrackerUpdate:
     """The changes of one call: the caller must apply the first three."""
 
     touched: TrackBatch  # the measured tracks at their newest states; id 0: not shown yet
-    merged: tuple[tuple[int, int], ...]  # pairs of ids (gone, survivor)
-    ended: tuple[int, ...]  # ids
+    merged: tuple[tuple[int, int], ...] = ()  # pairs of ids (gone, survivor)
+    ended: tuple[int, ...] = ()  # ids
     late: tuple[tuple[int, int], ...] = ()  # fixes that came too late to be fused: place, corrected stamp
 
 
@@ -85,13 +82,13 @@ class Tracker:
         self.counts: dict[str, int] = {}
         self.id_base, self.n_ids = id_base, 0
         self.duplicates: dict[tuple[int, int], int] = {}  # ids of two tracks in one place, and since when
-        self._joint = joint_memory()
+        self._found = part.memory()
         self._nothing = batch_of(self.store, NO_ROWS, 0)  # of a tick, which measures no track
         self._batches, self._messages = BatchMemory(n_reused), MessageMemory()
         self._merged: list[tuple[int, int]] = []  # of this call
         self._ended: list[int] = []
         self._late: tuple[tuple[int, int], ...] = ()
-        self._drop_odds = math.exp(-math.log(config.identity_accept_p / (1.0 - config.identity_accept_p)))
+        self._wanted = (config, wanted_of(config))
 
     @property
     def terminal_ids(self) -> list[str]:
@@ -104,49 +101,65 @@ class Tracker:
         """Fuse one arrival."""
         if isinstance(observation, GnssFixes):
             return self._fuse_fixes(now_ns, observation)
-        rows = self._fuse_scan(now_ns, observation)
-        filled = self._batches.of_size(len(rows))
-        fill_of_scan(filled.lateral, self.store.scratch.laterals)
-        return self._changes(fill(filled, self.store, rows, 0))
+        filled = self._batches.of_size(self._fuse_scan(now_ns, observation))
+        return self._changes(read_scan(self.store, filled))
 
     def _changes(self, touched: TrackBatch) -> TrackerUpdate:
+        if not (self._merged or self._ended or self._late):  # the usual case
+            return TrackerUpdate(touched=touched)
         update = TrackerUpdate(
             touched=touched, merged=tuple(self._merged), ended=tuple(self._ended), late=self._late
         )
         self._merged, self._ended, self._late = [], [], ()
         return update
 
-    def _fuse_scan(self, now_ns: int, seen: RadarScan | ObjectScan) -> I64:
-        q = self.sensor_row.get(seen.sensor)
-        if q is None:
+    def _fuse_scan(self, now_ns: int, seen: RadarScan | ObjectScan) -> int:
+        """Fuse a scan; return how many tracks it touched."""
+        if (q := self.sensor_row.get(seen.sensor)) is None:
             self._count("radar.unknown")
-            return NO_ROWS
-        seen = self.registration.corrected(q, seen)
-        history_ns, clocks = self.config.history_s * 1e9, self.times.radars
-        rows = radar_update(self.store, self.scans, clocks, history_ns, now_ns, q, seen, self.counts)
-        if len(rows) and self.store.tally[at.T_DUE]:
-            self._confirm(rows)
-        return rows
+            return 0
+        seen, store, late_ns = self.registration.corrected(q, seen), self.store, self.config.history_s * 1e9
+        n = radar_update(store, self.scans, self.times.radars, late_ns, now_ns, q, seen, self.counts)
+        if n and store.tally[at.T_DUE]:
+            self._confirm(store.scratch.touched[:n])
+        return n
 
     def _fuse_fixes(self, now_ns: int, seen: GnssFixes) -> TrackerUpdate:
-        update = gnss_update(
-            self.store, self.terminals, self.times, self.config, now_ns, seen, self.counts, self.doubts,
-            self._messages,
-        )  # fmt: skip
-        self._late = update.late
-        message, store = update.message, self.store
-        if store.tally[at.T_DUE]:
-            self._confirm(message.numbers[N_TOUCHED, : store.tally[at.T_TOUCHED]])
-        if update.is_weighed:
-            stamps, weighed = message.numbers[N_STAMP].tolist(), message.flags[WEIGHED].tolist()
-            for w, stamp_ns, is_weighed in zip(update.who, stamps, weighed, strict=True):
-                if is_weighed:
-                    self._identify(w, stamp_ns, now_ns)
-        # a binding may have moved a terminal to another row
-        n = _note_shown_once(message, self.terminals.rows, store.tracks)
-        rows, filled = message.numbers[N_TOUCHED, :n], self._batches.of_size(n)
-        _fill_of_fixes_once(message.laterals, message.who, rows, store.ints, *filled.lateral[:3])
-        return self._changes(fill(filled, store, rows, 0))
+        store, terminals, found, report = self.store, self.terminals, self._found, self._found.report
+        who = rows_of(seen.terminal, terminals, self.times, self.doubts, self.counts)
+        message, filled = self._messages.message_of(seen, who), self._batches.of_size(len(who))
+        next_part, (config, wanted) = part.RECEIVE, self._wanted
+        if config is not self.config:
+            wanted = wanted_of(self.config)
+            self._wanted = (self.config, wanted)
+        while True:
+            next_part = part.step_of_fixes(
+                next_part, now_ns, message, store.tracks, store.rings, terminals.rows, self.doubts.rows,
+                store.settings, store.scratch, store.track, terminals.vehicles, len(terminals.ids),
+                self.times.usual(), wanted, found, filled.columns, *filled.observed,
+            )  # fmt: skip
+            if next_part == part.DONE:  # the usual case
+                return self._changes(filled.batch)
+            if next_part == part.READ:
+                filled = self._batches.of_size(int(report[part.R_TRACKS]))
+            elif next_part == part.IDENTIFY_NEXT:
+                self._identify(who[report[part.R_NEXT] - 1], now_ns)
+            elif next_part == part.IDENTIFY:
+                self._note_fused(message)
+            else:
+                self._count("gnss.odd_speed", int(report[part.R_ODD]))
+                if report[part.R_TIMED]:
+                    look_at_clocks(terminals, self.times, now_ns, seen, message, self.counts)
+
+    def _note_fused(self, message: Message) -> None:
+        """Note what fusing a message's fixes found beside their tracks."""
+        report, tally = self._found.report, self.store.tally
+        if report[part.R_TIMED]:
+            shift_clocks(self.terminals, self.times, self.doubts, message, self.counts)
+        if report[part.R_REFUSED]:
+            self._late = count_refused(message, self.counts)
+        if tally[at.T_DUE]:
+            self._confirm(message.numbers[N_TOUCHED, : tally[at.T_TOUCHED]])
 
     def _confirm(self, rows: I64) -> None:
         """Give ids to the tracks that are due, in the order of `rows`."""
@@ -165,28 +178,13 @@ class Tracker:
             self.n_ids += 1
             self.store.track[i] = self.id_base + self.n_ids
 
-    def _identify(self, w: int, t_ns: int, now_ns: int) -> None:
-        """Decide the identity of terminal w: bind it, update its probability, presume, or release it."""
-        store, terminals, p = self.store, self.terminals, self._joint.p
-        own = int(terminals.rows.ints[w, at.ROW])
-        if own < 0:
-            return
-        what, k, has_radar = _decide_once(
-            store.tracks, terminals.rows, self.doubts.rows, len(terminals.ids), w, t_ns, now_ns,
-            self.config.radar_timeout_s * 1e9, self.config.identity_accept_p, self._drop_odds, self._joint,
-        )  # fmt: skip
-        if what == BINDS:
-            # p counts the present track as a rival, which the new one beats by the odds of a binding
-            self._merge(*bind(store, terminals, w, k, float(p[k]), now_ns, apart=has_radar))
-            self._count("identity.bound")
-        elif what == PRESUMES:
-            self._merge(*presume(store, terminals, w, p, now_ns))
-            if store.ints[own, at.STATUS] == at.DUE:
-                self._confirm(np.array([own], dtype=np.int64))
-        elif what == LETS_GO:
-            release(store, terminals, own)
-            forget_pairs(terminals, w)
-            self._count("identity.rejected")
+    def _identify(self, w: int, now_ns: int) -> None:
+        """Act as was decided of terminal w."""
+        store, own = self.store, int(self.terminals.rows.ints[w, at.ROW])
+        what, *merged = act_on(store, self.terminals, self._found, w, now_ns, self.counts)
+        self._merge(*merged)
+        if what == PRESUMES and store.ints[own, at.STATUS] == at.DUE:
+            self._confirm(np.array([own], dtype=np.int64))
 
     def _merge(self, gone: int, survivor: int) -> None:
         if gone and survivor and gone != survivor:
@@ -234,7 +232,7 @@ class Tracker:
         named = named[(ints[named, at.TERMINAL] >= 0) & (t_ns - ints[named, at.RADAR_NS] <= SEEN_NS)]
         if not len(named):
             return
-        length_m = self.terminals.length_m[ints[named, at.TERMINAL]]
+        length_m = self.terminals.vehicles.length_m[ints[named, at.TERMINAL]]
         if learn_shares(store.tracks, store.settings.radars, named, length_m):
             told = (ints[:, at.TERMINAL] >= 0) & (ints[:, at.RADAR] == SEVERAL)
             rows = np.flatnonzero((ints[:, at.STATUS] != at.FREE) & ~told)

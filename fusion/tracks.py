@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import B2, F1, F2, F3, F64, I1, I2, I32, I64, U8, U64, Bools, I32x1, U8x1
+from core.arrays import B2, F1, F2, F3, F64, I1, I2, I32, I64, U8, U64, Bools, I32x1, U8x1, U64x1
 from core.kernel import kernel, unchecked
 from fusion import layout as at
 from fusion.heading import axis_of
@@ -74,6 +74,7 @@ class Columns(NamedTuple):
     bools: B2
     terminal: I32x1
     kind: U8x1
+    track: U64x1
 
 
 @kernel(inner=True)
@@ -167,15 +168,19 @@ def _state(states: States, j: int, k: int, pose: Spread, face: float, out: Colum
 
 
 @kernel
-def _read_out(tracks: Tracks, rows: I1, t_ns: int, tuning: F1, scratch: States, out: Columns) -> None:
-    """Fill `out` with the rows predicted to t_ns; a newer state stays at its stamp.
+def read_out(
+    tracks: Tracks, track: U64x1, rows: I1, n: int, t_ns: int, tuning: F1, scratch: States, out: Columns
+) -> None:  # fmt: skip
+    """Fill `out` with the first n of `rows` predicted to t_ns; a newer state stays at its stamp.
 
+    track : ids by row
     cov, with bias^2 added to its first two diagonal entries, is the covariance of the filter, and what the
     radars' poses and the face that was seen leave unknown.
     """
     ints, floats = tracks.ints, tracks.floats
-    for k in range(rows.shape[0]):
+    for k in range(n):
         i = rows[k]
+        out.track[k] = track[i]
         stamp_ns = max(t_ns, ints[i, at.STAMP])
         pose = pose_spread(tracks, i)
         if tracks.states.X[i, at.BOUND] != 0.0:  # the terminal's fixes take over
@@ -205,7 +210,7 @@ def _read_out(tracks: Tracks, rows: I1, t_ns: int, tuning: F1, scratch: States, 
         out.bools[O_PRESUMED, k] = ints[i, at.PRESUMED] != 0
 
 
-_read_out_unchecked = unchecked(_read_out)
+_read_out_unchecked = unchecked(read_out)
 
 
 class Filled(NamedTuple):
@@ -214,6 +219,7 @@ class Filled(NamedTuple):
     batch: TrackBatch
     columns: Columns
     lateral: LateralMemory
+    observed: tuple[F64, I64, Bools]  # its arrays
 
 
 class BatchMemory:
@@ -243,18 +249,13 @@ def batch_of(store: TrackStore, rows: I64, t_ns: int) -> TrackBatch:
     """Return the rows (n,), predicted to t_ns; a newer state stays at its stamp (t_ns = 0: every one)."""
     filled = _memory(len(rows))
     fill_none(filled.lateral)
-    return fill(filled, store, rows, t_ns)
-
-
-def fill(filled: Filled, store: TrackStore, rows: I64, t_ns: int) -> TrackBatch:
-    """Fill in all but the lateral measurements of the rows (n,), as `batch_of` returns them."""
     assert rows.dtype == np.int64, "unchecked: of all arguments only the rows come from a caller"
     if not rows.flags.c_contiguous:
         rows = np.ascontiguousarray(rows)
     _read_out_unchecked(
-        store.tracks, rows, t_ns, store.settings.tuning, store.scratch.predicted, filled.columns
-    )
-    store.track.take(rows, out=filled.batch.track, mode="clip")  # else it makes a copy first
+        store.tracks, store.track, rows, len(rows), t_ns, store.settings.tuning, store.scratch.predicted,
+        filled.columns,
+    )  # fmt: skip
     return filled.batch
 
 
@@ -268,13 +269,14 @@ def _memory(n: int) -> Filled:
         bools=np.empty((N_OUT_BOOL, n), dtype=np.bool_),
         terminal=np.empty(n, dtype=np.int32),
         kind=np.empty(n, dtype=np.uint8),
+        track=np.empty(n, dtype=np.uint64),
     )
     lateral = lateral_memory(n)
     bias_m, tau_s, identity_p, length_m, width_m, gnss_bias_m, gnss_tau_s = out.floats
     stamp_ns, arrived_ns, radar_ns, enforcing_ns, gnss_ns = out.ints
     confirmed, coasting, integrity, presumed = out.bools
     batch = TrackBatch(
-        track=np.empty(n, dtype=np.uint64),
+        track=out.track,
         stamp_ns=stamp_ns,
         arrived_ns=arrived_ns,
         x=out.x,
@@ -297,4 +299,4 @@ def _memory(n: int) -> Filled:
         gnss_tau_s=gnss_tau_s,
         lateral=lateral.named,
     )
-    return Filled(batch, out, lateral)
+    return Filled(batch, out, lateral, lateral[:3])

@@ -122,6 +122,11 @@ class TickContext(Context):
     trips: "Trips | None" = None  # the journeys of the vehicles
 
     @cached_property
+    def has_doubt(self) -> bool:
+        """Whether there is doubt in any terminal."""
+        return bool(self.doubt.any())
+
+    @cached_property
     def known(self) -> I64:
         """Places of all confirmed tracks with a row, owned or not."""
         return np.flatnonzero(self.tracks.confirmed & (self.rows >= 0))

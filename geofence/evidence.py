@@ -22,9 +22,10 @@ from geofence.detectors import (
 )
 from geofence.grading import Grading, RuleSettings
 from geofence.levels import shipped
-from geofence.limits import Limits
+from geofence.limits import Limits, SpeedLimits
+from geofence.locate import ToLocate
 from geofence.located import Located
-from geofence.observing import Found, Seen, findings, observe
+from geofence.observing import Asked, Found, Seen, findings, locate_and_observe, observe_once
 from geofence.rules.base import Rule
 from geofence.state import CLEAR_S, ENOUGH, R_VALUE, State
 from geofence.surroundings import Surroundings
@@ -53,17 +54,17 @@ class BatchMemory(NamedTuple):
     located: Located
     seen: Seen
     limits: Limits
+    asked: Asked
 
 
-def _memory_for(tracks: TrackBatch, located: Located) -> BatchMemory:
+def _memory_for(tracks: TrackBatch, located: Located, speed_limits: SpeedLimits) -> BatchMemory:
     """Return memory for n tracks; who is owned, the distances from the road and the limits must be filled."""
     n = len(tracks)
     limits = Limits(np.empty(n), np.empty(n, dtype=np.int32))
     columns = batch(tracks, located, np.full(n, np.nan), limits.mps)
     owned = np.empty(n, dtype=np.bool_)
-    return BatchMemory(
-        located, Seen(owned, tracks.confirmed, located.rows, columns, sightings(tracks)), limits
-    )
+    seen = Seen(owned, tracks.confirmed, located.rows, columns, sightings(tracks))
+    return BatchMemory(located, seen, limits, Asked(speed_limits.asked(located), *limits))
 
 
 class Evidence:
@@ -94,25 +95,45 @@ class Evidence:
 
     def observe(self, tracks: TrackBatch, located: Located, owned: Bools, around: Surroundings) -> Found:
         """Measure and test an observation's owned tracks; what is found stays in `values` until the next."""
+        memory = self._memory_of(tracks, located, owned, around)
+        if around.judges_off_road:
+            memory.seen.batch.off_road_m[:] = around.off_road_m(tracks, located)
+        around.speed_limits.fill(memory.limits, tracks, located)
+        return Found(
+            *observe_once(
+                memory.seen, around.site, self._thresholds, self._windows, self._state.flags,
+                self.values.found,
+            )
+        )  # fmt: skip
+
+    def locate_and_observe(
+        self, tracks: TrackBatch, to_locate: ToLocate, owned: Bools, around: Surroundings
+    ) -> Found:
+        """Locate n > 0 tracks, then as `observe`; where no zone has a limit, and no area is enforced."""
+        memory = self._memory_of(tracks, to_locate.located, owned, around)
+        return Found(
+            *locate_and_observe(
+                to_locate.question, memory.asked, around.speed_limits.rows_at(tracks), memory.seen,
+                around.site, self._thresholds, self._windows, self.values.found,
+            )
+        )  # fmt: skip
+
+    def _memory_of(
+        self, tracks: TrackBatch, located: Located, owned: Bools, around: Surroundings
+    ) -> BatchMemory:
+        """Return the memory of an observation's tracks; `values` has room for what is found of them."""
         state, n = self._state, len(located.lane)
         if n > len(self.values.value):
             self.values = Values(2 * n, len(state.measured))
         memory = self._reused.get(n) if tracks.is_reused else None
         if memory is None or memory.located is not located:
-            memory = _memory_for(tracks, located)
+            memory = _memory_for(tracks, located, around.speed_limits)
             if tracks.is_reused:
                 self._reused[n] = memory
-        if around.judges_off_road:
-            memory.seen.batch.off_road_m[:] = around.off_road_m(tracks, located)
-        around.speed_limits.fill(memory.limits, tracks, located)
         memory.seen.owned[:] = owned
         if self._windows.evidence is not state.evidence:  # its arrays are replaced together, as it grows
             self._windows = windows_of(state)
-        return Found(
-            *observe(
-                memory.seen, around.site, self._thresholds, self._windows, state.flags, self.values.found
-            )
-        )
+        return memory
 
     def count_seconds(self, rule: str, row: int, held_s: float, t_ns: int) -> int:
         """Advance a rule that counts seconds to tick `t_ns`; return the grade that holds."""

@@ -33,7 +33,7 @@ class Limits(NamedTuple):
     layer: I32  # (n,) index into `SpeedLimits.names`, -1: none
 
 
-class _Asked(NamedTuple):
+class Asked(NamedTuple):
     """n vehicles, as the kernel reads them."""
 
     found: F2
@@ -43,7 +43,7 @@ class _Asked(NamedTuple):
     hits: I32x2  # (5 n, k) zones at each place and around it; no rows on a map without zones with limits
 
 
-class _Rows(NamedTuple):
+class Rows(NamedTuple):
     """The rows that hold now, by road and group of vehicles."""
 
     road: I32x1  # (lanes + 1,) of each lane, the last is "no lane"
@@ -57,7 +57,7 @@ class _Rows(NamedTuple):
 
 
 @kernel
-def _lowest(asked: _Asked, rows: _Rows, mps: F1, layer: I32x1) -> None:
+def lowest(asked: Asked, rows: Rows, mps: F1, layer: I32x1) -> None:
     """Fill the limit of each of n vehicles, NaN without one, and its layer."""
     n, hits = asked.lane.shape[0], asked.hits
     for i in range(n):
@@ -85,7 +85,7 @@ def _lowest(asked: _Asked, rows: _Rows, mps: F1, layer: I32x1) -> None:
         mps[i], layer[i] = (low if low < np.inf else np.nan), name
 
 
-_lowest_once = checked_once(_lowest)
+_lowest_once = checked_once(lowest)
 
 
 class SpeedLimits:
@@ -102,6 +102,7 @@ class SpeedLimits:
         self._windows = [windows_of(row.time_window) if row.time_window else () for row in self._rules]
         zones = [zone for zone in road.zones if zone.speed_limit_mps is not None]
         self._zones, self._areas = zones, compile_areas([zone.polygon for zone in zones])
+        self.has_zones = bool(zones)  # with limits
         self._no_hits: I32 = self._areas.find(np.zeros(0), np.zeros(0))
         self.names = ("lane", *map(_name, self._rules), *(f"zone:{zone.zone}" for zone in zones))
         names = list(dict.fromkeys(lane.road for lane in road.lanes))
@@ -126,13 +127,22 @@ class SpeedLimits:
         """Fill in what `of` returns."""
         if not len(limits.mps):
             return
+        asked = self.asked(located)
+        if self.has_zones:
+            asked = asked._replace(hits=self._hits(tracks, located))
+        _lowest_once(asked, self.rows_at(tracks), limits.mps, limits.layer)
+
+    def asked(self, located: Located) -> Asked:
+        """Return n vehicles, which may be located later, as `lowest` reads them; they are in no zone."""
+        return Asked(located.found, located.lane, located.kind, located.vehicle, self._no_hits)
+
+    def rows_at(self, tracks: TrackBatch) -> Rows:
+        """Return the rows that hold at the newest stamp of n > 0 tracks."""
         if self._varies:
             newest_ns = int(tracks.stamp_ns.max())
             if newest_ns // MINUTE_NS != self._minute:
                 self._minute, self._rows = newest_ns // MINUTE_NS, self._at(newest_ns)
-        hits = self._hits(tracks, located) if self._zones else self._no_hits
-        asked = _Asked(located.found, located.lane, located.kind, located.vehicle, hits)
-        _lowest_once(asked, self._rows, limits.mps, limits.layer)
+        return self._rows
 
     def name(self, layer: int) -> str | None:
         """Return a layer's name as a violation has it."""
@@ -151,11 +161,11 @@ class SpeedLimits:
             np.concatenate([north, north + along_n, north - along_n, north - along_e, north + along_e]),
         )
 
-    def _at(self, stamp_ns: int) -> _Rows:
+    def _at(self, stamp_ns: int) -> Rows:
         """Return the rows that hold at a stamp."""
         shape = (len(self._roads), len(self._groups))
         zones_mps = [_zone_mps(zone, stamp_ns, self._holidays) for zone in self._zones]
-        rows = _Rows(
+        rows = Rows(
             road=self._road,
             group=self._group,
             low_mps=np.full(shape, np.inf),

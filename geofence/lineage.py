@@ -32,6 +32,8 @@ class Lineage:
     def begin_step(self, now_ns: int) -> list[Judged]:
         """Forget the merges of the last step; return the closes of the episodes that they superseded."""
         self._merged_into.clear()
+        if not self.superseded:  # nearly always
+            return []
         superseded, self.superseded = self.superseded, []
         return [self._book.finish(episode, stamps_of_tick(now_ns), "merged") for episode in superseded]
 

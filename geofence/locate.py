@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import B1, F1, F2, F3, I1, I2, I32, U8, I32x1, U8x1
+from core.arrays import B1, F1, F2, F3, I1, I2, I32, I64, U8, I32x1, U8x1
 from core.classes import HAZMAT, OTHER
 from core.kernel import checked_once, kernel
 from fusion.tracks import TrackBatch
@@ -136,7 +136,7 @@ def _is_undecidable(seen: Input, t: int, limits: Limits, found: F2, memory: Memo
 
 
 @kernel
-def _locate(
+def find_places(
     seen: Input, registry: Registry, strips: Strips, axis: Segments, limits: Limits, scratch: Scratch,
     memory: Memory, out: Output,
 ) -> None:  # fmt: skip
@@ -155,20 +155,38 @@ def _locate(
         out.undecidable[t] = _is_undecidable(seen, t, limits, found, memory)
 
 
-_locate_once = checked_once(_locate)  # all batches have the same types
+_find_places_once = checked_once(find_places)  # all batches have the same types
+
+
+class Question(NamedTuple):
+    """The arguments of `find_places`."""
+
+    seen: Input
+    registry: Registry
+    strips: Strips
+    axis: Segments
+    limits: Limits
+    scratch: Scratch
+    memory: Memory
+    out: Output
+
+
+class ToLocate(NamedTuple):
+    """Tracks to be located, and their places once they are."""
+
+    question: Question
+    located: Located
 
 
 class BatchMemory(NamedTuple):
     """The memory for the places of one batch of tracks; a batch that is filled again fills it again."""
 
     tracks: TrackBatch
-    seen: Input
-    out: Output
-    located: Located
+    to_locate: ToLocate
 
 
-def _memory_for(tracks: TrackBatch) -> BatchMemory:
-    """Return memory for the places of n tracks, which must be filled."""
+def _memory_for(tracks: TrackBatch, rows: I64) -> tuple[Input, Output, Located]:
+    """Return memory for the places of n tracks, which must be filled; rows : (n,) theirs in the State."""
     n = len(tracks)
     whole: I32 = np.empty((4, n), dtype=np.int32)
     seen = Input(
@@ -182,7 +200,7 @@ def _memory_for(tracks: TrackBatch) -> BatchMemory:
         radar_ns=tracks.radar_ns,
         enforcing_ns=tracks.enforcing_ns,
         gnss_ns=tracks.gnss_ns,
-        rows=np.empty(n, dtype=np.int64),
+        rows=rows,
         hint=whole[0],
         mask=whole[1],
     )
@@ -204,10 +222,10 @@ def _memory_for(tracks: TrackBatch) -> BatchMemory:
         vehicle=out.vehicle,
         kind=out.kind,
         found=out.found,
-        rows=seen.rows,
+        rows=rows,
         terminal_ids=(),
     )
-    return BatchMemory(tracks, seen, out, located)
+    return seen, out, located
 
 
 class Locator:
@@ -216,7 +234,7 @@ class Locator:
     def __init__(
         self, rules: RuleSettings, road: RoadMap, vehicles: Sequence[VehicleConfig], state: State
     ) -> None:
-        self._road, self._state = road, state
+        self._state = state
         self._row_of = {vehicle.terminal: i for i, vehicle in enumerate(vehicles)}
         self._kinds: U8 = np.array([*(vehicle.kind for vehicle in vehicles), 0], dtype=np.uint8)
         masks = [KIND_MASKS[vehicle.kind] | mask_of(vehicle.permits) for vehicle in vehicles]
@@ -224,8 +242,8 @@ class Locator:
         self._kind_masks: I32 = np.array(KIND_MASKS, dtype=np.int32)
         grid, no_tree = road.strips.grid, tree_of(np.zeros((1, 2)), np.zeros((1, 2)))
         none = Segments(np.zeros((0, SEGMENT)), grid, grid, no_tree)
-        self._axis = none if road.axis is None else road.axis.segments
-        self._limits = Limits(
+        axis = none if road.axis is None else road.axis.segments
+        limits = Limits(
             map_sigma_m=rules.map_sigma_m,
             fresh_ns=int(rules.fresh_s * 1e9),
             # in wide and shallow departures alike lengths count against sigma; an average of white errors
@@ -233,7 +251,7 @@ class Locator:
             scale=rules.decide_depth_m / DEPTH_M * min(1.0, math.sqrt(rules.decide_s / WITHIN_S)),
             levels=shipped(),
         )
-        self._scratch = scratch()
+        self._ground = (road.strips, axis, limits, scratch())
         self._reused: dict[int, BatchMemory] = {}  # of the batches that are filled again, by size
         self._terminals: Sequence[str] = ()  # those of `_by_terminal`
         self._n_terminals = 0
@@ -247,23 +265,34 @@ class Locator:
         Those of a batch that is reused hold as long as the batch.
         terminal_ids : the tracker's; the same list may have grown since the last call, but not changed
         """
-        n = len(tracks.track)
-        memory = self._reused.get(n) if tracks.is_reused else None
-        if memory is None or memory.tracks is not tracks:
-            memory = _memory_for(tracks)
-            if tracks.is_reused:
-                self._reused[n] = memory
-        _, seen, out, located = memory
-        located.terminal_ids = terminal_ids
-        state = self._state
-        state.fill_rows(tracks.track, seen.rows)
+        asked = self.ask(tracks, terminal_ids)
+        _find_places_once(*asked.question)
+        return asked.located
+
+    def ask(self, tracks: TrackBatch, terminal_ids: Sequence[str]) -> ToLocate:
+        """Return what `find_places` takes, and the places that it will fill; as of `locate`."""
+        n, registry, state = len(tracks), self._registry_of(terminal_ids), self._state
+        kept = self._reused.get(n) if tracks.is_reused else None
+        to_locate = None if kept is None or kept.tracks is not tracks else kept.to_locate
+        rows = np.empty(n, dtype=np.int64) if to_locate is None else to_locate.located.rows
+        state.fill_rows(tracks.track, rows)
         if self._memory.flags is not state.flags:  # its arrays are replaced together, as it grows
             self._memory = Memory(state.flags, state.drift, state.stamps)
-        _locate_once(
-            seen, self._registry_of(terminal_ids), self._road.strips, self._axis, self._limits,
-            self._scratch, self._memory, out,
-        )  # fmt: skip
-        return located
+        if to_locate is None:
+            seen, out, located = _memory_for(tracks, rows)
+            to_locate = ToLocate(Question(seen, registry, *self._ground, self._memory, out), located)
+            self._keep(tracks, to_locate)
+        elif to_locate.question.registry is not registry or to_locate.question.memory is not self._memory:
+            question = to_locate.question._replace(registry=registry, memory=self._memory)
+            to_locate = ToLocate(question, to_locate.located)
+            self._keep(tracks, to_locate)
+        to_locate.located.terminal_ids = terminal_ids
+        return to_locate
+
+    def _keep(self, tracks: TrackBatch, to_locate: ToLocate) -> None:
+        """Keep the memory of a batch that is filled again."""
+        if tracks.is_reused:
+            self._reused[len(tracks)] = BatchMemory(tracks, to_locate)
 
     def _registry_of(self, terminal_ids: Sequence[str]) -> Registry:
         """Return the registry with the row of each terminal; only new terminals are looked up."""

@@ -32,6 +32,7 @@ from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.map_changes import CLOSED as MAP_CHANGED
 from geofence.map_changes import MapChanges, lane_of
+from geofence.observing import Found
 from geofence.permits import PermitConfig, openings_of
 from geofence.resume import Resume
 from geofence.rule_changes import CLOSED
@@ -92,10 +93,33 @@ class Monitor:
         )
         self._coverage = Coverage(road.axis, stretch_m, radars)
         self._has_axis = road.axis is not None
+        limits = self._around.speed_limits
+        self._needs_places = bool(
+            self._events or self._around.judges_off_road or limits.has_zones or not self._has_axis
+        )
 
     def locate(self, tracks: TrackBatch, terminal_ids: Sequence[str]) -> Located:
         """Return the places of n tracks on the map; remember each one's lane for the next look-up."""
         return self._locator.locate(tracks, terminal_ids)
+
+    def judge(
+        self, now_ns: int, tracks: TrackBatch, terminal_ids: Sequence[str], owned: Bools,
+        may_open: Callable[[], Bools | None] = lambda: None,
+    ) -> list[Judged]:  # fmt: skip
+        """Locate the n > 0 tracks of one observation and judge them; as of `locate` and `observe`.
+
+        Both are one compiled step, unless something in between needs the places.
+        """
+        if self._needs_places or self._resume.is_waiting:
+            return self.observe(now_ns, tracks, self.locate(tracks, terminal_ids), owned, may_open)
+        out, to_locate = self._lineage.begin_step(now_ns), self._locator.ask(tracks, terminal_ids)
+        found = self._evidence.locate_and_observe(tracks, to_locate, owned, self._around)
+        if found.stale:
+            self._count("judge.stale", found.stale)
+        if found.is_active:
+            fields = self._context_fields(now_ns, tracks, to_locate.located, owned, may_open())
+            out += self._apply_grades(Context(**fields), found)
+        return out
 
     def observe(
         self,
@@ -126,15 +150,20 @@ class Monitor:
             return out
         if ctx is None:
             ctx = Context(**self._context_fields(now_ns, tracks, located, owned, may_open()))
-        values = self._evidence.values
-        if self._mute:
-            values.found.grade[:, self._mute] = -1
-        for k in np.flatnonzero(values.found.active[: found.mine]).tolist():
-            out += self._judging.apply_grades(self._measured, values.found.grade[k], k, ctx, values)
+        out += self._apply_grades(ctx, found)
         for rule, verdict in events:
             judged = self._judging.apply(rule, verdict, ctx, stamps_of_observation(ctx, verdict.i))
             if judged is not None:
                 out.append(judged)
+        return out
+
+    def _apply_grades(self, ctx: Context, found: Found) -> list[Judged]:
+        """Apply what was found of an observation's tracks; return the versions."""
+        values, out = self._evidence.values, []
+        if self._mute:
+            values.found.grade[:, self._mute] = -1
+        for k in np.flatnonzero(values.found.active[: found.mine]).tolist():
+            out += self._judging.apply_grades(self._measured, values.found.grade[k], k, ctx, values)
         return out
 
     def _resume_seen(self, ctx: Context) -> None:

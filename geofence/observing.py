@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import B1, F1, F2, F3, I1, I2
+from core.arrays import B1, F1, F2, F3, I1, I2, I32x1
 from core.kernel import checked_once, kernel
 from geofence.batch import Batch, Site
 from geofence.claim import check_claim
@@ -13,6 +13,9 @@ from geofence.continuity import Sightings, follow, hold_step_s, is_named
 from geofence.detectors import FREE_M, N_ACROSS, S_TAU, S_VALUE, Thresholds, Tracks, Windows, step
 from geofence.drift import trusted_sigma_m
 from geofence.keeping import p_over_line
+from geofence.limits import Asked as AskedLimits
+from geofence.limits import Rows, lowest
+from geofence.locate import Question, find_places
 from geofence.measuring import Measures, measure
 from geofence.state import BORN, JUDGED, LAST, LIFE_NS, R_P_OUT, R_VALUE
 
@@ -86,7 +89,7 @@ def _show_departure(
 
 
 @kernel
-def _observe(
+def observe(
     seen: Seen, site: Site, thresholds: Thresholds, windows: Windows, flags: F2, out: Findings
 ) -> tuple[int, int, bool]:
     """Measure and test the owned, confirmed tracks; advance their rows of the State."""
@@ -118,4 +121,29 @@ def _observe(
     return n_mine, n_stale, is_active
 
 
-observe = checked_once(_observe)
+observe_once = checked_once(observe)
+
+
+class Asked(NamedTuple):
+    """What else of an observation's tracks is computed between their places and their tests."""
+
+    limits_of: AskedLimits
+    limit_mps: F1  # (n,) is filled
+    layer: I32x1  # (n,) is filled
+
+
+@kernel
+def _locate_and_observe(
+    question: Question, asked: Asked, rows: Rows, seen: Seen, site: Site, thresholds: Thresholds,
+    windows: Windows, out: Findings,
+) -> tuple[int, int, bool]:  # fmt: skip
+    """Locate the tracks, then as `observe`: the usual site has no zones, which are looked up in between."""
+    find_places(
+        question.seen, question.registry, question.strips, question.axis, question.limits, question.scratch,
+        question.memory, question.out,
+    )  # fmt: skip
+    lowest(asked.limits_of, rows, asked.limit_mps, asked.layer)
+    return observe(seen, site, thresholds, windows, question.memory.flags, out)
+
+
+locate_and_observe = checked_once(_locate_and_observe)

@@ -138,10 +138,11 @@ class Block:
 
     def _scan(self, k: int) -> Input:
         sensor, stamp_ns, arrived_ns, scan, begin, end = self.scans[k]
-        range_m, azimuth_rad, range_rate_mps, rcs_dbsm = self.columns[:, begin:end]
+        range_m, azimuth_rad, range_rate_mps, rcs_dbsm = self.columns
         return RadarScan(
-            sensor=sensor, stamp_ns=stamp_ns, arrived_ns=arrived_ns, scan=scan, range_m=range_m,
-            azimuth_rad=azimuth_rad, range_rate_mps=range_rate_mps, rcs_dbsm=rcs_dbsm,
+            sensor=sensor, stamp_ns=stamp_ns, arrived_ns=arrived_ns, scan=scan, range_m=range_m[begin:end],
+            azimuth_rad=azimuth_rad[begin:end], range_rate_mps=range_rate_mps[begin:end],
+            rcs_dbsm=rcs_dbsm[begin:end],
         )  # fmt: skip
 
 

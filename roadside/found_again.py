@@ -102,20 +102,21 @@ class FoundAgain:
     ) -> None:
         """Remember the tracks in `rows`; renamed : ids that they get, by their own."""
         columns = (tracks.track, located.lane, located.s_m, tracks.x[:, 2], tracks.x[:, 3])
-        table = self._last
+        table, fresh_ns = self._last, t_ns - LOST_NS
+        pop, hypot, copysign = table.pop, math.hypot, math.copysign
         for key, lane, s_m, v_east, v_north in zip(*(of[rows].tolist() for of in columns), strict=True):
-            known = renamed.get(key, key)
-            before, rate = table.pop(known, None), 0.0  # the newest are last
-            if before is not None and t_ns - before.at_ns <= LOST_NS:
-                rate = math.copysign(math.hypot(v_east, v_north), s_m - before.s_m)
-            if before is None:
-                table[known] = Last(lane, s_m, v_east, v_north, rate, t_ns)
+            known = renamed.get(key, key) if renamed else key
+            last = pop(known, None)  # the newest are last
+            if last is None:
+                table[known] = Last(lane, s_m, v_east, v_north, 0.0, t_ns)
                 continue
-            if before.passed_on:
+            if last.passed_on:
                 self._back.append(known)
-            before.lane, before.s_m, before.v_east, before.v_north = lane, s_m, v_east, v_north
-            before.rate_mps, before.at_ns, before.passed_on = rate, t_ns, False
-            table[known] = before
+                last.passed_on = False
+            is_fresh = last.at_ns >= fresh_ns
+            last.rate_mps = copysign(hypot(v_east, v_north), s_m - last.s_m) if is_fresh else 0.0
+            last.lane, last.s_m, last.v_east, last.v_north, last.at_ns = lane, s_m, v_east, v_north, t_ns
+            table[known] = last
 
     def _before(
         self, t_ns: int, tracks: TrackBatch, located: Located, i: int, here: dict[int, None]

@@ -58,9 +58,8 @@ class Ownership:
         leaving: dict[str, list[int]] = {}
         low, high = self.stretch_m or (-math.inf, math.inf)
         low, high = low - HYSTERESIS_M, high + HYSTERESIS_M
-        get = self.holdings.get
-        for key, station in zip(track.tolist(), s_m.tolist(), strict=True):
-            holding = get(key)
+        keys = track.tolist()
+        for key, station, holding in zip(keys, s_m.tolist(), map(self.holdings.get, keys), strict=True):
             if holding is not None and holding.phase == "owned" and low <= station < high:
                 continue  # as `_advance` does of most
             if holding is None:
@@ -131,9 +130,8 @@ class Ownership:
 
     def owned(self, track: U64) -> Bools:
         """Return the mask (n,) of the tracks that this RSU judges: its own, also while an offer waits."""
-        get = self.holdings.get
-        ours = [(held := get(key)) is not None and held.phase in OURS for key in track.tolist()]
-        return np.array(ours, dtype=np.bool_)
+        held = map(self.holdings.get, track.tolist())
+        return np.array([each is not None and each.phase in OURS for each in held], dtype=np.bool_)
 
     def unknown(self, track: U64) -> Bools:
         """Return the mask (n,) of the tracks that this RSU has not seen at a tick yet."""
@@ -152,11 +150,10 @@ class Ownership:
         giver and receiver know both, so that a track is never shown by two, nor by none. Only an answer that
         is later than that leaves it with both: one of them must show it.
         """
-        get = self.holdings.get
         ours = [
-            (held := get(key)) is not None
+            held is not None
             and ((held.phase == "owned" and held.flag_passes_ns is None) or self._is_flagged(held, t_ns))
-            for key in track.tolist()
+            for held in map(self.holdings.get, track.tolist())
         ]
         return np.array(ours, dtype=np.bool_)
 
@@ -172,12 +169,11 @@ class Ownership:
 
         A track that has just been offered may not: its evidence travels, so both RSUs would open the same.
         """
-        held = [self.holdings.get(key) for key in track.tolist()]
         given = [
             holding is not None
             and holding.phase == "giving"
             and t_ns - (holding.giving_since_ns or 0) < OPENS_AFTER_NS
-            for holding in held
+            for holding in map(self.holdings.get, track.tolist())
         ]
         return ~np.array(given, dtype=np.bool_)
 

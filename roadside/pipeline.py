@@ -6,6 +6,7 @@ clock or task: the same inputs give the same bytes.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from core.arrays import F64, Bools
 from core.times import TICK_NS
 from edge.config_down import ConfigDown
 from edge.wire import UnjudgedStretch
-from fusion.observations import GnssFixes, ObjectScan, RadarScan
+from fusion.observations import OBSERVATIONS, GnssFixes, ObjectScan, Observation, RadarScan
 from fusion.timekeeping import ClockReport
 from fusion.tracker import TrackerUpdate
 from fusion.tracks import TrackBatch
@@ -82,6 +83,8 @@ class Pipeline(Configured):
 
     def step(self, now_ns: int, item: Input | None) -> list[Output]:
         """Run the ticks due at `now_ns`, then fuse and judge the input; return the outputs in order."""
+        if self._next_tick_ns is not None and now_ns < self._next_tick_ns and type(item) in OBSERVATIONS:
+            return self._observe(now_ns, cast(Observation, item))  # the usual case
         outputs: list[Output] = []
         if self._next_tick_ns is None:
             self._next_tick_ns = (now_ns // TICK_NS + 1) * TICK_NS
@@ -123,24 +126,25 @@ class Pipeline(Configured):
             case Stop():
                 return []
 
-    def _observe(self, now_ns: int, item: RadarScan | ObjectScan | GnssFixes) -> list[Output]:
+    def _observe(self, now_ns: int, item: Observation) -> list[Output]:
         fixes = item if isinstance(item, GnssFixes) else None
-        if fixes is not None:
+        states_alarms = fixes is not None and fixes.states_alarms()
+        if fixes is not None and states_alarms:
             self.travelling.read_alarms(now_ns, fixes)
         update = self.tracker.step(now_ns, item)
-        outputs, touched = self._settle(now_ns, update), update.touched
-        if fixes is not None:
+        touched = update.touched
+        outputs = self._settle(now_ns, update) if update.merged or update.ended else []
+        if fixes is not None and (states_alarms or self.alarms.has_any):
             self.alarms.note(now_ns, fixes)
         if update.late and fixes is not None:
             n_known, row = len(self.setup.terminals), self.tracker.terminals.row
             late = [each for each in update.late if not n_known or row[fixes.terminal[each[0]]] < n_known]
             self.late.receive(now_ns, fixes, late, self.tracker)
         if len(touched.track):
-            located = self.monitor.locate(touched, self.tracker.terminal_ids)
-            owned = self.ownership.owned(touched.track)
-            found = self.monitor.observe(
-                now_ns, touched, located, owned, lambda: self._may_open(touched, now_ns)
-            )
+            found = self.monitor.judge(
+                now_ns, touched, self.tracker.terminal_ids, self.ownership.owned(touched.track),
+                lambda: self._may_open(touched, now_ns),
+            )  # fmt: skip
             outputs += self._emit(now_ns, found) if found else []
         return outputs
 
@@ -172,13 +176,11 @@ class Pipeline(Configured):
         if update.merged:
             self.monitor.merge(update.merged)
             self.found_again.forget([gone for gone, _ in update.merged])
-        ended = update.ended
-        if not ended:
+        if not (ended := update.ended):
             return []
         outputs: list[Output] = []
         lost = [key for key in ended if self.ownership.phase(key) == "giving"]
-        if lost:
-            outputs += self._emit(t_ns, self.monitor.close_handover_lost(t_ns, lost))
+        outputs += self._emit(t_ns, self.monitor.close_handover_lost(t_ns, lost)) if lost else []
         outputs += self._emit(t_ns, self.monitor.end(t_ns, ended))
         for key in ended:
             self.ownership.forget(key)
@@ -220,9 +222,8 @@ class Pipeline(Configured):
         outputs += self._side_messages.send(t_ns, self.epoch, tracks, self.handovers)
         flagged = self.ownership.flagged(tracks.track, t_ns)
         published, flagged = with_doubt(tracks, doubt, flagged)
-        records = pack_records(
-            t_ns, published, located, flagged, ~tracks.confirmed, self.setup.frame, self._track_dtype
-        )
+        frame, dtype = self.setup.frame, self._track_dtype
+        records = pack_records(t_ns, published, located, flagged, ~tracks.confirmed, frame, dtype)
         self._snapshot_seq += 1
         names = names_of(tracks, self.tracker.terminal_ids, self._plates)
         body = self._names.encode(self.setup.esn, self._snapshot_seq, t_ns, records, names)
@@ -259,8 +260,8 @@ class Pipeline(Configured):
         now, last = self.tracker.unseen(t_ns)
         if not len(now):
             return []
-        left = has_left_lanes(self.setup.road.strips, last, now)
-        return self._settle(t_ns, self.tracker.end(now.track[left].tolist()))
+        gone = now.track[has_left_lanes(self.setup.road.strips, last, now)].tolist()
+        return self._settle(t_ns, self.tracker.end(gone))
 
     def _gateway_present(self, t_ns: int) -> bool:
         is_fed = self.feed_ns is not None and t_ns - self.feed_ns <= GATEWAY_SILENT_NS
@@ -365,8 +366,7 @@ class Pipeline(Configured):
     def _reset_clock(self, step: ClockStep) -> list[Output]:
         """End every track and start the grid anew: stamps before and after the step don't compare."""
         last_ns = (self._next_tick_ns or step.to_ns) - TICK_NS
-        keys = self.tracker.at(last_ns).track.tolist()
-        outputs = self._emit(last_ns, self.monitor.end(last_ns, keys))
+        outputs = self._emit(last_ns, self.monitor.end(last_ns, self.tracker.at(last_ns).track.tolist()))
         self.tracker.clear()
         self.found_again.restore(())
         self.ownership.holdings.clear()

@@ -57,8 +57,13 @@ class TerminalAlarms:
         self._count = count
         self._by_name: OrderedDict[str, AlarmedTerminal] = OrderedDict()  # the longest silent first
 
+    @property
+    def has_any(self) -> bool:
+        """Whether any terminal raised an alarm: its next reports end it."""
+        return bool(self._by_name)
+
     def note(self, now_ns: int, seen: GnssFixes) -> None:
-        """Note the alarms of a message's fixes."""
+        """Note the alarms of a message's fixes; for nothing where they state none, unless `has_any`."""
         if len(seen.ints) <= F_ALARMS:
             return
         stated: list[int] = seen.ints[F_ALARMS].tolist()

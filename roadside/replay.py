@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from core.times import TICK_NS
 from edge.wire import decode_handover, decode_handover_ack
+from fusion.observations import OBSERVATIONS
 from geofence.map.frames import SiteFrame
 from roadside.arrivals import Arrival, Block, LoggedMessage, decoded
 from roadside.compare import digest
@@ -176,7 +177,7 @@ def replay_site(
     def run(esn: str, now_ns: int, item: Input | None) -> None:
         for output in pipelines[esn].step(now_ns, item):
             share.emit(esn, now_ns, output)
-            if isinstance(output, HandoverOffer | OfferAck):
+            if isinstance(output, (HandoverOffer, OfferAck)):
                 posts.setdefault(esn, []).append(Post(esn, output))
 
     def ticks(until_ns: int) -> None:
@@ -198,6 +199,13 @@ def replay_site(
     last_ns = 0
     for log_ns, esns, item in arrivals:
         yield log_ns
+        if type(item) in OBSERVATIONS and last_ns <= log_ns < next_tick_ns and esns is not None:  # nearly all
+            last_ns = log_ns
+            for esn in esns:
+                share.step += 1
+                if esn in pipelines:
+                    run(esn, log_ns, item)
+            continue
         stepped = item if isinstance(item, ClockStep) else None
         last_ns = log_ns if stepped else max(last_ns, log_ns)
         if esns is None or isinstance(item, HandedOver | HandoverAnswered):

@@ -220,11 +220,11 @@ def names_of(tracks: TrackBatch, ids: Sequence[str], plates: Mapping[str, str | 
     return TrackNames(
         track=tuple(tracks.track[named].tolist()),
         terminal=tuple(terminals),
-        plate=tuple([plates.get(terminal) for terminal in terminals]),
-        identity_p=tuple([rounded_p(p) for p in tracks.identity_p[named].tolist()]),
+        plate=tuple(map(plates.get, terminals)),
+        identity_p=tuple(map(rounded_p, tracks.identity_p[named].tolist())),
     )
 
 
 def rounded_p(p: float) -> float:
     """A probability as names carry it: two decimals, so that it does not change them at each tick."""
-    return 0.0 if math.isnan(p) else round(p, 2)
+    return round(p, 2) if p == p else 0.0  # NaN is not

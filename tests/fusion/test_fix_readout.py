@@ -47,7 +47,7 @@ def test_each_shown_track_comes_once_with_its_last_measurement():
         n = note_shown(message, terminals.rows, store.tracks)
         assert message.numbers[N_TOUCHED, :n].tolist() == shown
         memory = lateral_memory(n)
-        fill_of_fixes(table, message.who, message.numbers[N_TOUCHED, :n], store.ints, *memory[:3])
+        fill_of_fixes(table, message.who, message.numbers[N_TOUCHED], n, store.ints, *memory[:3])
         for k, i in enumerate(shown):
             mine = [j for j, w in enumerate(who) if table.row[j] == i and w == store.ints[i, at.TERMINAL]]
             assert memory.is_fix[k] == bool(mine)

@@ -11,6 +11,7 @@ from geofence.measuring import Measures, measure
 from geofence.observing import Found, Seen, findings, observe
 from geofence.rules import GRADED, MEASURED, REGISTRY
 from geofence.state import BORN, CLAIM_TRUST, CLAIM_WHOSE, LAST, LEAVING, R_P_OUT, R_VALUE, SEEN, State
+from tests.support.geofence_world import World, batch
 
 N, T0_NS = 60, 1_790_000_000_000_000_000
 SITE = Site(2.5, 2.5, 0.8, 4.0)
@@ -86,3 +87,34 @@ def test_one_step_does_what_both_do():
             np.testing.assert_array_equal(one, two)
         np.testing.assert_array_equal(state.flags, other.flags)
         assert found.active.any()
+
+
+def driven(*, in_one_step):
+    """Trucks drive too fast, over a line, the wrong way, or well; return their versions and judgements.
+
+    in_one_step : each observation is located and judged at once
+    """
+    it, rng = World(), np.random.default_rng(5)
+    begun = it.monitor.locate  # what is located in between is not in one step
+    asked = []
+    it.monitor.locate = lambda *what: asked.append(1) or begun(*what)
+    for k in range(150):
+        t_s, stamp_ns = k * 0.1, T0_NS + k * 100_000_000
+        drivers = [(16.0, -7.6, 16.0), (21.0, -7.6, 21.0), (15.0, -5.7 + 0.02 * k, 15.0), (60.0, 7.6, 16.0)]
+        tracks = batch(stamp_ns, *(
+            {"east": 50.0 + east * t_s, "north": north + rng.normal(0.0, 0.05), "v_east": speed}
+            for east, north, speed in drivers[: 1 + k % 4 + k // 100]
+        ))  # fmt: skip
+        now_ns, owned = stamp_ns + 6_000_000, np.ones(len(tracks), dtype=np.bool_)
+        if in_one_step:
+            it._keep(it.monitor.judge(now_ns, tracks, it.terminals, owned))
+        else:
+            it._keep(it.monitor.observe(now_ns, tracks, begun(tracks, it.terminals), owned))
+    return it.out, it.monitor.carry(None), dict(it.monitor.counts), len(asked)
+
+
+def test_locating_and_judging_in_one_step_is_what_both_are():
+    in_one, in_two = driven(in_one_step=True), driven(in_one_step=False)
+    assert in_one == in_two
+    assert {version.rule for version in in_one[0]} >= {"overspeed", "lane_departure", "wrong_way"}
+    assert in_one[-1] == 0, "nothing on this map needs the places in between"

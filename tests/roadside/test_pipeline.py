@@ -61,10 +61,10 @@ def test_what_can_t_be_true_is_withheld_counted_and_reported(setup, fault, field
     """The RSU goes on, later versions too, and the centre gets a void in place of each."""
 
     def outputs_of():
-        observe = (pipeline := Pipeline(setup)).monitor.observe
-        pipeline.monitor.observe = lambda *args: [
+        judge = (pipeline := Pipeline(setup)).monitor.judge
+        pipeline.monitor.judge = lambda *args: [
             (found if found.version == 2 else msgspec.structs.replace(found, **fault), episode)
-            for found, episode in observe(*args)
+            for found, episode in judge(*args)
         ]
         return pipeline, run(pipeline, drive(setup, leave))
 
@@ -105,13 +105,13 @@ def test_a_name_that_is_only_presumed_accuses_nobody(setup):
 
 def test_the_monitor_gets_what_each_observation_measured_across_the_course(setup):
     """By radar and by the terminal, in line with the track, and the terminal's lasting error beside it."""
-    observe, seen = (pipeline := Pipeline(setup)).monitor.observe, []
+    judge, seen = (pipeline := Pipeline(setup)).monitor.judge, []
 
     def keep(now_ns, tracks, *more):
         seen.append(deepcopy(tracks))  # the next observation fills it again
-        return observe(now_ns, tracks, *more)
+        return judge(now_ns, tracks, *more)
 
-    pipeline.monitor.observe = keep
+    pipeline.monitor.judge = keep
     run(pipeline, drive(setup, lambda _: 0.0))
     one = [(batch, k) for batch in seen for k in range(len(batch)) if np.isfinite(batch.lateral.offset_m[k])]
     offsets = np.array([batch.lateral.offset_m[k] / batch.lateral.sigma_m[k] for batch, k in one])
