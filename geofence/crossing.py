@@ -59,7 +59,7 @@ AGE, WAY, FROM = range(3)  # of an onset and of a look: its age, the way since [
 NEGLIGIBLE = 24.0
 # The level for a rate of false alarms: LEVEL_NATS at 1e-4 an hour, and so much for each factor e below it.
 # Data of `python -m benchmarks.lane_departure crossing` (docs/geofence.md)
-LEVEL_NATS, LEVEL_PER_E = 14.0, 1.0
+LEVEL_NATS, LEVEL_PER_E = 14.5, 1.0
 
 
 @kernel(inner=True)
