@@ -44,6 +44,8 @@ class Lateral(NamedTuple):
     north_m: F1
     stamp_ns: I1  # of the measurement; 0: none
     is_fix: B1  # of the bound terminal; else of a radar
+    speed_mps: F1  # as the fix reports it, NaN: it does not, or a radar measured
+    course_rad: F1  # the same, counter-clockwise from east
 
 
 @kernel(inner=True)
@@ -78,10 +80,12 @@ def lateral_of(states: States, i: int, M: F2, k: int, settings: Settings, number
     if M[k, at.WHAT] == at.FIX:  # its residual is that of place and bias
         offset += c * X[i, at.BIAS_NORTH] - s * X[i, at.BIAS_EAST]
         numbers[at.Y_LASTING, j] = X[i, at.BIAS_SIGMA]
+        numbers[at.Y_SPEED, j], numbers[at.Y_COURSE, j] = M[k, at.Z_SPEED], M[k, at.Z_HEADING]
     else:
         q = int(M[k, at.SOURCE])
         spread = spread_at(settings.radars, q, X[i, at.EAST], X[i, at.NORTH])
         numbers[at.Y_LASTING, j] = math.sqrt(max(along_axis(spread, -s, c), 0.0))
+        numbers[at.Y_SPEED, j] = numbers[at.Y_COURSE, j] = math.nan
     numbers[at.Y_OFFSET, j], numbers[at.Y_SIGMA, j] = offset, math.sqrt(along * over)
     numbers[at.Y_AXIS, j] = math.atan2(c, -s)
     numbers[at.Y_EAST, j], numbers[at.Y_NORTH, j] = X[i, at.EAST], X[i, at.NORTH]
@@ -120,8 +124,11 @@ def lateral_memory(n: int) -> LateralMemory:
     """Return memory for n tracks, which must be filled."""
     numbers, stamp_ns = np.empty((at.N_LATERAL, n)), np.empty(n, dtype=np.int64)
     is_fix = np.empty(n, dtype=np.bool_)
-    offset_m, sigma_m, axis_rad, east_m, north_m, lasting_m = numbers  # Y_OFFSET and on
-    named = Lateral(offset_m, sigma_m, lasting_m, axis_rad, east_m, north_m, stamp_ns, is_fix)
+    # Y_OFFSET and on
+    offset_m, sigma_m, axis_rad, east_m, north_m, lasting_m, speed_mps, course_rad = numbers
+    named = Lateral(
+        offset_m, sigma_m, lasting_m, axis_rad, east_m, north_m, stamp_ns, is_fix, speed_mps, course_rad
+    )
     return LateralMemory(numbers, stamp_ns, is_fix, named)
 
 

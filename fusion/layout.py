@@ -165,8 +165,10 @@ WIDE_PLACE = 15  # of L_WIDE, what the place where "beside" began adds to it
 EXTENT_TAKEN, N_PAIR = 16, 17  # extent that the differences assume [m]: see fusion.identity_extent; 0 unknown
 
 # Row of `Laterals.numbers` (N_LATERAL, m), see fusion.lateral: offset from the track's place and its sigma
-# [m], direction in which it counts [rad], the track's place [site metres], sigma of the error that lasts [m]
-Y_OFFSET, Y_SIGMA, Y_AXIS, Y_EAST, Y_NORTH, Y_LASTING, N_LATERAL = 0, 1, 2, 3, 4, 5, 6
+# [m], direction in which it counts [rad], the track's place [site metres], sigma of the error that lasts [m],
+# speed and course that a fix reports
+Y_OFFSET, Y_SIGMA, Y_AXIS, Y_EAST, Y_NORTH, Y_LASTING = 0, 1, 2, 3, 4, 5
+Y_SPEED, Y_COURSE, N_LATERAL = 6, 7, 8
 
 # Column of `Shadows.bodies` (n, N_BODY), a cache line: centre [site metres], axis, half of length and width,
 # height [m]

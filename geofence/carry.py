@@ -11,12 +11,18 @@ import msgspec
 import numpy as np
 
 from core.arrays import F64
+from geofence.crossing import OFF_RAD
 from geofence.episodes import OpenEpisode
 from geofence.state import (
     CHECKS,
     CLAIM_FIX,
     CLAIM_WHOSE,
     CLEAR_S,
+    COURSE_OFF,
+    COURSE_SCORE,
+    COURSE_VAR,
+    CROSSED,
+    CROSSES,
     CUSUM,
     DRIVER,
     ENOUGH,
@@ -28,7 +34,9 @@ from geofence.state import (
     LAST_OVER,
     LAST_VALUE,
     LEAVING,
+    LOOK,
     MOVED,
+    N_OF_ONSET,
     NIS,
     PLACE,
     PRESUMED,
@@ -73,6 +81,7 @@ class CarriedDrift(msgspec.Struct, frozen=True, kw_only=True):
     ramps: tuple[float, ...] = ()
     claim: tuple[float, ...] = ()  # the terminal's last fix, what is trusted of its claim, and why
     leaving: float = 0.0  # the probability that it leaves its lane; 0: as of any vehicle
+    crossing: tuple[float, ...] = ()  # what its course is worth, and the ways across since each onset
 
 
 class CarriedHistory(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,7 +166,7 @@ def _carried_drift(numbers: Sequence[float]) -> CarriedDrift:
     return CarriedDrift(
         place=tuple(numbers[PLACE:DRIVER]), driver=tuple(numbers[DRIVER:NIS]), nis=tuple(numbers[NIS:SPAN]),
         span_m=numbers[SPAN], ramps=tuple(numbers[RAMP:CLAIM_FIX]), claim=_carried_claim(numbers),
-        leaving=numbers[LEAVING],
+        leaving=numbers[LEAVING], crossing=_carried_crossing(numbers),
     )  # fmt: skip
 
 
@@ -171,7 +180,26 @@ def _drift_row(carried: CarriedDrift) -> list[float]:
     ):
         numbers = [0.0] * CLAIM_FIX
     leaving = carried.leaving if 0.0 <= carried.leaving < 1.0 else 0.0
-    return [*numbers, *_claim_row(carried.claim), leaving]
+    return [*numbers, *_claim_row(carried.claim), leaving, *_crossing_row(carried.crossing), 0.0]
+
+
+def _carried_crossing(numbers: Sequence[float]) -> tuple[float, ...]:
+    carried = tuple(numbers[COURSE_OFF:CROSSED])
+    return carried if any(carried) else ()
+
+
+def _crossing_row(carried: tuple[float, ...]) -> list[float]:
+    """Return the row's numbers; zeros, of a course that is not known, where they can't be ours."""
+    scores = carried[COURSE_SCORE - COURSE_OFF : CROSSES - COURSE_OFF]
+    if (
+        len(carried) != CROSSED - COURSE_OFF
+        or not np.isfinite(carried).all()
+        or not 0.0 <= carried[COURSE_VAR - COURSE_OFF] <= OFF_RAD**2
+        or not all(-SCORE_MAX <= score <= 0.0 for score in scores)
+        or min(carried[LOOK - COURSE_OFF :: N_OF_ONSET]) < 0.0  # ages
+    ):
+        return [0.0] * (CROSSED - COURSE_OFF)
+    return list(carried)
 
 
 def _carried_claim(numbers: Sequence[float]) -> tuple[float, ...]:

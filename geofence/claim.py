@@ -15,7 +15,10 @@ import math
 
 from core.arrays import F1, F2, F3, I1
 from core.kernel import kernel
-from geofence.continuity import FIX_STEP_S, Sightings, is_named, is_unseen
+from geofence.continuity import Sightings, is_named, is_unseen
+from geofence.crossing import forget_course
+from geofence.drift import FIX_STEP_S
+from geofence.scales import ODD_SIGMAS, STEP_P, log_density
 from geofence.state import (
     CHECKS,
     CLAIM_FIX,
@@ -28,23 +31,12 @@ from geofence.state import (
     SCORE_MAX,
 )
 
-STEP_P = 0.25  # prior of each further step, as of fusion.sigma_scale
 # Of claims so many are worse than what is trusted. The next step has sqrt(2) sigma, which passes a level of
 # 4.5 sigma 150 times as often: together a seventh more alarms than asked
 BEYOND_P = 1e-3
 CHECKS_MIN = 10.0  # a step of a factor 2 shows 0.3 nats a sample, and its prior of 1/16 asks for three
-P_ODD, ODD_SIGMAS = 0.02, 10.0  # as of fusion.sigma_scale: one outlier says nothing of the rest
 JERK_MPS3 = 0.5  # 1 sigma across the course: of a change of lane in 5 s
-# From this scale on a terminal's claim is not used, and its vehicle is undecidable. The tests could take
-# twice the sigma; but a receiver that is so wrong about the size of its errors is wrong about their tau, too
-DISPROVED = 2.0
 NEVER_TRUSTED = 1e3  # times sigma: nothing is decidable
-
-
-@kernel(inner=True)
-def _log_density(square: float, variance: float, odd: float) -> float:
-    usual = (1.0 - P_ODD) / math.sqrt(variance) * math.exp(-0.5 * square / variance)
-    return math.log(usual + P_ODD / math.sqrt(odd) * math.exp(-0.5 * square / odd) + 1e-300)
 
 
 @kernel(inner=True)
@@ -70,11 +62,11 @@ def add_increment(residual_m: float, error_m2: float, motion_m2: float, row: F1)
     error_m2 : its variance by the claim.  motion_m2 : that of the motion.  row : (N_DRIFT,) of State.drift
     """
     square, odd = residual_m * residual_m, ODD_SIGMAS**2 * error_m2 + motion_m2
-    true = _log_density(square, error_m2 + motion_m2, odd)
+    true = log_density(square, error_m2 + motion_m2, odd)
     scale2 = 1.0
     for k in range(1, SCALES):  # scores are relative to that of the claim itself (k = 0), which is 0
         scale2 *= 2.0
-        gain = _log_density(square, scale2 * error_m2 + motion_m2, max(odd, scale2 * error_m2 + motion_m2))
+        gain = log_density(square, scale2 * error_m2 + motion_m2, max(odd, scale2 * error_m2 + motion_m2))
         row[CLAIM_SCORE + k] = min(max(row[CLAIM_SCORE + k] + gain - true, -SCORE_MAX), SCORE_MAX)
     row[CHECKS] = min(row[CHECKS] + 1.0, CHECKS_MIN)
     row[CLAIM_TRUST] = _trusted_scale(row) if row[CHECKS] >= CHECKS_MIN else NEVER_TRUSTED
@@ -95,6 +87,7 @@ def _forget(drift: F1, stamps: I1, keeps: bool) -> None:
     drift[CHECKS] = drift[CLAIM_TRUST] = 0.0
     for k in range(SCALES):
         drift[CLAIM_SCORE + k] = 0.0
+    forget_course(drift)
 
 
 @kernel(inner=True)

@@ -11,6 +11,7 @@ from core.arrays import B1, F1, F2, F3, I1, I32x1
 from core.kernel import kernel
 from fusion.tracks import TrackBatch
 from geofence.detectors import HOLD_STEP_S, Windows
+from geofence.drift import FIX_STEP_S
 from geofence.state import (
     BORN,
     CLAIM_FIX,
@@ -30,9 +31,6 @@ from geofence.state import (
 GAP_NS = 330_000_000
 JUMP_SIGMAS = 4.0  # of an innovation across the course; by chance once in 16 000 measurements
 FRESH_VARIANCE_SHARE = 1 / 16  # of the measurement's, at least: after a gap the gain is nearly 1
-# Between two fixes a second apart, both over its limit, no truck is back for a time that counts: 0.3 m out
-# and back would need 5 m/s^2 across. Stamps of a 1 Hz receiver jitter
-FIX_STEP_S = 1.2
 UNSEEN_NS = 1_000_000_000  # after so long without radar, only fixes measure the track
 
 
@@ -54,6 +52,8 @@ class Sightings(NamedTuple):
     north_m: F1
     gnss_bias_m: F1  # what its terminal states of the error that lasts, 1 sigma per axis
     gnss_tau_s: F1
+    speed_mps: F1  # as the fix reports it, NaN: it does not
+    course_rad: F1
 
 
 @kernel(inner=True)
@@ -130,4 +130,5 @@ def sightings(tracks: TrackBatch) -> Sightings:
         axis_rad=tracks.lateral.axis_rad, P=tracks.P, bias_m=tracks.bias_m,
         is_fix=tracks.lateral.is_fix, fix_ns=tracks.lateral.stamp_ns, east_m=tracks.lateral.east_m,
         north_m=tracks.lateral.north_m, gnss_bias_m=tracks.gnss_bias_m, gnss_tau_s=tracks.gnss_tau_s,
+        speed_mps=tracks.lateral.speed_mps, course_rad=tracks.lateral.course_rad,
     )  # fmt: skip

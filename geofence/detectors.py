@@ -14,12 +14,14 @@ import numpy as np
 
 from core.arrays import B1, B2, F1, F2, F3, F64, I1, I2, I3, I64
 from core.kernel import kernel
+from geofence.crossing import crossing_level
 from geofence.drift import RAMP_TAU_S, lasting_tau_s, place_spread_m, trusted_sigma_m, weigh_drift
 from geofence.grading import Grading
 from geofence.levels import Levels, level_at, place_level_m, unsettled_factor
 from geofence.state import (
     CLAIM_USED,
     CLEAR_S,
+    CROSSED,
     CUSUM,
     ENOUGH,
     HELD,
@@ -39,11 +41,12 @@ from geofence.state import (
 
 SHIFTS = 3
 TESTS = 2  # level and CUSUM share the budget
-# Each test's share of the false alarms that are allowed for departures: the tests that all rules have, and
-# the two of geofence.drift. The shares add up to more than one, since no driver triggers all three: one who
+# Each test's share of the false alarms that are allowed for departures: the tests that all rules have, those
+# of geofence.drift and geofence.crossing. They add up to more than one, since no driver triggers all: one who
 # keeps an edge on the line nears the first two levels, but makes hardly any ramp; one who wanders makes
 # ramps, but nears no level of a place (docs/geofence.md)
 ALL_SHARE, PLACE_SHARE, RAMP_SHARE = 0.5, 0.5, 0.7
+CROSSING_SHARE = 0.7  # of the way across: a ramp within the lane is no way out of it, for whoever drives it
 TAU_MIN_S = 0.05
 DT_MAX_S = 2.0  # a longer gap counts as this long
 # An interval between two samples counts as a time over the limit if both are, and for so long at most: what a
@@ -195,7 +198,7 @@ def add_departure(
     lasts, lasting_s = tau_s >= RAMP_TAU_S and drift[CLAIM_USED] > 0.0, lasting_tau_s(tau_s, dt_s)
     ramp_rate, place_rate = RAMP_SHARE * rate, PLACE_SHARE * rate
     drifts = lasts and ramp > 0.0 and ramp > level_at(levels.ramp, levels, trusted_m, lasting_s, ramp_rate)
-    if drifts:
+    if drifts or (lasts and drift[CROSSED] > crossing_level(CROSSING_SHARE * rate)):
         row[ENOUGH] = 1.0
     elif place_m > 0.0:
         level_m = place_level_m(levels, trusted_m, lasting_s, place_rate)

@@ -43,6 +43,9 @@ RAMP_S_MAX = 9.0  # the oldest onset; each one before is 1.8 times as old: slope
 RAMP_RATIO = 1.8
 RAMP_TAU_S = 1.0  # errors that last less average out sooner than a drift shows
 GAP_S = 2.0  # after a longer one both tests start anew
+# Between two fixes a second apart, both over its limit, no truck is back for a time that counts: 0.3 m out
+# and back would need 5 m/s^2 across. Stamps of a 1 Hz receiver jitter
+FIX_STEP_S = 1.2
 # The stated sigma is checked by the innovations: their squares over their variance are 1 in the mean. A mean
 # over NIS_S (but of so many samples at least) that is above NIS_SURE says that the sigma is too small by its
 # root. One sample counts as three sigma at most, so that neither an outlier nor the beginning of a departure

@@ -10,7 +10,7 @@ from core.arrays import B1, F1, F2, F3, I1, I2, I32, I64, U8, I32x1, U8x1
 from core.classes import HAZMAT, OTHER
 from core.kernel import checked_once, kernel
 from fusion.tracks import TrackBatch
-from geofence.claim import DISPROVED, claimed_scale
+from geofence.claim import claimed_scale
 from geofence.config import VehicleConfig
 from geofence.drift import shown_scale
 from geofence.grading import RuleSettings
@@ -33,6 +33,7 @@ from geofence.map.axis import SEGMENT, Segments, tree_of
 from geofence.map.roadmap import RoadMap
 from geofence.map.strips import KIND_MASKS, Strips, mask_of
 from geofence.near import Scratch, scratch
+from geofence.scales import DISPROVED
 from geofence.state import GAPPED, HINT, LIFE_NS, PRESUMED, State
 
 GNSS_ALONE_NS = 2_000_000_000

@@ -10,14 +10,28 @@ from core.kernel import checked_once, kernel
 from geofence.batch import Batch, Site
 from geofence.claim import check_claim
 from geofence.continuity import Sightings, follow, hold_step_s, is_named
-from geofence.detectors import FREE_M, N_ACROSS, S_TAU, S_VALUE, Thresholds, Tracks, Windows, step
+from geofence.crossing import weigh_crossing
+from geofence.detectors import (
+    FREE_M,
+    N_ACROSS,
+    OFFSET_M,
+    S_SIGMA,
+    S_TAU,
+    S_VALUE,
+    SPAN_M,
+    Thresholds,
+    Tracks,
+    Windows,
+    step,
+)
 from geofence.drift import trusted_sigma_m
 from geofence.keeping import p_over_line
 from geofence.limits import Asked as AskedLimits
 from geofence.limits import Rows, lowest
 from geofence.locate import Question, find_places
+from geofence.located import U_EAST, U_NORTH
 from geofence.measuring import Measures, measure
-from geofence.state import BORN, JUDGED, LAST, LIFE_NS, R_P_OUT, R_VALUE
+from geofence.state import BORN, CLAIM_USED, CROSSED, CROSSES, JUDGED, LAST, LIFE_NS, R_P_OUT, R_VALUE
 
 
 class Seen(NamedTuple):
@@ -88,6 +102,25 @@ def _show_departure(
         shown[R_P_OUT] = p_over_line(shown[R_VALUE + rule], sigma_m, tau_s, free_m, dt_s, drift)
 
 
+@kernel(inner=True)
+def _follow_course(i: int, row: int, rule: int, seen: Seen, windows: Windows, out: Findings) -> None:
+    """Weigh the way across that the newest fix of track i shows, where only fixes measure it."""
+    drift, b, fix, last_ns = windows.drift[row], seen.batch, seen.sightings, windows.stamps[row, LAST]
+    drift[CROSSED], stamp_ns = 0.0, b.stamp_ns[i]
+    if stamp_ns <= last_ns:
+        return
+    if not (drift[CLAIM_USED] > 0.0 and fix.is_fix[i] and fix.fix_ns[i] == stamp_ns):
+        drift[CROSSES] = 0.0
+        return
+    speed_mps, course_rad = fix.speed_mps[i], fix.course_rad[i]
+    e, n = b.found[i, U_EAST], b.found[i, U_NORTH]
+    slip_mps = speed_mps * (math.sin(course_rad) * e - math.cos(course_rad) * n)
+    across = out.across[i, OFFSET_M], out.across[i, SPAN_M], out.across[i, FREE_M]
+    error = out.samples[i, rule, S_SIGMA], out.samples[i, rule, S_TAU]
+    dt_s = (stamp_ns - last_ns) * 1e-9 if last_ns > 0 else 0.0
+    drift[CROSSED] = weigh_crossing(across, error, (speed_mps, slip_mps), dt_s, drift)
+
+
 @kernel
 def observe(
     seen: Seen, site: Site, thresholds: Thresholds, windows: Windows, flags: F2, out: Findings
@@ -110,6 +143,7 @@ def observe(
     departure, n_rules = thresholds.departures.rule, out.samples.shape[1]
     for k in range(n_mine):
         i = mine[k]
+        _follow_course(i, rows[i], departure, seen, windows, out)
         _show_departure(i, rows[i], b.stamp_ns[i], departure, n_rules, windows, out)
         if out.anew[mine[k]]:
             for r in range(n_rules):

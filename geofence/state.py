@@ -27,14 +27,22 @@ EVIDENCE_NS = 5
 # its two sums, and what that driver would make of it. Then those of geofence.claim: the last fix (place,
 # velocity, variance of its fresh error, whose terminal's + 1), how often the claim was checked, what is
 # trusted, what is used, log likelihoods of its scales. Then the probability that it leaves its lane
-# (geofence.keeping)
+# (geofence.keeping). Then those of geofence.crossing: what a course differs by from its lane, its variance,
+# log likelihoods of its scales; whether it follows, half the span, the offset and the velocity across at the
+# last fix; the look's age, way and offset, and the same of ONSETS onsets; what the newest fix proves
 PLACE, PLACE_COV, DRIVER, DRIVER_COV, NIS, NIS_SEEN, SPAN, RAMP = 0, 3, 9, 12, 18, 19, 20, 21
 RAMPS, N_OF_RAMP = 6, 6
 CLAIM_FIX = RAMP + RAMPS * N_OF_RAMP
 CLAIM_WHOSE, CHECKS, CLAIM_TRUST, CLAIM_USED, CLAIM_SCORE = (CLAIM_FIX + k for k in range(5, 10))
 SCALES = 9
 LEAVING = CLAIM_SCORE + SCALES
-N_DRIFT = LEAVING + 1
+COURSE_OFF, COURSE_VAR, COURSE_SCORE = LEAVING + 1, LEAVING + 2, LEAVING + 3
+COURSE_SCALES = 10  # of a course's own error nine, then that of one which is computed from the places
+CROSSES = COURSE_SCORE + COURSE_SCALES
+CROSS_SPAN, OFFSET_LAST, SLIP_LAST, LOOK, ONSET = (CROSSES + k for k in (1, 2, 3, 4, 7))
+ONSETS, N_OF_ONSET = 6, 3
+CROSSED = ONSET + ONSETS * N_OF_ONSET
+N_DRIFT = CROSSED + 1
 # Log likelihoods end here, so that a receiver that drives from open road into a cutting is believed no longer
 # than for four bad fixes: each says ln(1 / geofence.claim.P_ODD) = 4 nats at most
 SCORE_MAX = 12.0

@@ -8,6 +8,7 @@ its shipped settings (`judged`).
 - `chain`: the same behind a filter of a radar's detections at 60, 120 and 250 m.
 - `false_alarms`: alarms per vehicle-hour of each member of the family, and of wrongly stated errors.
 - `alone`: GNSS without radar through the whole tracker and monitor: found, undecidable, false.
+- `crossing`: what drivers who keep the lane make of the way across by courses of each kind, and who is found.
 - `calibration`: what `p_violation` says against the truth of recordings.
 - `peers`: the rules of Traccar, Tile38 and ThingsBoard (`fences`) on the same fixes.
 """

@@ -1,8 +1,10 @@
 """GNSS without any radar, through the whole tracker and monitor: departures found, undecidable, false alarms.
 
-Trucks on a straight lane, each with its own AR(1) error; what a fix states of its error may be wrong.
+Trucks on a straight lane, each with its own AR(1) error; what a fix states of its error may be wrong. A
+course is the direction of a truck's way, so that its wander within the lane is a smooth one.
 """
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,7 +24,7 @@ T0_NS, STEP_NS = 1_790_000_000_000_000_000, 100_000_000
 WAY_NS = 50_000_000  # from the fix to us
 TRUCKS, APART_M, SPEED_MPS, SEED = 60, 600.0, 16.0, 23
 SETTLE_S, V_MPS = 25.0, 0.8  # the departures begin after, at this speed across the lane
-WANDER_M, WANDER_TAU_S, WANDER_MAX_M = 0.2, 4.0, 0.45
+WANDER_M, WANDER_TAU_S, WANDER_MAX_M, WANDER_STEPS = 0.2, 4.0, 0.45, 2
 SIGMA_SPEED_MPS, SIGMA_HEADING_RAD = 0.1, 0.003
 MARGIN_M = (LANE_M - WIDTH_M) / 2.0
 
@@ -37,6 +39,7 @@ class Plan(NamedTuple):
     depth_m: float  # 0: they keep it
     lasts_s: float
     hz: int
+    in_degrees: bool = False  # courses are rounded, as JT/T 808 has them
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,24 @@ def seconds_of(plan: Plan) -> float:
     return SETTLE_S + 2.0 * (MARGIN_M + plan.depth_m) / V_MPS + plan.lasts_s + 2.0
 
 
+class Wander:
+    """Ways of n drivers within their lane: critically damped oscillators that noise drives."""
+
+    def __init__(self, rng: np.random.Generator, n: int) -> None:
+        self._rng, self._speed_mps = rng, np.zeros(n)
+        self._at_m: F64 = WANDER_M * rng.normal(size=n)
+
+    def step(self) -> F64:
+        """Advance by STEP_NS; return the offsets (n,) from the middle of the lane."""
+        dt_s, t_s = STEP_NS * 1e-9 / WANDER_STEPS, WANDER_TAU_S / 2.0
+        for _ in range(WANDER_STEPS):
+            push = 2.0 * WANDER_M * math.sqrt(dt_s / t_s) / t_s * self._rng.normal(size=len(self._at_m))
+            self._speed_mps = self._speed_mps - dt_s * (2.0 * self._speed_mps + self._at_m / t_s) / t_s + push
+            self._at_m = self._at_m + dt_s * self._speed_mps
+        offset: F64 = WANDER_MAX_M * np.tanh(self._at_m / WANDER_MAX_M)
+        return offset
+
+
 class Fleet:
     """Trucks on their way, and what their terminals send."""
 
@@ -72,27 +93,29 @@ class Fleet:
         n, same = TRUCKS, np.full(TRUCKS, plan.tau_s)
         self._east = APART_M * np.arange(n) + 200.0
         self._error = [Drift(self.rng, np.full(n, plan.sigma_m), same) for _ in range(2)]
-        self._wander = Drift(self.rng, np.full(n, WANDER_M), np.full(n, WANDER_TAU_S))
+        self._wander = Wander(self.rng, n)
         self._late_s = self.rng.uniform(0.0, 1.0, n)  # no two depart at once
         self.outside_m: F64 = np.full(n, -MARGIN_M)
+        self._out_m: F64 | None = None
 
     def step(self, k: int) -> GnssFixes:
         """Drive for one step; return all terminals' fixes."""
         n, plan, rng = TRUCKS, self.plan, self.rng
         stamps = np.full(n, T0_NS + k * STEP_NS)
-        side = WANDER_MAX_M * np.tanh(self._wander.step() / WANDER_MAX_M)
         t_s = k * STEP_NS * 1e-9 - self._late_s
-        before, way = way_out_m(plan, t_s - STEP_NS * 1e-9), way_out_m(plan, t_s)
-        out = way + np.minimum(side, MARGIN_M)
-        self.outside_m = out - MARGIN_M
+        out = way_out_m(plan, t_s) + self._wander.step()
+        before = out if self._out_m is None else self._out_m
+        self.outside_m, self._out_m = out - MARGIN_M, out
         self._east = self._east + SPEED_MPS * STEP_NS * 1e-9
         across, along = (error.step() for error in self._error)
-        slip = -(way - before) / (STEP_NS * 1e-9) / SPEED_MPS
+        course = -(out - before) / (STEP_NS * 1e-9) / SPEED_MPS + SIGMA_HEADING_RAD * rng.normal(size=n)
+        if plan.in_degrees:
+            course = np.radians(np.round(np.degrees(course)))
         return GnssFixes(
             terminal=self.terminals, stamp_ns=stamps, arrived_ns=stamps + WAY_NS, source_seq=np.full(n, k),
             east_m=self._east + along, north_m=LANE_M / 2.0 - out + across,
             speed_mps=SPEED_MPS + SIGMA_SPEED_MPS * rng.normal(size=n),
-            heading_rad=slip + SIGMA_HEADING_RAD * rng.normal(size=n),
+            heading_rad=course,
             sigma_m=np.full(n, plan.told_sigma_m), tau_s=np.full(n, plan.told_tau_s), usable=np.ones(n),
         )  # fmt: skip
 
@@ -143,6 +166,7 @@ def cases() -> dict[str, Plan]:
                 name = f"s{sigma_m * 10:02.0f}_tau4_{depth_m:.1f}m_{lasts_s:.0f}s_{hz}hz"
                 found[name] = Plan(sigma_m, 4.0, sigma_m, 4.0, depth_m, lasts_s, hz)
         found[f"s04_tau20_1.5m_10s_{hz}hz"] = Plan(0.4, 20.0, 0.4, 20.0, 1.5, 10.0, hz)
+        found[f"s04_tau20_1.5m_10s_degrees_{hz}hz"] = Plan(0.4, 20.0, 0.4, 20.0, 1.5, 10.0, hz, True)
         found[f"s15_told_s02_{hz}hz"] = Plan(1.5, 4.0, 0.2, 4.0, 0.0, 60.0, hz)
         found[f"s04_told_s02_{hz}hz"] = Plan(0.4, 4.0, 0.2, 4.0, 0.0, 60.0, hz)
     return found

@@ -9,8 +9,8 @@ from benchmarks.lane_departure.drivers import MARGIN_M
 from core.arrays import F1, F2, I1
 from core.kernel import kernel
 from geofence.config import RulesConfig, section_of
-from geofence.continuity import FIX_STEP_S
 from geofence.detectors import HOLD_STEP_S, Departures, add_departure, advance_timers, limits_of
+from geofence.drift import FIX_STEP_S
 from geofence.evidence import DEPARTURE_SHARE
 from geofence.levels import shipped
 from geofence.state import CLAIM_USED, CLEAR_S, EVIDENCE, EVIDENCE_NS, JUDGED, N_DRIFT

@@ -110,6 +110,24 @@ def alone(found: Figures) -> Iterator[str]:
             yield f"| {case.removeprefix('gnss.')} | {' | '.join(number(cell) for cell in cells)} |"
 
 
+def crossing(found: Figures) -> Iterator[str]:
+    """Return the table of the way across, by kind of course."""
+    yield "| course | who passes most (1e-4/h) | over the level | found at 1 Hz after 25, 60 s | at 10 Hz |"
+    yield "|---|---|---|---|---|"
+    for course in dict.fromkeys(name.split(".")[1] for name in found if name.startswith("crossing.")):
+        rows = {
+            name.split(".")[2]: row for name, row in found.items() if name.startswith(f"crossing.{course}.")
+        }
+        drivers = {name: row for name, row in rows.items() if "_after_" not in name}
+        worst = max(drivers, key=lambda name: drivers[name]["value"] or 0.0)
+        alarms, hours = (sum(row[key] or 0.0 for row in drivers.values()) for key in ("alarms", "hours"))
+        shares = [number(row["value"]) for name, row in rows.items() if "_after_" in name]
+        yield (
+            f"| {course} | {worst}: {number(drivers[worst]['value'])} nats | {alarms:.0f} in {hours:.0f} h "
+            f"| {' '.join(shares[:2])} | {' '.join(shares[2:])} |"
+        )
+
+
 def calibration(found: Figures) -> Iterator[str]:
     """Return the table of errors of `p_violation`."""
     yield "| samples | error (goal .03, of a class .05) | n |"
@@ -135,7 +153,7 @@ def peers(found: Figures) -> Iterator[str]:
 
 TABLES = {
     "delays": delays, "chain": chain, "false_alarms": false_alarms, "alone": alone,
-    "calibration": calibration, "peers": peers,
+    "crossing": crossing, "calibration": calibration, "peers": peers,
 }  # fmt: skip
 
 

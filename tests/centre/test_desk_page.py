@@ -109,11 +109,12 @@ class History:
         desk.run(lambda db, found: loss_rows.write_turns(db, found, [turn], desk.policy, desk.at.now_ns))
 
     def shelf(self):
-        desk, what = self.desk, self.draw([{"plate": PLATES[0]}, {"rule": "overspeed"}, {"esn": "RSU001"}])
+        desk, policy = self.desk, self.desk.policy
+        what = self.draw([{"plate": PLATES[0]}, {"rule": "overspeed"}, {"esn": "RSU001"}])
         until_ns = str(desk.at.now_ns + 1_000 * S)
         wanted = WantedShelf(**what, until_ns=until_ns, reason="known")
         with contextlib.suppress(RefusedError):  # the same twice: nothing changes
-            desk.run(lambda db, found: shelving.add_shelf(db, found, wanted, ZHAO, desk.policy, desk.at.now_ns))
+            desk.run(lambda db, found: shelving.add_shelf(db, found, wanted, ZHAO, policy, desk.at.now_ns))
 
     def time(self):
         self.desk.wait(self.draw([1, 40, 400, 1_200]))

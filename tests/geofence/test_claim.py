@@ -11,13 +11,10 @@ from geofence.carry import _carried_drift, _drift_row
 from geofence.claim import (
     BEYOND_P,
     CHECKS_MIN,
-    DISPROVED,
     NEVER_TRUSTED,
-    ODD_SIGMAS,
-    P_ODD,
-    STEP_P,
     add_increment,
 )
+from geofence.scales import DISPROVED, ODD_SIGMAS, P_ODD, STEP_P
 from geofence.state import CLAIM_FIX, CLAIM_SCORE, CLAIM_TRUST, N_DRIFT, SCALES, SCORE_MAX
 from tests.support.geofence_world import T0_NS, World, batch
 

@@ -25,7 +25,7 @@ def all_named():
         radar_ns=np.full(N, T0_NS), off_m=nothing, sigma_m=nothing, lasting_m=nothing,
         axis_rad=nothing, P=np.zeros((N, 4, 4)), bias_m=np.zeros(N), is_fix=np.zeros(N, dtype=np.bool_),
         fix_ns=np.zeros(N, dtype=np.int64), east_m=nothing, north_m=nothing, gnss_bias_m=nothing,
-        gnss_tau_s=nothing,
+        gnss_tau_s=nothing, speed_mps=nothing, course_rad=nothing,
     )  # fmt: skip
 
 

@@ -124,6 +124,7 @@ def batch(stamp_ns: int, *vehicles: dict[str, Any]) -> TrackBatch:
             "confirmed": True, "gnss_bias": np.nan, "gnss_tau": np.nan,
             "off": np.nan, "off_sigma": np.nan,  # what was measured, left of a course to the east,
             "fix": False,  # by its terminal
+            "said_mps": np.nan, "said_rad": np.nan,  # as that reports its speed and course
         }  # fmt: skip
         rows.append(base | vehicle)
 
@@ -153,6 +154,7 @@ def batch(stamp_ns: int, *vehicles: dict[str, Any]) -> TrackBatch:
             axis_rad=np.full(len(rows), np.pi / 2), is_fix=column("fix", np.bool_),
             east_m=column("east"), north_m=column("north"),
             stamp_ns=np.where(np.isfinite(column("off")), stamps, 0),
+            speed_mps=column("said_mps"), course_rad=column("said_rad"),
         ),
     )  # fmt: skip
 
