@@ -93,10 +93,8 @@ class Monitor:
         )
         self._coverage = Coverage(road.axis, stretch_m, radars)
         self._has_axis = road.axis is not None
-        limits = self._around.speed_limits
-        self._needs_places = bool(
-            self._events or self._around.judges_off_road or limits.has_zones or not self._has_axis
-        )
+        asks = self._events, self._around.judges_off_road, self._around.speed_limits.has_zones
+        self._needs_places = any(asks) or not self._has_axis
 
     def locate(self, tracks: TrackBatch, terminal_ids: Sequence[str]) -> Located:
         """Return the places of n tracks on the map; remember each one's lane for the next look-up."""
@@ -122,13 +120,9 @@ class Monitor:
         return out
 
     def observe(
-        self,
-        now_ns: int,
-        tracks: TrackBatch,
-        located: Located,
-        owned: Bools,
+        self, now_ns: int, tracks: TrackBatch, located: Located, owned: Bools,
         may_open: Callable[[], Bools | None] = lambda: None,
-    ) -> list[Judged]:
+    ) -> list[Judged]:  # fmt: skip
         """Judge the tracks of one observation.
 
         owned : (n,) the track is judged here
