@@ -35,7 +35,7 @@ demo: $(VENV)/.stamp-run centre/static/index.html
 # tests of the centre, which has no kernels. Then one core runs the benchmarks, which are timed; the other runs the tests in
 # ARITHMETIC. Then the end-to-end tests run, more at once than there are cores, since they wait for processes and browsers
 # half of their time, in the order of their names, by which those that take longest begin first; what they leave goes to the
-# unit tests, one by one. At last come, one by one, those that play traffic at its own pace: each starts many processes that
+# unit tests. At last come, one by one, those that play traffic at its own pace: each starts many processes that
 # must keep up. What these leave of the processor, and nothing more, goes to the tests in COMPUTED.
 test: $(VENV)/.stamp-dev
 ifdef TESTS
@@ -48,7 +48,7 @@ else
 	$(BIN)/python -m pytest -m "not e2e" -n 2 --dist loadfile tests/centre; tested=$$?; wait $$kernels && exit $$tested
 	@$(MAKE) --no-print-directory bench-check & bench=$$!; \
 	$(BIN)/python -m pytest -m "not e2e" $(ARITHMETIC); tested=$$?; wait $$bench && exit $$tested
-	@nice -n 5 $(BIN)/python -m pytest -m "not e2e" $(addprefix --ignore=,tests/centre $(ARITHMETIC) $(COMPUTED)) & unit=$$!; \
+	@nice -n 5 $(BIN)/python -m pytest -m "not e2e" -n 2 --dist loadfile $(addprefix --ignore=,tests/centre $(ARITHMETIC) $(COMPUTED)) & unit=$$!; \
 	$(BIN)/python -m pytest -m "e2e and not paced" -n 3 --dist loadfile --no-loadscope-reorder; tested=$$?; \
 	wait $$unit && exit $$tested
 	@$(BIN)/python -m tests.support.spare_time $(BIN)/python -m pytest -m "not e2e" $(COMPUTED) & spare=$$!; \

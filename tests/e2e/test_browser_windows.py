@@ -1,4 +1,4 @@
-"""Ten windows of one browser: each is live, and in each the evidence of a violation loads."""
+"""Many windows of one browser: each is live, and in each the evidence of a violation loads."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,17 +10,21 @@ from tests.conftest import find_program
 from tests.support.page_feed import PATIENCE_MS, chromium, fed_centre, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
-WINDOWS = 10  # a desk has three to six; HTTP/1.1 would end at six connections for all together
+WINDOWS, WINDOWS_LONG = (
+    7,
+    10,
+)  # a desk has three to six; HTTP/1.1 would end at six connections for all together
 
 
 @pytest.fixture(scope="module")
-def windows(run_folder: Any) -> Iterator[list[Page]]:
+def windows(run_folder: Any, request: pytest.FixtureRequest) -> Iterator[list[Page]]:
     if find_program("chromium") is None:
         pytest.skip("chromium is missing: sudo apt-get install chromium")
     with fed_centre(run_folder("browser-windows")) as url, chromium() as browser:
         context = browser.new_context(viewport={"width": 853, "height": 533})
         context.set_default_timeout(PATIENCE_MS)
-        pages = [context.new_page() for _ in range(WINDOWS)]
+        n_windows = WINDOWS_LONG if request.config.getoption("--long") else WINDOWS
+        pages = [context.new_page() for _ in range(n_windows)]
         for page in pages:
             page.goto(url)
         yield pages
