@@ -56,6 +56,9 @@ async def test_it_names_the_centres_and_who_acknowledged_last(tmp_path):
     assert found == {"centre": ("warn", "no broker was reached: not known")}
 
 
+TRIES = 5  # a busy machine may need longer for one look than `doctor` waits
+
+
 async def checks(site) -> dict:
     return {one.name: (one.level, one.detail) for one in await asyncio.to_thread(centre_checks, site)}
 
@@ -75,7 +78,10 @@ async def test_with_certificates_it_looks_as_a_part_whose_pair_is_here(tmp_path,
         for path in (tmp_path / "pki").glob("*-*.crt"):
             if path.stem != kept:
                 path.unlink()
-        found = await checks(site)
+        for _ in range(TRIES):
+            found = await checks(site)
+            if found.get("centre") != ("warn", "no broker was reached: not known"):
+                break
     finally:
         await child.stop(1.0)
     if peers is None:
