@@ -6,7 +6,6 @@ clock or task: the same inputs give the same bytes.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from core.arrays import F64, Bools
 from core.times import TICK_NS
 from edge.config_down import ConfigDown
 from edge.wire import UnjudgedStretch
-from fusion.observations import OBSERVATIONS, GnssFixes, ObjectScan, Observation, RadarScan
+from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
 from fusion.timekeeping import ClockReport
 from fusion.tracker import TrackerUpdate
 from fusion.tracks import TrackBatch
@@ -83,8 +82,9 @@ class Pipeline(Configured):
 
     def step(self, now_ns: int, item: Input | None) -> list[Output]:
         """Run the ticks due at `now_ns`, then fuse and judge the input; return the outputs in order."""
-        if self._next_tick_ns is not None and now_ns < self._next_tick_ns and type(item) in OBSERVATIONS:
-            return self._observe(now_ns, cast(Observation, item))  # the usual case
+        is_early = self._next_tick_ns is not None and now_ns < self._next_tick_ns
+        if is_early and isinstance(item, (RadarScan, ObjectScan, GnssFixes)):  # the usual case
+            return self._observe(now_ns, item)
         outputs: list[Output] = []
         if self._next_tick_ns is None:
             self._next_tick_ns = (now_ns // TICK_NS + 1) * TICK_NS

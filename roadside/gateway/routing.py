@@ -6,7 +6,7 @@ The gateway routes live, the replay of a whole site routes again: equal fixes in
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -34,10 +34,6 @@ class Stretch:
     to_m: float
     east_m: float
     north_m: float
-    alone: Esns = field(init=False)  # who gets a fix that no other one gets
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "alone", (self.esn,))
 
     def holds(self, station_m: float, margin_m: float) -> bool:
         """Say whether the station is on the stretch; NaN never is."""
@@ -93,11 +89,10 @@ class Router:
         columns = (terminals, seen.tolist(), stations, east_m.tolist(), north_m.tolist())
         nearby, routed = self._nearby.get, list[Esns]()
         for terminal, known, station, east, north in zip(*columns, strict=True):
-            near = nearby(station // CELL_M) if known else None  # NaN is no cell
-            is_alone = near is not None and len(near) == 1  # on most of a road
-            if near is not None and is_alone and near[0].holds(station, FEED_MARGIN_M):
+            near = nearby(station // CELL_M, ()) if known else ()  # NaN is no cell
+            if len(near) == 1 and near[0].holds(station, FEED_MARGIN_M):  # most of a road
                 self._remember(terminal, near[0].esn)
-                routed.append(near[0].alone)
+                routed.append((near[0].esn,))
             else:
                 routed.append(self._one(terminal, known, station if known else math.nan, east, north))
         return routed

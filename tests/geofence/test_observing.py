@@ -11,7 +11,7 @@ from geofence.measuring import Measures, measure
 from geofence.observing import Found, Seen, findings, observe
 from geofence.rules import GRADED, MEASURED, REGISTRY
 from geofence.state import BORN, CLAIM_TRUST, CLAIM_WHOSE, LAST, LEAVING, R_P_OUT, R_VALUE, SEEN, State
-from tests.support.geofence_world import World, batch
+from tests.support.geofence_world import World, batch, feature, lonlat, road
 
 N, T0_NS = 60, 1_790_000_000_000_000_000
 SITE = Site(2.5, 2.5, 0.8, 4.0)
@@ -89,12 +89,12 @@ def test_one_step_does_what_both_do():
         assert found.active.any()
 
 
-def driven(*, in_one_step):
+def driven(*zones, in_one_step):
     """Trucks drive too fast, over a line, the wrong way, or well; return their versions and judgements.
 
-    in_one_step : each observation is located and judged at once
+    zones : of the map.  in_one_step : each observation is located and judged at once
     """
-    it, rng = World(), np.random.default_rng(5)
+    it, rng = World(road(*zones)), np.random.default_rng(5)
     begun = it.monitor.locate  # what is located in between is not in one step
     asked = []
     it.monitor.locate = lambda *what: asked.append(1) or begun(*what)
@@ -118,3 +118,13 @@ def test_locating_and_judging_in_one_step_is_what_both_are():
     assert in_one == in_two
     assert {version.rule for version in in_one[0]} >= {"overspeed", "lane_departure", "wrong_way"}
     assert in_one[-1] == 0, "nothing on this map needs the places in between"
+
+
+def test_where_a_zone_has_a_limit_the_places_are_known_before_the_tests():
+    ring = lonlat([[100.0, -60.0], [400.0, -60.0], [400.0, 60.0], [100.0, 60.0], [100.0, -60.0]])
+    zone = feature("zone", "Polygon", [ring], zone="BRIDGE", role="", speed_limit_mps=8.0)
+    *in_one, n_asked = driven(zone, in_one_step=True)
+    *in_two, _ = driven(zone, in_one_step=False)
+    assert in_one == in_two
+    assert n_asked == 150
+    assert any(version.limit_of == "zone:BRIDGE" for version in in_one[0])

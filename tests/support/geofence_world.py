@@ -177,12 +177,11 @@ class World:
         self.episodes: dict[str, bytes | None] = {}  # by id, as the newest version left it
 
     def observe(self, stamp_ns: int, *vehicles: dict[str, Any], owned: bool = True) -> list[Violation]:
-        """Judge one observation of the vehicles."""
-        tracks = batch(stamp_ns, *vehicles)
-        located = self.monitor.locate(tracks, self.terminals)
-        return self._keep(
-            self.monitor.observe(stamp_ns + 6_000_000, tracks, located, np.full(len(tracks), owned))
-        )
+        """Judge one observation of the vehicles, as an RSU does: nothing where there are none."""
+        if not vehicles:
+            return []
+        tracks, mine = batch(stamp_ns, *vehicles), np.full(len(vehicles), owned)
+        return self._keep(self.monitor.judge(stamp_ns + 6_000_000, tracks, self.terminals, mine))
 
     def tick(self, t_ns: int, *vehicles: dict[str, Any]) -> list[Violation]:
         """Run the tick."""
