@@ -220,7 +220,8 @@ def _take_off_what_lasts(
     sigma_m, tau_s = error
     seen_m2 = 2.0 * sigma_m**2 * (1.0 - math.exp(-dt_s / tau_s)) + (JERK_MPS3 * dt_s**3 / 12.0) ** 2
     r = seen_m2 / (speed_mps * dt_s) ** 2 + 16.0 * BASE_RAD**2
-    row[COURSE_VAR] += OFF_DRIFT_RAD**2 * dt_s
+    # a course that is never within the gate is no less known than at first, and carried as any other
+    row[COURSE_VAR] = min(row[COURSE_VAR] + OFF_DRIFT_RAD**2 * dt_s, OFF_RAD**2)
     z = (way_m - (offset_m - row[OFFSET_LAST])) / (speed_mps * dt_s) - row[COURSE_OFF]
     clean_m = way_m - speed_mps * row[COURSE_OFF] * dt_s
     s = row[COURSE_VAR] + r

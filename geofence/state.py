@@ -265,7 +265,8 @@ class State:
         self.evidence[anew, :n, :KEPT_S] = 0.0
         self.evidence_ns[anew, :n, :LAST_OVER] = 0
         self.drift[anew, :CLAIM_FIX] = 0.0  # what is known of its terminal stays
-        self.drift[anew, LEAVING] = 0.0
+        self.drift[anew, LEAVING : COURSE_VAR + 1] = 0.0
+        self.drift[anew, CROSSES : CROSSED + 1] = 0.0  # the onsets; what its course is worth stays
         self.ring[anew, :, R_P_OUT : R_VALUE + n], self.ring[anew, :, R_VALUE + n :] = np.nan, 0.0
         self.stamps[anew, DEDICATED] = self.stamps[anew, ELSEWHERE] = 0
 

@@ -12,6 +12,8 @@ from core.arrays import F1
 from core.kernel import kernel
 from geofence.carry import CarriedDrift, _carried_drift, _drift_row
 from geofence.crossing import LEVEL_NATS, crossing_level, misfits, weigh_crossing
+from geofence.map_changes import MapChanges
+from geofence.rules import GRADED, MEASURED, REGISTRY
 from geofence.state import (
     CLAIM_USED,
     COURSE_OFF,
@@ -19,8 +21,10 @@ from geofence.state import (
     COURSE_SCORE,
     CROSSED,
     CROSSES,
+    HINT,
     LOOK,
     N_DRIFT,
+    State,
 )
 from tests.support.geofence_world import T0_NS, World
 
@@ -149,6 +153,25 @@ def test_what_is_carried_is_whole_or_starts_fresh():
     n = len(carried.crossing)
     for damaged in ((math.nan,) * n, carried.crossing[1:], tuple(-v for v in carried.crossing), (1e9,) * n):
         assert _drift_row(CarriedDrift(crossing=damaged))[COURSE_OFF:] == [0.0] * (N_DRIFT - COURSE_OFF)
+
+
+def test_a_course_that_stays_wrong_is_carried_as_any_other():
+    """Its difference from the lane is never taken off: how well that is known must not leave its range."""
+    for slip_mps in (12.0, 1.7):  # stuck; mounted 6 degrees off
+        row = sure_row()
+        weigh_all(np.zeros(60), np.full(60, slip_mps), 1.0, SPAN_M, row)
+        assert _drift_row(_carried_drift(row.tolist()))[COURSE_OFF:] == row[COURSE_OFF:].tolist()
+
+
+def test_on_a_lane_that_changed_the_onsets_begin_anew_but_what_a_course_is_worth_stays():
+    state = State([rule.name for rule in REGISTRY], MEASURED, GRADED)
+    rows = [state.row(1), state.row(2)]
+    state.flags[rows, HINT], state.drift[rows] = [1.0, 2.0], 1.0
+    state.change_lanes(MapChanges(np.array([0, 1], dtype=np.int32), np.array([True, False]), frozenset()))
+    assert (state.drift[rows[0], COURSE_SCORE:CROSSES] == 1.0).all()
+    assert not state.drift[rows[0], CROSSES:].any()
+    assert not state.drift[rows[0], COURSE_OFF:COURSE_SCORE].any(), "it is of the lane, too"
+    assert (state.drift[rows[1]] == 1.0).all()
 
 
 def drives(world, k, out_m, error_m, slip_mps, **changes):
