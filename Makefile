@@ -48,7 +48,8 @@ else
 	$(BIN)/python -m pytest -m "not e2e" -n 2 --dist loadfile tests/centre; tested=$$?; wait $$kernels && exit $$tested
 	@$(MAKE) --no-print-directory bench-check & bench=$$!; \
 	$(BIN)/python -m pytest -m "not e2e" $(ARITHMETIC); tested=$$?; wait $$bench && exit $$tested
-	@nice -n 5 $(BIN)/python -m pytest -m "not e2e" -n 2 --dist loadfile $(addprefix --ignore=,tests/centre $(ARITHMETIC) $(COMPUTED)) & unit=$$!; \
+	@$(BIN)/python -m tests.support.spare_time --nice 5 $(BIN)/python -m pytest -m "not e2e" -n 2 --dist loadfile \
+	$(addprefix --ignore=,tests/centre $(ARITHMETIC) $(COMPUTED)) & unit=$$!; \
 	$(BIN)/python -m pytest -m "e2e and not paced" -n 3 --dist loadfile --no-loadscope-reorder; tested=$$?; \
 	wait $$unit && exit $$tested
 	@$(BIN)/python -m tests.support.spare_time $(BIN)/python -m pytest -m "not e2e" $(COMPUTED) & spare=$$!; \

@@ -1,5 +1,6 @@
 """What runs in spare time takes none from others, fails with its own status, and ends with its starter."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,13 +11,16 @@ import pytest
 
 from tests.support import spare_time
 
-COMMAND = (sys.executable, "-m", "tests.support.spare_time", sys.executable, "-c")
+STARTER = (sys.executable, "-m", "tests.support.spare_time")
+COMMAND = (*STARTER, sys.executable, "-c")
 
 
-def test_it_has_the_lowest_priority_in_a_session_of_its_own() -> None:
+@pytest.mark.parametrize(("options", "nice"), [((), spare_time.LOWEST), (("--nice", "5"), 5)])
+def test_it_has_a_lower_priority_in_a_session_of_its_own(options: tuple[str, ...], nice: int) -> None:
     code = "import os, sys; print(os.nice(0), os.getsid(0) == os.getpid()); sys.exit(3)"
-    done = subprocess.run([*COMMAND, code], capture_output=True, text=True, timeout=60.0, check=False)
-    assert (done.returncode, done.stdout.split()) == (3, [str(spare_time.LOWEST), "True"])
+    argv = [*STARTER, *options, sys.executable, "-c", code]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60.0, check=False)
+    assert (done.returncode, done.stdout.split()) == (3, [str(min(19, os.nice(0) + nice)), "True"])
 
 
 def _ignore_ctrl_c() -> None:

@@ -15,15 +15,16 @@ from centre.audit.tables import AUDIT
 LOCK = "audit"  # of whoever adds a row, where several processes write
 ROWS_AT_ONCE = 1_000
 FIELDS = ("n", "at_ns", "user", "role", "act", "subject")  # that a digest covers, with the body
-# as the database has them: SQLite keeps a text that somebody puts where bytes belong
-RAW = tuple(
-    sa.type_coerce(column, sa.types.NullType()).label(column.name)
-    if column.name in ("body", "sha256")
-    else column
-    for column in AUDIT.c
-)
+
+
+def as_stored(column: sa.ColumnElement[bytes], name: str) -> sa.Label[Any]:
+    """Return a column of bytes as the database has it: SQLite keeps a text that somebody puts there."""
+    return sa.type_coerce(column, sa.types.NullType()).label(name)
+
+
+RAW = tuple(as_stored(each, each.name) if each.name in ("body", "sha256") else each for each in AUDIT.c)
 _encode = msgspec.json.Encoder(order="sorted").encode
-_last = sa.select(AUDIT.c.n, AUDIT.c.sha256).order_by(AUDIT.c.n.desc()).limit(1)
+_last = sa.select(AUDIT.c.n, as_stored(AUDIT.c.sha256, "sha256")).order_by(AUDIT.c.n.desc()).limit(1)
 
 
 class Act(NamedTuple):
@@ -58,7 +59,7 @@ def append(db: sa.Connection, act: Act) -> int:
     if postgresql.is_postgresql(db):
         postgresql.lock(db, (LOCK,))
     last = db.execute(_last).first()
-    before = b"" if last is None else last.sha256
+    before = (None if last is None else bytes_of(last.sha256)) or b""
     row: dict[str, Any] = {
         "at_ns": act.at_ns,
         "user": "" if act.actor is None else act.actor.name,
@@ -111,7 +112,7 @@ def verify(db: sa.Connection, proven: Proven, rows_max: int | None = None) -> Pr
 def head(db: sa.Connection) -> tuple[int, bytes]:
     """Return number and digest of the newest row; (0, b"") of an empty log."""
     last = db.execute(_last).first()
-    return (0, b"") if last is None else (last.n, last.sha256)
+    return (0, b"") if last is None else (last.n, bytes_of(last.sha256) or b"")
 
 
 def rows(db: sa.Connection, after: int = 0) -> Iterator[Mapping[str, Any]]:

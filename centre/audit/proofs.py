@@ -1,21 +1,35 @@
 """What was proven of the log of acts, kept in the log itself, so that who opens it verifies what came since.
 
 A look through the whole log is an act too (`SEALED`): it names the newest row that it read, and that row's
-digest. Later looks begin there. They find whatever was done to a later row, and a chain that was computed
-anew from any row on; what was done to an earlier row alone is found by the next look through all, which the
-centre makes each day and anybody may ask for. Blocking, but for `LogChecks`.
+digest. Later looks begin there. They find a later row that was changed, and a chain that was computed anew
+from an earlier row on. An earlier row that was changed alone is found by the next look through all, which the
+centre makes each day and anybody may ask for. Who computes all digests anew, and those in the seals with
+them, is found by nobody but who wrote number and digest down elsewhere. Blocking, but for `LogChecks`.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import Meta
 
 from centre import postgresql
 from centre.accounts.actor import Actor
-from centre.audit.log import LOCK, ROWS_AT_ONCE, START, Act, Fault, Proven, append, verify
+from centre.audit.log import (
+    LOCK,
+    RAW,
+    ROWS_AT_ONCE,
+    START,
+    Act,
+    Fault,
+    Proven,
+    append,
+    bytes_of,
+    each_row,
+    verify,
+)
 from centre.audit.tables import AUDIT
 from centre.faults import NotWrittenError, UnreadableError
 
@@ -30,7 +44,7 @@ REST_S = 0.05  # after each part of the daily look: no page waits for it
 class _Body(msgspec.Struct, frozen=True, kw_only=True):
     """The body of a seal."""
 
-    n: int
+    n: Annotated[int, Meta(ge=0)]
     sha256: str
     fault_n: int | None = None
     fault: str | None = None
@@ -49,16 +63,23 @@ class Seal(NamedTuple):
 
 def newest_seal(db: sa.Connection) -> Seal | None:
     """Return the newest look through all; None: there was none, or its row can't be read."""
-    query = sa.select(AUDIT.c.at_ns, AUDIT.c.body).where(AUDIT.c.subject == SUBJECT, AUDIT.c.act == SEALED)
-    row = db.execute(query.order_by(AUDIT.c.n.desc()).limit(1)).first()
+    query = sa.select(*RAW).where(AUDIT.c.subject == SUBJECT, AUDIT.c.act == SEALED)
+    for _, row in each_row(db, query.order_by(AUDIT.c.n.desc()).limit(1)):
+        return None if row is None else _seal_in(row)
+    return None
+
+
+def _seal_in(row: sa.Row[Any]) -> Seal | None:
+    """Return the seal of a row; None: somebody changed it, then nothing is proven."""
     try:
-        if row is None:
-            return None
-        body = _decode(row.body)
-        fault = None if body.fault_n is None else Fault(body.fault_n, body.fault or "")
-        return Seal(row.at_ns, Proven(body.n, bytes.fromhex(body.sha256)), fault)
-    except (msgspec.DecodeError, ValueError):  # somebody changed it: then nothing is proven
+        body = _decode(bytes_of(row.body) or b"")
+        proven = Proven(body.n, bytes.fromhex(body.sha256))
+    except (msgspec.DecodeError, ValueError):
         return None
+    # one that names itself or a later row would be believed without its own digest being looked at
+    if body.n >= row.n or not isinstance(row.at_ns, int):
+        return None
+    return Seal(row.at_ns, proven, None if body.fault_n is None else Fault(body.fault_n, body.fault or ""))
 
 
 def seal(db: sa.Connection, now_ns: int, actor: Actor | None, found: Proven | Fault) -> int:
@@ -100,7 +121,7 @@ class LogChecks:
         now_ns: Callable[[], int],
     ) -> None:
         """`read(query, …)`: in a reader's thread, as `Database.read`; `write(work)`: as `Writer.run`."""
-        self._engine, self._read, self._write, self._now_ns = engine, read, write, now_ns
+        self._read, self._write, self._now_ns = read, write, now_ns
         self._snapshots = postgresql.snapshots(engine)
         self._looking: asyncio.Task[None] | None = None
 
@@ -117,13 +138,22 @@ class LogChecks:
         return await self.state()
 
     async def run(self) -> None:
-        """Look through all of it once a day, until cancelled."""
+        """Look through all of it once a day, until cancelled: then a look that was asked for ends, too."""
+        try:
+            await self._run()
+        except asyncio.CancelledError:  # the database is closed next
+            if self._looking is not None:
+                self._looking.cancel()
+            raise
+
+    async def _run(self) -> None:
         await asyncio.sleep(FIRST_S)
         while True:
             last: Seal | None = None
             try:
                 last = await self._ask(newest_seal)
-                if last is None or self._now_ns() - last.at_ns >= DAY_NS:
+                # a seal of the future: the clock was set back, or somebody changed it
+                if last is None or not 0 <= self._now_ns() - last.at_ns < DAY_NS:
                     await self.look_through(None, REST_S)
             except (NotWrittenError, UnreadableError):
                 pass  # the database says so itself; the next look comes

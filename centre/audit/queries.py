@@ -49,7 +49,7 @@ def exported(
     Each with its number; None: it can't be read. Its columns are EXPORTED. `body` and the digests are as they
     are stored: whoever has the file can compute each digest anew.
     """
-    digest_before = sa.type_coerce(_before.c.sha256, sa.types.NullType()).label("sha256_before")
+    digest_before = log.as_stored(_before.c.sha256, "sha256_before")
     query = sa.select(*log.RAW, digest_before).select_from(
         AUDIT.outerjoin(_before, _before.c.n == AUDIT.c.n - 1)
     )

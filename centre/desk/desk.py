@@ -87,13 +87,13 @@ class Desk:
     @property
     def works(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """What the desk does while the centre serves, by name; each goes its own way."""
-        mirror: dict[str, Callable[[], Awaitable[None]]] = {}
-        if self.mirror is not None:
-            mirror["desk.mirror"] = self.mirror.run
-        return mirror | {
+        works: dict[str, Callable[[], Awaitable[None]]] = {
             "desk.intake": self._take_in, "desk.watch": self._watch, "desk.view": self._watch_view,
             "desk.people": self._watch_people, "desk.trim": self._trim,
         }  # fmt: skip
+        if self.mirror is not None:
+            works["desk.mirror"] = self.mirror.run
+        return works
 
     async def act(self, alarm_id: str, wanted: Wanted, actor: Actor) -> list[dict[str, Any]]:
         """Carry out an act; return the Handling of each alarm that it changed. Raises RefusedError."""

@@ -60,6 +60,7 @@ class DeskMirror:
         self._centre, self._ask, self._publish = centre, ask, publish
         self._now_ns, self._counts = now_ns, counts
         self._sent = (-1, 0)  # the newest act that was sent, and when
+        self._stamp_ns = 0  # of the newest statement: only one with a later stamp takes its place
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -73,14 +74,16 @@ class DeskMirror:
     async def _look(self) -> None:
         now_ns = self._now_ns()
         n, _ = await self._ask(head)
-        if n == self._sent[0] and now_ns - self._sent[1] < AGAIN_NS:
+        n_sent, sent_ns = self._sent
+        if n == n_sent and 0 <= now_ns - sent_ns < AGAIN_NS:
             return
         state = await self._ask(self._state, now_ns)
         if self._publish(topics.centre_desk(self._centre), encode(state), 1, retain=True):
-            self._sent = state.n, now_ns
+            self._sent, self._stamp_ns = (state.n, now_ns), state.stamp_ns
             self._counts["desk.mirrored"] += 1
 
     def _state(self, db: sa.Connection, now_ns: int) -> DeskState:
         n, sha256 = head(db)
         alarms, cut = handled(db, now_ns)
-        return DeskState(centre=self._centre, stamp_ns=now_ns, n=n, sha256=sha256, alarms=alarms, cut=cut)
+        stamp_ns = max(now_ns, self._stamp_ns + 1)  # the clock may have been set back
+        return DeskState(centre=self._centre, stamp_ns=stamp_ns, n=n, sha256=sha256, alarms=alarms, cut=cut)

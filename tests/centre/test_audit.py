@@ -121,6 +121,108 @@ def test_what_was_done_to_the_log_is_found_since_the_last_look_and_by_the_next_t
         assert (full["fault"] or {}).get("n") == n_full, change
 
 
+def test_a_seal_that_names_itself_or_a_later_row_proves_nothing(engine):
+    """Its own digest would never be looked at: one changed body would hide what was done to earlier rows."""
+    filled(engine)
+    seal_all(engine)
+    filled(engine, 3)
+    with engine.begin() as db:
+        digests = {row.n: row.sha256.hex() for row in db.execute(sa.select(AUDIT.c.n, AUDIT.c.sha256))}
+        db.execute(sa.update(AUDIT).where(AUDIT.c.n == 3).values(user="li"))
+    for n in (7, 9):
+        body = f'{{"n":{n},"sha256":"{digests[n]}"}}'.encode()
+        with engine.begin() as db:
+            db.execute(sa.update(AUDIT).where(AUDIT.c.n == 7).values(body=body))
+        assert state_of(engine)["fault"] == {"n": 3, "reason": "was changed: its digest does not fit"}
+
+
+@pytest.mark.parametrize("change", ["body = 'x'", "body = CAST(x'ff' AS TEXT)", "at_ns = 'today'"])
+def test_a_seal_that_is_no_row_any_more_costs_no_look(tmp_path, change):
+    engine = ledger_at(tmp_path / "centre.sqlite")
+    filled(engine)
+    seal_all(engine)
+    with engine.begin() as db:  # as another program writes it
+        db.exec_driver_sql(f"UPDATE audit SET {change} WHERE n = 7")
+    assert (state_of(engine)["fault"] or {}).get("n") == 7
+    seal_all(engine)  # the next look through all can be written
+    assert state_of(engine)["fault"]["n"] == 7
+    engine.dispose()
+
+
+def test_an_act_follows_a_row_whose_digest_is_none_any_more(tmp_path):
+    engine = ledger_at(tmp_path / "centre.sqlite")
+    filled(engine)
+    with engine.begin() as db:
+        db.exec_driver_sql("UPDATE audit SET sha256 = 'x' WHERE n = 6")
+    with engine.begin() as db:
+        assert head(db) == (6, b"")
+    filled(engine, 1)
+    with engine.begin() as db:
+        assert (head(db)[0], check(db).n) == (8, 6)
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("sealed_days_ago", "is_due"), [(None, True), (0.5, False), (1.5, True), (-1.5, True)]
+)
+def test_all_is_looked_through_once_a_day_also_after_a_clock_was_ahead(
+    engine, monkeypatch, sealed_days_ago, is_due
+):
+    monkeypatch.setattr(proofs, "FIRST_S", 0.0)
+    monkeypatch.setattr(proofs, "LOOK_S", 0.0)
+    monkeypatch.setattr(proofs, "REST_S", 0.0)
+    now_ns, n_looks = 10**18, 0
+    filled(engine)
+    if sealed_days_ago is not None:
+        seal_all(engine, now_ns - round(sealed_days_ago * proofs.DAY_NS))
+
+    async def read(query):
+        nonlocal n_looks
+        n_looks += 1
+        return query()
+
+    async def write(work, *_names):
+        with engine.begin() as db:
+            return work(db, [])
+
+    async def play():
+        work = asyncio.create_task(proofs.LogChecks(engine, read, write, lambda: now_ns).run())
+        async with asyncio.timeout(8.0):
+            while n_looks < 12:
+                await asyncio.sleep(0)
+        work.cancel()
+
+    asyncio.run(play())
+    with engine.begin() as db:
+        seals = db.scalars(sa.select(AUDIT.c.at_ns).where(AUDIT.c.act == proofs.SEALED)).all()
+    assert len(seals) == is_due + (sealed_days_ago is not None), "and no more often"
+
+
+def test_no_look_outlives_the_centre(engine, monkeypatch):
+    monkeypatch.setattr(proofs, "FIRST_S", 0.0)
+    filled(engine)
+
+    async def play():
+        looks = asyncio.Event()
+
+        async def read(query):
+            if looks.is_set():
+                await asyncio.Event().wait()
+            looks.set()
+            return query()
+
+        checks = proofs.LogChecks(engine, read, read, lambda: 10**18)
+        work = asyncio.create_task(checks.run())
+        await looks.wait()
+        while len(asyncio.all_tasks()) < 3:
+            await asyncio.sleep(0)
+        work.cancel()
+        await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()}, timeout=8.0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(play())
+
+
 def test_a_fault_that_was_found_stays_the_answer_until_a_look_through_all_finds_none(engine):
     filled(engine)
     with engine.begin() as db:

@@ -5,6 +5,8 @@ import sqlalchemy as sa
 from centre import episode_views
 from centre.reader import EpisodeFilter, Reader
 from centre.store import EPISODE, VERSION
+from centre.views.excess import COLUMNS
+from centre.views.violations import _Columns
 from tests.support.centre_database import Centre
 from tests.support.centre_samples import episode_id, violation
 from tests.support.ledger_databases import ledger_at
@@ -56,6 +58,11 @@ def test_no_question_looks_through_the_whole_ledger(tmp_path):
     assert any("SEARCH v USING INDEX" in plan for plan in plans)
     assert not [plan for plan in plans if plan in ("SCAN violation_version", "SCAN v", "SCAN transport")]
     engine.dispose()
+
+
+def test_each_column_that_measures_an_excess_is_read():
+    """The other columns of the evidence are passed over: what a new rule measures is to be named there."""
+    assert set(COLUMNS.values()) <= set(_Columns.__struct_fields__)
 
 
 def test_whatever_changes_an_episode_is_shown(engine):

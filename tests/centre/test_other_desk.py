@@ -43,6 +43,7 @@ def test_what_was_handled_is_said_the_newest_first_and_never_more_than_fits(desk
 def test_it_is_said_after_each_act_and_again_so_that_it_stays_known(desk, monkeypatch):
     monkeypatch.setattr(mirror, "LOOK_S", 0.0)
     alarm, sent, now_ns = desk.send(1), [], [desk.at.now_ns]
+    began_ns = now_ns[0]
 
     async def ask(query, *arguments):
         with desk.at.engine.begin() as db:
@@ -66,14 +67,18 @@ def test_it_is_said_after_each_act_and_again_so_that_it_stays_known(desk, monkey
         await until(3)
         now_ns[0] += mirror.AGAIN_NS
         await until(4)
+        now_ns[0] -= 3_600 * 10**9  # the clock was ahead
+        await until(5)
         work.cancel()
 
     asyncio.run(play())
     assert {each[:3] for each in sent} == {(topics.centre_desk("centre"), 1, True)}
-    assert [len(state.alarms) for *_, state in sent] == [0, 0, 1, 1]
+    assert [len(state.alarms) for *_, state in sent] == [0, 0, 1, 1, 1]
     with desk.at.engine.begin() as db:
         assert (sent[-1][3].n, sent[-1][3].sha256) == head(db)
-    assert sent[3][3].stamp_ns == sent[2][3].stamp_ns + mirror.AGAIN_NS
+    stamps = [state.stamp_ns for *_, state in sent]
+    assert stamps[1:4] == [began_ns, began_ns + 1, began_ns + mirror.AGAIN_NS]
+    assert stamps[4] == stamps[3] + 1, "an older one would be passed over"
 
 
 def test_only_a_newer_statement_of_the_centre_itself_counts():

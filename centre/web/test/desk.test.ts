@@ -272,7 +272,7 @@ test("the sheet names who has an alarm: not who only corrected one, nobody for w
   assert.deepEqual(rows, [["Not acked", "—"], ["shelved (no. 7)", "—"], ["Acked", "wang"], ["In hand", "li"]]);
   const page = sheetHtml(sheet, state);
   assert.match(page, /辽L·Z9<.*Overspeed.*K12\+300/, "what the page does not hold has its name by the sheet");
-  assert.match(page, /Closed since <span class="dim">▲ the newest 1 of 612</);
+  assert.match(page, /Closed since <span class="dim">▲ the first 1 of 612</);
   assert.match(page, /Unacknowledged <b>1<\/b> · Shelved <b>1<\/b> · In hand <b>1<\/b>/);
 });
 

@@ -97,6 +97,21 @@ test("without locks, too, one window of a browser leads, and another takes over 
   assert.deepEqual(round(b), [true]);
 });
 
+test("of windows that a browser calls once a minute, each at its own second, one leads", () => {
+  const held = new Map<string, string>();
+  const store = {
+    getItem: (key: string) => held.get(key) ?? null, setItem: (key: string, value: string) => void held.set(key, value),
+    removeItem: (key: string) => void held.delete(key),
+  };
+  const [a, b] = [new Lease(store, "a"), new Lease(store, "b")];
+  for (const now of [0, 250, 500]) {
+    a.leads(now);
+    b.leads(now + 10);
+  }
+  for (let now = 60_000; now < 600_000; now += 60_000) assert.ok([a.leads(now), b.leads(now + 30_000)].includes(true), "silence");
+  assert.deepEqual([a.leads(600_000), b.leads(600_000), a.leads(600_250)], [true, false, true]);
+});
+
 test("two windows that claim at one moment do not both lead", () => {
   let value: string | null = null;
   const stale = {

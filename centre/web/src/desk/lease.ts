@@ -10,6 +10,7 @@ export class Lease {
   private readonly store: Store;
   private readonly name: string;
   private claimed = false;
+  private calledMs = Infinity;
 
   /** `name`: of this window, unlike that of any other one. */
   constructor(store: Store, name: string) {
@@ -22,10 +23,12 @@ export class Lease {
     const [name, until] = (this.store.getItem(KEY) ?? "").split(" ");
     const leftMs = Number(until ?? NaN) - nowMs;
     const own = name === this.name;
+    const slow = nowMs - this.calledMs > LEASE_MS; // a window that was hidden for long is called once a minute: it could not confirm
+    this.calledMs = nowMs;
     const free = !(leftMs > 0 && leftMs <= LEASE_MS); // one that ends later was given before the clock was set back
     if (!own && !free) return (this.claimed = false);
     this.store.setItem(KEY, `${this.name} ${nowMs + LEASE_MS}`);
-    const confirmed = own && this.claimed; // of two that claim at one moment the later one has written last
+    const confirmed = slow || (own && this.claimed); // of two that claim at one moment the later one has written last
     this.claimed = true;
     return confirmed;
   }

@@ -52,10 +52,11 @@ export class Others implements View {
   }
 
   draw(state: State, now: number): void {
-    const said = state.summary?.centres?.map((x) => `${x.centre} ${x.desk?.stamp_ns ?? ""}`).join() ?? "";
+    const centres = state.summary?.centres ?? [];
+    const said = centres.map((x) => `${x.centre} ${x.desk?.stamp_ns ?? ""}`).join();
     const linked = state.connection === "live" || state.connection === "stale";
     if (said === this.held || this.asking || !linked || now < this.retryAt) return;
-    if (state.summary!.centres!.some((x) => x.desk != null)) void this.ask(state, said);
+    if (centres.some((x) => x.desk != null)) void this.ask(state, said);
     else this.held = said;
   }
 

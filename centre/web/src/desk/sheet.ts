@@ -26,7 +26,7 @@ export interface Sheet {
   handled: Handling[];
   escalated: string[];
   closed: Handling[];
-  /** How many there are; the newest of them are listed. */
+  /** How many there are; the most urgent open ones and the newest closed ones are listed. */
   n_open: number;
   n_closed: number;
   /** Whose and what each alarm is: the page holds the newest ones only. */

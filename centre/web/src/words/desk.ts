@@ -69,7 +69,7 @@ export const DESK_WORDS = {
   lastHand: ["上次交班：{u} → {v}，{t}", "Last hand-over: {u} → {v}, {t}"], noHand: ["尚无交班", "No hand-over yet"],
   sheet: ["交班单", "Hand-over sheet"], sheetOpen: ["未结案", "Not closed"],
   sheetClosed: ["已结案", "Closed since"], sheetLosses: ["监管缺失", "Losses of view"], sheetShelves: ["搁置", "Shelves"],
-  sheetCut: ["列出最新 {a} 条，共 {n} 条", "the newest {a} of {n}"], sheetNone: ["无", "none"], sheetNotes: ["备注", "Notes"],
+  sheetCut: ["列出前 {a} 条，共 {n} 条", "the first {a} of {n}"], sheetNone: ["无", "none"], sheetNotes: ["备注", "Notes"],
   sheetFailed: ["读取失败，正在重试", "can't be read, trying again"],
   shelfAdd: ["新增搁置", "New shelf"], shelfEnd: ["结束", "End"], shelfWhat: ["对象", "What"], shelfUntil: ["到期", "Until"],
   shelfWhy: ["原因", "Reason"], shelfBy: ["设置人", "By"], shelfHeld: ["已搁置告警", "Alarms held"], shelfGone: ["已结束 {t}", "ended {t}"],
