@@ -273,6 +273,7 @@ def test_a_banner_that_comes_ends_no_drag(page: Page) -> None:
     wait_for(page, f"window.view() !== '{before}'")
     page.mouse.up()
     page.evaluate("document.querySelector('#banner').style.display = ''")
+    wait_for(page, "window.still()")  # neither the drag nor the banner's going moves it any more
     go_home(page)
 
 
