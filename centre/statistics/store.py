@@ -52,7 +52,8 @@ def _add_up(db: sa.Connection, table: sa.Table, columns: Iterable[str], rows: li
     """Add each row's numbers to those of its key."""
     if not rows:
         return
-    # SQLAlchemy's part for this database; the other one is 2 MiB that nobody has a use for
+    # SQLAlchemy has an INSERT of its own for each kind of database; only the one in use is loaded, since
+    # the other one's part would take 2 MiB of memory for nothing
     insert = import_module(f"sqlalchemy.dialects.{db.dialect.name}").insert(table)
     sums = {name: table.c[name] + insert.excluded[name] for name in columns}
     keys = [column.name for column in table.primary_key]

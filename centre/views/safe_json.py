@@ -10,8 +10,8 @@ from geofence.plausible import TEXT_LENGTH_MAX, plain
 
 DEPTH_MAX = 8
 EXACT_MAX = 2**53  # JavaScript rounds integers beyond
-NAMES_MAX = 2_048  # members whose names are known; others are looked at each time
-_NAMES: dict[str, tuple[str, bool]] = {}  # by key
+_NAMES: dict[str, tuple[str, bool]] = {}  # what `_name` returned, by key
+NAMES_MAX = 2_048  # of them at most, since foreign keys come here too; the others are looked at each time
 
 
 def json_safe(value: Any, key: str = "", depth: int = 0) -> Any:

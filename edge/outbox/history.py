@@ -54,7 +54,8 @@ class Recorded:
 
     bodies: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)  # log time, bytes
     given: list[Given] = field(default_factory=list)
-    ended: dict[str, int] = field(default_factory=dict)  # episodes whose end is newest here, and its log time
+    # log time of the end of each episode that ended in this recording, and that no newer recording mentions
+    ended: dict[str, int] = field(default_factory=dict)
     epoch: int | None = None  # of the run that wrote it
     last_ns: int = 0
     written_s: float = 0.0  # wall time when it was written last

@@ -350,7 +350,7 @@ def test_snapshots_without_vehicles_fill_the_queue_too(
     monkeypatch.setattr(keeper, "QUEUE_MAX", 5)
     history = keeper.History(tmp_path, RetentionConfig(), {}, lambda: T0_NS, log.setup(part="test"))
     empty = msgspec.structs.replace(snapshot(0), n=0, data=b"")
-    # without `start` nothing empties the queue: it fills, as it does while a disk hangs
+    # `start` is not called, so no thread takes anything from the queue: as if that thread waited for the disk
     for _ in range(8):
         history.offer(empty, T0_NS)
     history.units(ROWS)
