@@ -3,16 +3,18 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 @contextmanager
 def hidden(package: str) -> Iterator[None]:
     """Let imports of a package fail inside, as if it were not installed; one that is loaded stays visible."""
-    if package in sys.modules:
+    modules: dict[str, Any] = sys.modules
+    if package in modules:
         yield
         return
-    sys.modules[package] = None  # type: ignore[assignment]  # the mark of what can't be imported
+    modules[package] = None  # Python's mark of what can't be imported
     try:
         yield
     finally:
-        del sys.modules[package]
+        del modules[package]

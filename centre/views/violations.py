@@ -22,12 +22,10 @@ class _Columns(msgspec.Struct, frozen=True, kw_only=True):
     p_violation: list[Any] | None = None
 
 
-class _Shown(Violation, frozen=True, kw_only=True):
-    """A violation as an Episode needs it."""
-
-    evidence: _Columns = _Columns()  # type: ignore[assignment]  # fewer columns than are stored
-
-
+# a violation as an Episode needs it: with fewer columns than are stored
+_Shown = msgspec.defstruct(
+    "_Shown", [("evidence", _Columns, _Columns())], bases=(Violation,), frozen=True, kw_only=True
+)
 _decode_shown = msgspec.msgpack.Decoder(_Shown).decode
 
 
