@@ -117,12 +117,12 @@ class Ingest:
         admitted = [row._replace(admits=self._admits) for row in chosen]
         if share == "items":
             return admitted
-        # no unit's: the gate knows units only, and `Peers` keeps a few centres
-        return [
-            *admitted,
+        # no unit's: the gate knows the names of units only, and `Peers` keeps a few centres
+        centres = [
             Subscription(topics.centre_status("+"), 1, self.peers.receive, retained=True),
             Subscription(topics.centre_desk("+"), 1, self.peers.receive_desk, retained=True),
         ]
+        return admitted + [row._replace(admits=self.gate.is_short) for row in centres]
 
     def _admits(self, message: Incoming) -> bool:
         return self.gate.admits(message, time.monotonic())

@@ -51,6 +51,16 @@ def test_only_the_sites_units_and_usual_lengths_come_in(
     assert counts == want
 
 
+def test_another_centre_is_no_stranger_and_says_no_more_than_fits(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    admits = bench.ingest.subscriptions.admits
+    for topic in (topics.centre_desk("standby"), topics.centre_status("standby")):
+        assert admits(topic, bytes(wire.PAYLOAD_BYTES_MAX))
+        assert not admits(topic, bytes(wire.PAYLOAD_BYTES_MAX + 1))
+    assert bench.ingest.counts == {"too_long.desk": 1, "too_long.status": 1}
+    bench.close()
+
+
 def test_strangers_are_named_up_to_a_limit_and_all_are_counted() -> None:
     gate, counts = _gate()
     for n in range(STRANGERS_MAX + 5):
