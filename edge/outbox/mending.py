@@ -76,11 +76,14 @@ class Rebuild:
 
     opened_ns : what is recorded from then on is this run's own.  epoch : of this run
     oldest_ns : when the oldest item that waited was detected; None: unknown
+    unseen : episodes that are open in the file, and that no recording has mentioned yet: in a copy they may
+        have ended long before the oldest item that waits, and would be closed once more
     """
 
     epoch: int
     opened_ns: int
     oldest_ns: int | None
+    unseen: set[str] = field(default_factory=set)
     newest_ns: int = 0
     is_beyond: bool = False
 
@@ -88,6 +91,7 @@ class Rebuild:
         """Return what of this file waits."""
         found = Mended(is_rebuild=True, ended=file.ended)
         self.newest_ns = max(self.newest_ns, file.last_ns)
+        self.unseen -= history.episodes.keys()
         for sha256, body in file.bodies.items():
             keys = history.keys.get(sha256, set())
             waiting = [key for key in keys - history.done if key.epoch != self.epoch]
@@ -103,7 +107,10 @@ class Rebuild:
     def is_enough(self, file: Recorded) -> bool:
         """Say whether all that waited is younger; one file more, since a key may follow in the next."""
         was_beyond = self.is_beyond
-        oldest_ns = self.newest_ns - LOOK_BACK_NS if self.oldest_ns is None else self.oldest_ns
+        look_back_ns = self.newest_ns - LOOK_BACK_NS
+        oldest_ns = look_back_ns if self.oldest_ns is None else self.oldest_ns
+        if self.unseen:
+            oldest_ns = min(oldest_ns, look_back_ns)
         self.is_beyond = file.last_ns < oldest_ns
         return was_beyond
 

@@ -160,7 +160,8 @@ class Repair:
         if self._mender is not None:
             self._met |= store.episode_ids
             self._rebuilding = mark or Mark(epoch=0, last_seq=0)
-            self._mender.ask(Rebuild(store.epoch, self._opened_ns, self._rebuilding.oldest_ns))
+            oldest_ns = self._rebuilding.oldest_ns
+            self._mender.ask(Rebuild(store.epoch, self._opened_ns, oldest_ns, set(store.episode_ids)))
 
     # ---- altered rows
 

@@ -8,6 +8,8 @@ import pytest
 
 from core.errors import CommandError, UsageError
 from edge.outbox.backup import back_up
+from edge.outbox.history import History, Recorded
+from edge.outbox.mending import Rebuild
 from edge.outbox.outbox import Outbox
 from edge.outbox.store import Store
 from edge.recording.recorder import Recorder
@@ -153,6 +155,24 @@ async def test_an_episode_that_ended_after_an_older_copy_was_made_is_said_to_hav
     assert (len(arrived), voids, found) == (6, [], [])
     assert said.keys() == {"ended", "late"}
     assert closed_ns <= said["ended"] <= wall().now_ns()
+
+
+def test_a_rebuilding_reads_on_until_it_knows_of_each_open_episode_at_most_a_day():
+    """An older copy has it open; it ended before the oldest item that waits was detected."""
+    hour_ns, newest_ns = 3_600 * 10**9, 10**18
+
+    def n_read(ended_at):
+        history, rebuild = History(), Rebuild(9, newest_ns, newest_ns - hour_ns, {"ended"})
+        for n in range(60):
+            if n == ended_at:
+                history.episodes["ended"] = None
+            file = Recorded(last_ns=newest_ns - n * hour_ns)
+            rebuild.visit(file, history)
+            if rebuild.is_enough(file):
+                return n + 1
+        return None
+
+    assert [n_read(ended_at) for ended_at in (0, 10, 59)] == [4, 12, 27]
 
 
 async def test_a_sound_outbox_that_lost_its_marks_alone_is_not_called_damaged(tmp_path):
