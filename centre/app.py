@@ -205,12 +205,12 @@ def build_centre(
     )
     history = open_history(site, storage.path, clock.now_ns, log)
     recorders = _recorders(site, tracks, lambda: overview, database, writer, clock.now_ns)
-    presence = begin_presence(
+    status = begin_presence(
         engine, centre=site.config.centre.id, acks=site.config.centre.acks, now_ns=clock.now_ns,
         ready=lambda: database.fault is None,
     )  # fmt: skip
     ingest = Ingest(
-        writer=writer, centre=presence.database, centre_id=presence.centre, main_id=main_id,
+        writer=writer, centre=status.database, centre_id=status.centre, main_id=main_id,
         now_ns=clock.now_ns, rsus=rsus, gateways=gateways, tracks=tracks, publish=broker.publish,
         share="units" if site.config.centre.ingest == "workers" else "all",
     )  # fmt: skip
@@ -218,7 +218,7 @@ def build_centre(
     outward = build_outward(site, database, writer, ingest, broker, clock.now_ns, log)
     present |= outward.presents
     asker = Asker(
-        centre=presence.database, since_ns=ask_since_ns(engine, oldest_kept_ns(site, started_ns)),
+        centre=status.database, since_ns=ask_since_ns(engine, oldest_kept_ns(site, started_ns)),
         database=database, writer=writer, rsus=rsus, gaps=lambda: overview.gaps(),
         publish=broker.publish, now_ns=clock.now_ns,
     )  # fmt: skip
@@ -231,10 +231,10 @@ def build_centre(
         ) + list(outward.counts), beside=beside,
     )  # fmt: skip
     looks = View(rsus, gateways, broker.state, lambda: database.fault)
-    desk = _desk(site, view, looks, database, writer, feed, overview, present, clock, ingest, beside, broker)
+    desk = _desk(site, view, looks, database, writer, feed, overview, present, status, ingest, beside, broker)
     return Centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
-        tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=presence,
+        tracks=tracks, feed=feed, overview=overview, storage=storage, damage=damage, presence=status,
         asker=asker, shown=shown, listener=listener, present=present, desk=desk, access=access,
         outward=outward, history=history, parts={k: v.run for k, v in recorders.items()}, beside=beside,
         now_ns=clock.now_ns, directory=Directory(site.vehicles, site.permits),
@@ -326,7 +326,7 @@ def _desk(
     feed: EventFeed,
     overview: Overview,
     present: Present,
-    clock: Clock,
+    presence: CentrePresence,
     ingest: Ingest,
     beside: Beside,
     broker: BrokerLink,
@@ -335,12 +335,14 @@ def _desk(
     desk = Desk(
         policy=policy_of(site.config.desk, road_of(msgspec.json.decode(view.description))), view=looks,
         publish=feed.publish_state, kept_days=(site.config.retention or RetentionConfig()).plates_days,
-        database=database, writer=writer, now_ns=clock.now_ns,
+        database=database, writer=writer, now_ns=presence.now_ns,
         is_dead=lambda esn: esn in overview.offline(), is_busy=lambda: ingest.waiting[0] > 0,
         on_bug=beside.note,
     )  # fmt: skip
     if site.config.standby is not None:
-        desk.mirror = DeskMirror(site.config.centre.id, desk.ask, broker.publish, clock.now_ns, desk.counts)
+        desk.mirror = DeskMirror(
+            presence.centre, presence.epoch, desk.ask, broker.publish, presence.now_ns, desk.counts
+        )
     feed.followers.append(desk.wake)
     present.update(desk.presents)
     overview.add_desk(desk.summary, desk.counts)

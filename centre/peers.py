@@ -39,7 +39,10 @@ class Peers:
             self._counts["centres.shares_database"] += 1  # a copy of the file, or the file itself
 
     def receive_desk(self, message: Incoming) -> None:
-        """Receive what was handled at another centre's desk; only a newer statement replaces one."""
+        """Receive what was handled at another centre's desk; only a newer statement replaces one.
+
+        After a restart of that centre any does: its clock may have been ahead before.
+        """
         try:
             state = decode_desk_state(message.payload)
         except (msgspec.DecodeError, ValueError):  # a peer's fault
@@ -48,7 +51,7 @@ class Peers:
         known = self._desks.get(state.centre)
         if state.centre != message.topic.name:
             self._counts["centres.desk_unreadable"] += 1
-        elif state.centre == self.own or (known is not None and state.stamp_ns <= known.stamp_ns):
+        elif state.centre == self.own or (known is not None and _is_old(state, known)):
             return
         elif known is None and len(self._desks) >= CENTRES_MAX:
             self._counts["centres.too_many"] += 1
@@ -86,6 +89,10 @@ class Peers:
     def _desk_of(self, centre: str) -> dict[str, Any]:
         known = self._desks.get(centre)
         return {"desk": None if known is None else {"n": known.n, "stamp_ns": str(known.stamp_ns)}}
+
+
+def _is_old(state: DeskState, known: DeskState) -> bool:
+    return state.epoch == known.epoch and state.stamp_ns <= known.stamp_ns
 
 
 def _shown(one: HandledAlarm) -> dict[str, Any]:

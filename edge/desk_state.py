@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from edge.centre_status import Count, Id
+from edge.centre_status import Count, Id, Start
 from edge.decoding import decoder
 
 ALARMS_MAX = 500  # the newest; a desk of more says so
@@ -30,6 +30,7 @@ class DeskState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`centre/{id}/desk`: what was handled at a centre in the last 24 h, and the newest row of its log."""
 
     centre: Id
+    epoch: Start  # of this start of the centre, as in its status
     stamp_ns: Count  # of this message, by the centre's clock
     n: Count  # number of the newest act of its log
     sha256: Annotated[bytes, Meta(max_length=32)]  # that row's digest: what is taken from the end shows

@@ -51,13 +51,14 @@ class DeskMirror:
     def __init__(
         self,
         centre: str,
+        epoch: int,
         ask: Callable[..., Awaitable[Any]],
         publish: Publish,
         now_ns: Callable[[], int],
         counts: Counter[str],
     ) -> None:
-        """`ask(query, …)`: as `Desk.ask`."""
-        self._centre, self._ask, self._publish = centre, ask, publish
+        """`ask(query, …)`: as `Desk.ask`.  epoch : of this start of the centre."""
+        self._centre, self._epoch, self._ask, self._publish = centre, epoch, ask, publish
         self._now_ns, self._counts = now_ns, counts
         self._sent = (-1, 0)  # the newest act that was sent, and when
         self._stamp_ns = 0  # of the newest statement: only one with a later stamp takes its place
@@ -86,4 +87,7 @@ class DeskMirror:
         n, sha256 = head(db)
         alarms, cut = handled(db, now_ns)
         stamp_ns = max(now_ns, self._stamp_ns + 1)  # the clock may have been set back
-        return DeskState(centre=self._centre, stamp_ns=stamp_ns, n=n, sha256=sha256, alarms=alarms, cut=cut)
+        return DeskState(
+            centre=self._centre, epoch=self._epoch, stamp_ns=stamp_ns, n=n, sha256=sha256, alarms=alarms,
+            cut=cut,
+        )  # fmt: skip

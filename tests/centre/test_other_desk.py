@@ -54,7 +54,7 @@ def test_it_is_said_after_each_act_and_again_so_that_it_stays_known(desk, monkey
         return len(sent) > 1  # the first one finds no connection
 
     async def play():
-        it = DeskMirror("centre", ask, publish, lambda: now_ns[0], Counter())
+        it = DeskMirror("centre", 7, ask, publish, lambda: now_ns[0], Counter())
         work = asyncio.create_task(it.run())
 
         async def until(n):
@@ -76,6 +76,7 @@ def test_it_is_said_after_each_act_and_again_so_that_it_stays_known(desk, monkey
     assert [len(state.alarms) for *_, state in sent] == [0, 0, 1, 1, 1]
     with desk.at.engine.begin() as db:
         assert (sent[-1][3].n, sent[-1][3].sha256) == head(db)
+    assert {state.epoch for *_, state in sent} == {7}
     stamps = [state.stamp_ns for *_, state in sent]
     assert stamps[1:4] == [began_ns, began_ns + 1, began_ns + mirror.AGAIN_NS]
     assert stamps[4] == stamps[3] + 1, "an older one would be passed over"
@@ -85,9 +86,11 @@ def test_only_a_newer_statement_of_the_centre_itself_counts():
     counts = Counter()
     peers = Peers(own="standby", database="b", main="centre", counts=counts)
 
-    def receive(stamp_ns, *, centre="centre", topic=None, payload=None, user="wang"):
+    def receive(stamp_ns, *, centre="centre", epoch=7, topic=None, payload=None, user="wang"):
         alarm = HandledAlarm(violation="v1", state="handled", user=user, at_ns=5)
-        state = DeskState(centre=centre, stamp_ns=stamp_ns, n=7, sha256=b"\x01" * 32, alarms=(alarm,))
+        state = DeskState(
+            centre=centre, epoch=epoch, stamp_ns=stamp_ns, n=7, sha256=b"\x01" * 32, alarms=(alarm,)
+        )
         parts = topics.parse(topics.centre_desk(topic or centre))
         peers.receive_desk(Incoming(parts, payload or encode(state), retained=True))
 
@@ -109,6 +112,9 @@ def test_only_a_newer_statement_of_the_centre_itself_counts():
     assert found["alarms"] == [{"id": "v1", "state": "handled", "user": "wang", "at_ns": "5", "reason": None}]
     receive(101, user="li\u202e")
     assert peers.desks()[0]["alarms"][0]["user"].startswith("li")
+    receive(50, epoch=8)  # it has restarted, and its clock was ahead before
+    receive(49, epoch=8)
+    assert peers.desks()[0]["stamp_ns"] == "50"
     for n in range(20):
         receive(1, centre=f"c{n}")
     assert len(peers.desks()) == 8
