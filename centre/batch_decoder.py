@@ -56,6 +56,7 @@ class _SoundBatch(msgspec.Struct, frozen=True, kw_only=True):
 _read_sound = decoder(msgspec.msgpack.Decoder(_SoundBatch))
 _read_batch = decoder(msgspec.msgpack.Decoder(_RawBatch))
 _read_item = decoder(msgspec.msgpack.Decoder(_RawItem))
+_read_any = decoder(msgspec.msgpack.Decoder())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +132,7 @@ def decode_batch(
 
 
 def _sound_batch(topic: str, esn: str, payload: bytes, received_ns: int, bounds: Bounds) -> Batch | None:
-    """Return a batch of sound violations alone; None for any other, which is then read item by item."""
+    """Return a batch whose items have sound fields; None for any other, which is then read item by item."""
     low, high = stamp_range(received_ns)
     try:
         batch = _read_sound(payload)
@@ -139,18 +140,10 @@ def _sound_batch(topic: str, esn: str, payload: bytes, received_ns: int, bounds:
         return None
     if not all(low <= each.detected_ns <= high and low <= each.sent_ns <= high for each in batch.items):
         return None
-    try:
-        violations = [read_violation(each.violation, esn, received_ns, bounds) for each in batch.items]
-    except Exception:  # `_item` reads the same again, and keeps whatever is raised as the reason of one item
-        return None
     items = tuple(
-        Item(
-            seq=each.seq, kind="violation", body=each.violation,
-            sha256=hashlib.sha256(each.violation).digest(), violation=violation,
-            detected_ns=each.detected_ns, sent_ns=each.sent_ns,
-        )
-        for each, violation in zip(batch.items, violations, strict=True)
-    )  # fmt: skip
+        _judged(esn, each.seq, each.violation, each.detected_ns, each.sent_ns, received_ns, bounds)
+        for each in batch.items
+    )
     return Batch(esn=esn, topic=topic, received_ns=received_ns, epoch=batch.epoch, items=items)
 
 
@@ -161,7 +154,6 @@ def _item(esn: str, parts: _RawItem, row: bytes, received_ns: int, bounds: Bound
     """
     seq = parts.seq
     body = bytes(parts.violation) or row  # the bytes that stay the same when the RSU sends the item again
-    kind: Literal["unreadable", "implausible"] = "unreadable"
     try:
         if bytes(parts.void) not in ABSENT:
             return Item(seq=seq, kind="void", body=b"", sha256=b"", reason=_void(parts.void))
@@ -171,17 +163,30 @@ def _item(esn: str, parts: _RawItem, row: bytes, received_ns: int, bounds: Bound
             raise ValueError(f"violation: longer than {wire.VIOLATION_BYTES_MAX} bytes (is {len(body)})")
         detected_ns = _stamp("detected_ns", parts.detected_ns, received_ns)
         sent_ns = _stamp("sent_ns", parts.sent_ns, received_ns)
+    except (msgspec.MsgspecError, ValueError) as error:
+        return _refused(seq, body, error)
+    return _judged(esn, seq, body, detected_ns, sent_ns, received_ns, bounds)
+
+
+def _judged(
+    esn: str, seq: int, body: bytes, detected_ns: int, sent_ns: int, received_ns: int, bounds: Bounds
+) -> Item:
+    """Return an item whose fields are sound, by what the bytes of its violation are."""
+    try:
         violation = read_violation(body, esn, received_ns, bounds)
     except Exception as error:  # foreign bytes: msgspec raises more kinds of error than it documents
-        if isinstance(error, _ImplausibleError):
-            kind = "implausible"
-        sha256 = hashlib.sha256(body).digest()
-        return Item(seq=seq, kind=kind, body=body, sha256=sha256, reason=_short(error))
-    sha256 = hashlib.sha256(body).digest()
+        return _refused(seq, body, error)
     return Item(
-        seq=seq, kind="violation", body=body, sha256=sha256, violation=violation,
+        seq=seq, kind="violation", body=body, sha256=hashlib.sha256(body).digest(), violation=violation,
         detected_ns=detected_ns, sent_ns=sent_ns,
     )  # fmt: skip
+
+
+def _refused(seq: int, body: bytes, error: Exception) -> Item:
+    kind: Literal["unreadable", "implausible"] = "unreadable"
+    if isinstance(error, _ImplausibleError):
+        kind = "implausible"
+    return Item(seq=seq, kind=kind, body=body, sha256=hashlib.sha256(body).digest(), reason=_short(error))
 
 
 def read_violation(body: bytes, esn: str, received_ns: int, bounds: Bounds = ANYWHERE) -> Violation:
@@ -196,7 +201,7 @@ def read_violation(body: bytes, esn: str, received_ns: int, bounds: Bounds = ANY
 
 
 def _value(raw: msgspec.Raw) -> Any:
-    return msgspec.msgpack.decode(raw) if bytes(raw) else None
+    return _read_any(bytes(raw)) if bytes(raw) else None
 
 
 def _void(raw: msgspec.Raw) -> str:
