@@ -107,7 +107,7 @@ def _step(
             report[R_TIMED] = int(not is_prompt)
             return FUSE
     if begin <= FUSE:
-        is_refused, is_timed, _ = fuse_fixes(
+        is_refused, is_timed = fuse_fixes(
             tracks, rings, terminals, doubts, now_ns, message, settings, scratch
         )
         report[R_REFUSED], report[R_TIMED], report[R_NEXT] = int(is_refused), int(is_timed), 0
