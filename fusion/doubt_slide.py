@@ -10,6 +10,7 @@ import math
 
 from core.arrays import F1
 from core.kernel import kernel
+from core.onsets import advance_onsets
 from fusion.config import WHITE_SHARE
 from fusion.doubt_table import N_OF_ONSET, ONSET, ONSETS, SLIDE_AT, SLIDE_C, SLIDE_S, SLIDE_VAR
 
@@ -29,19 +30,6 @@ def _turn(row: F1, c: float, s: float) -> None:
     north = row[SLIDE_S] * row[SLIDE_AT] + row[SLIDE_C] * row[SLIDE_AT + 1]
     row[SLIDE_AT], row[SLIDE_AT + 1] = c * east + s * north, c * north - s * east
     row[SLIDE_C], row[SLIDE_S] = c, s
-
-
-@kernel(inner=True)
-def _age(row: F1, dt_s: float) -> None:
-    """Advance the onsets: a younger one takes the place of one that is too old, a new one begins at last."""
-    oldest_s = OLDEST_S
-    for j in range(ONSETS):
-        r = ONSET + j * N_OF_ONSET
-        if row[r + AGE] > oldest_s:
-            for n in range(N_OF_ONSET):
-                row[r + n] = row[r + N_OF_ONSET + n] if j + 1 < ONSETS else 0.0
-        row[r + AGE] += dt_s
-        oldest_s /= RATIO
 
 
 @kernel
@@ -67,7 +55,7 @@ def weigh_slide(
             row[SLIDE_AT + a], row[SLIDE_VAR + a] = gain * error[a], (1.0 - gain) * var_m2
         return 0.0
     _turn(row, course[0], course[1])
-    _age(row, dt_s)
+    advance_onsets(row, ONSET, ONSETS, N_OF_ONSET, OLDEST_S, RATIO, dt_s)
     for a in range(2):
         before_m2 = keep**2 * row[SLIDE_VAR + a] + (1.0 - keep**2) * var_m2
         s_m2 = before_m2 + white * var_m2 + others_m2[a]

@@ -22,13 +22,15 @@ from fusion.layout import Rings, Scratch, Settings, Terminals, Tracks, Vehicles
 from fusion.prompt_clocks import UsualClocks
 from fusion.tracks import Columns, read_out
 
-# The parts of a step, and where it stops: in front of the part that follows what Python must do. Clocks that
-# are not beyond doubt; fixes that were refused, tracks that are due; a terminal whose identity changes; as
-# many tracks as there is no memory for
+# The parts of a step, in their order. Where Python must act, the step returns the part to begin with after
+# that: FUSE where a clock is not beyond doubt or a speed is impossible; IDENTIFY where a fix was refused, a
+# clock was found wrong or a track is due for its id; IDENTIFY_NEXT where the identity of a terminal changes;
+# READ where there is memory for another number of tracks than are shown
 RECEIVE, FUSE, IDENTIFY, IDENTIFY_NEXT, READ, DONE = range(6)
-# What is noted for Python: impossible speeds; whether a fix was refused, and a clock is found wrong; the next
-# fix whose identity is decided; of the one before what is to be done, its likeliest pair, and whether radar
-# follows it; how many tracks are shown
+# Numbers of `Memory.report`, for Python. R_ODD: how many speeds were impossible. R_REFUSED: whether a fix was
+# refused. R_TIMED: whether a clock is in doubt; after FUSE, whether one was found wrong. R_NEXT: the place of
+# the fix that IDENTIFY_NEXT begins with. R_WHAT, R_PAIR, R_HAS_RADAR: what `decide` returned of the terminal
+# of the fix before that one. R_TRACKS: how many tracks are shown
 R_ODD, R_REFUSED, R_TIMED, R_NEXT, R_WHAT, R_PAIR, R_HAS_RADAR, R_TRACKS, N_REPORT = range(9)
 
 DECIDED = slice(R_WHAT, R_HAS_RADAR + 1)
@@ -90,9 +92,10 @@ def _step(
     n_terminals: int, clocks: UsualClocks, wanted: Wanted, memory: Memory, out: Columns, numbers: F2,
     stamp_ns: I1, is_fix: B1,
 ) -> int:  # fmt: skip
-    """Do the parts from `begin` on; return the part in front of which Python must act, or DONE.
+    """Do the parts from `begin` on, until Python must act; return the part to begin with after that, or DONE.
 
-    track : ids by row.  out, and numbers and on : of as many tracks as there are fixes, or as R_TRACKS says
+    track : ids by row
+    out, numbers, stamp_ns, is_fix : are filled; for as many tracks as there are fixes, or as R_TRACKS says
     """
     report, flags = memory.report, message.flags
     if begin == RECEIVE:
@@ -104,7 +107,7 @@ def _step(
             report[R_TIMED] = int(not is_prompt)
             return FUSE
     if begin <= FUSE:
-        is_refused, is_timed, _ = fuse_fixes(
+        is_refused, is_timed = fuse_fixes(
             tracks, rings, terminals, doubts, now_ns, message, settings, scratch
         )
         report[R_REFUSED], report[R_TIMED], report[R_NEXT] = int(is_refused), int(is_timed), 0

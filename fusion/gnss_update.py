@@ -124,14 +124,11 @@ def _fuse_own(
 def _update(
     tracks: Tracks, rings: Rings, terminals: Terminals, now_ns: int, message: Message, settings: Settings,
     scratch: Scratch,
-) -> bool:  # fmt: skip
-    """Fuse the fixes in their order; the message gets the outcome of each, and the rows that changed.
-
-    Returns whether identity evidence was added.
-    """
+) -> None:  # fmt: skip
+    """Fuse the fixes in their order; the message gets the outcome of each, and the rows that changed."""
     fixes, touched, outcome = fixes_of(message), message.numbers[N_TOUCHED], message.numbers[N_OUTCOME]
     tally, tuning, about = tracks.tally, settings.tuning, terminals.ints
-    n_touched, is_weighed = 0, False
+    n_touched = 0
     tally[at.T_FULL] = 0
     for j in range(fixes.stamp_ns.shape[0]):
         w, stamp_ns = fixes.terminal[j], fixes.stamp_ns[j]
@@ -170,27 +167,26 @@ def _update(
                 about[w, at.WEIGHED_NS] = max(stamp_ns, about[w, at.WEIGHED_NS])
                 weigh(tracks, rings, terminals, w, stamp_ns, fixes.M, j, settings, scratch.predicted)
                 learn(tracks, rings, terminals, w, stamp_ns, fixes.M, j, tuning, scratch.predicted)
-                message.flags[WEIGHED, j] = is_weighed = True
+                message.flags[WEIGHED, j] = True
     tally[at.T_TOUCHED] = n_touched
     tally[at.T_DUE] = 0
     for k in range(n_touched):
         tally[at.T_DUE] += tracks.ints[touched[k], at.STATUS] == at.DUE
-    return is_weighed
 
 
 @kernel(inner=True)
 def fuse_fixes(
     tracks: Tracks, rings: Rings, terminals: Terminals, doubts: Doubts, now_ns: int, message: Message,
     settings: Settings, scratch: Scratch,
-) -> tuple[bool, bool, bool]:  # fmt: skip
+) -> tuple[bool, bool]:  # fmt: skip
     """Fuse the fixes in their order and look for doubt in them.
 
-    Returns whether any was not fused, whether a clock is found wrong, and whether identity was weighed.
+    Returns whether any was not fused, and whether a clock is found wrong.
     """
     M, flags, outcome, is_refused = message.M, message.flags, message.numbers[N_OUTCOME], False
     for j in range(outcome.shape[0]):
         flags[SOUND, j] = flags[USABLE, j] and not flags[DOUBTFUL, j]
-    is_weighed = _update(tracks, rings, terminals, now_ns, message, settings, scratch)
+    _update(tracks, rings, terminals, now_ns, message, settings, scratch)
     for j in range(outcome.shape[0]):
         w, is_doubtful, has_place = message.who[j], flags[DOUBTFUL, j], flags[PLACED, j]
         flags[USED, j] = outcome[j] == FUSED or outcome[j] == OUTLIER
@@ -202,4 +198,4 @@ def fuse_fixes(
     received = received_of(message)
     note_fixes(tracks, terminals, doubts, received)
     is_timed = note_clocks(tracks, terminals, doubts, received, message.ints[F_ARRIVED])
-    return is_refused, is_timed, is_weighed
+    return is_refused, is_timed

@@ -110,4 +110,3 @@ class GnssFixes:
 
 
 Observation = RadarScan | ObjectScan | GnssFixes
-OBSERVATIONS = frozenset((RadarScan, ObjectScan, GnssFixes))

@@ -18,6 +18,7 @@ import math
 
 from core.arrays import F1
 from core.kernel import kernel
+from core.onsets import advance_onsets
 from geofence.drift import FIX_STEP_S, JUMP_M, RAMP_TAU_S, shown_scale, trusted_sigma_m
 from geofence.scales import DISPROVED, ODD_SIGMAS, STEP_P, log_density
 from geofence.state import (
@@ -234,18 +235,10 @@ def _take_off_what_lasts(
 
 @kernel(inner=True)
 def _age_onsets(way_m: float, dt_s: float, row: F1) -> None:
-    """Add a step's way to all onsets; the next younger one takes the place of one that is too old."""
-    oldest_s = ONSET_S_MAX
+    """Add a step and its way to all onsets; where one begins anew, it begins at the last fix."""
+    if advance_onsets(row, ONSET, ONSETS, N_OF_ONSET, ONSET_S_MAX, ONSET_RATIO, dt_s):
+        row[ONSET + (ONSETS - 1) * N_OF_ONSET + FROM] = row[OFFSET_LAST]
     for j in range(ONSETS):
-        r = ONSET + j * N_OF_ONSET
-        if row[r + AGE] > oldest_s:
-            for n in range(N_OF_ONSET):
-                row[r + n] = row[r + N_OF_ONSET + n] if j + 1 < ONSETS else 0.0
-            if j + 1 == ONSETS:
-                row[r + FROM] = row[OFFSET_LAST]
-        oldest_s /= ONSET_RATIO
-    for j in range(ONSETS):
-        row[ONSET + j * N_OF_ONSET + AGE] += dt_s
         row[ONSET + j * N_OF_ONSET + WAY] += way_m
 
 

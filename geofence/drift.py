@@ -12,6 +12,7 @@ import math
 
 from core.arrays import F1
 from core.kernel import kernel
+from core.onsets import advance_onsets
 from geofence.state import (
     CLAIM_FIX,
     CLAIM_USED,
@@ -132,16 +133,10 @@ def _ramps(offset_m: float, free_m: float, sigma_m: float, keep: float, dt_s: fl
     row[DRIVER], row[DRIVER + 1], row[DRIVER + 2] = w + gain_w * z, e + gain_e * z, line + gain_l * z
     row[p], row[p + 1], row[p + 2] = a - h_w * gain_w, b - h_w * gain_e, c - h_w * gain_l
     row[p + 3], row[p + 4], row[p + 5] = d - h_e * gain_e, f - h_e * gain_l, g - h_l * gain_l
-    oldest_s, best, signed = RAMP_S_MAX, 0.0, 0.0
-    for j in range(RAMPS):  # from the oldest on
-        r = RAMP + j * N_OF_RAMP
-        if row[r + AGE] > oldest_s:  # the next younger onset takes its place, and a new one begins at last
-            for n in range(N_OF_RAMP):
-                row[r + n] = row[r + N_OF_RAMP + n] if j + 1 < RAMPS else 0.0
-        oldest_s /= RAMP_RATIO
+    best, signed = 0.0, 0.0
+    advance_onsets(row, RAMP, RAMPS, N_OF_RAMP, RAMP_S_MAX, RAMP_RATIO, dt_s)
     for j in range(RAMPS):
         r = RAMP + j * N_OF_RAMP
-        row[r + AGE] += dt_s
         m_w, m_e, m_l = k_w * row[r + OF_DRIVER], keep * row[r + OF_DRIVER + 1], k_l * row[r + OF_DRIVER + 2]
         n_z = row[r + AGE] - m_w - m_e - m_l  # the innovation that a ramp of 1 m/s leaves
         row[r + OF_DRIVER], row[r + OF_DRIVER + 1], row[r + OF_DRIVER + 2] = (

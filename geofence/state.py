@@ -191,6 +191,10 @@ class State:
         is_open: Bools = self.open[rows, self.rules[rule]]
         return is_open
 
+    def is_any_open(self, rule: str) -> bool:
+        """Return whether any track has an open episode of the rule."""
+        return bool(self.open[:, self.rules[rule]].any())
+
     def restart_shared(self, gone: int, survivor: int) -> None:
         """Clear the evidence of two tracks that prove to be one vehicle, if both were judged just now.
 

@@ -83,7 +83,7 @@ class Pipeline(Configured):
     def step(self, now_ns: int, item: Input | None) -> list[Output]:
         """Run the ticks due at `now_ns`, then fuse and judge the input; return the outputs in order."""
         is_early = self._next_tick_ns is not None and now_ns < self._next_tick_ns
-        if is_early and isinstance(item, (RadarScan, ObjectScan, GnssFixes)):  # the usual case
+        if is_early and isinstance(item, Observation):  # the usual case
             return self._observe(now_ns, item)
         outputs: list[Output] = []
         if self._next_tick_ns is None:

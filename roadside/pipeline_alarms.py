@@ -63,7 +63,7 @@ class TerminalAlarms:
         return bool(self._by_name)
 
     def note(self, now_ns: int, seen: GnssFixes) -> None:
-        """Note the alarms of a message's fixes; for nothing where they state none, unless `has_any`."""
+        """Note the alarms of a message's fixes; where they state none, it is needed only if `has_any`."""
         if len(seen.ints) <= F_ALARMS:
             return
         stated: list[int] = seen.ints[F_ALARMS].tolist()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from core.times import TICK_NS
 from edge.wire import decode_handover, decode_handover_ack
-from fusion.observations import OBSERVATIONS
+from fusion.observations import Observation
 from geofence.map.frames import SiteFrame
 from roadside.arrivals import Arrival, Block, LoggedMessage, decoded
 from roadside.compare import digest
@@ -199,7 +199,7 @@ def replay_site(
     last_ns = 0
     for log_ns, esns, item in arrivals:
         yield log_ns
-        if type(item) in OBSERVATIONS and last_ns <= log_ns < next_tick_ns and esns is not None:  # nearly all
+        if isinstance(item, Observation) and last_ns <= log_ns < next_tick_ns and esns is not None:  # most
             last_ns = log_ns
             for esn in esns:
                 share.step += 1

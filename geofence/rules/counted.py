@@ -47,7 +47,7 @@ class CountedRule(Rule):
     def tick(self, ctx: "TickContext") -> list[Verdict]:
         """Advance the count of every known track, owned or not; judge the owned ones."""
         state, t_ns, known = ctx.state, ctx.now_ns, ctx.known
-        if not (self.applies(ctx) or state.open[:, state.rules[self.name]].any()):
+        if not (self.applies(ctx) or state.is_any_open(self.name)):
             return []
         breach = self.breach(ctx)
         at, column = ctx.rows[known], state.stamp[self.stamps[0]]

@@ -24,7 +24,7 @@ def verdicts(ctx: "TickContext", rule: str, bit: int, scope: str, stamp: str, cl
     stamp : name of the rule's own stamp, since when an open episode has been without its doubt
     """
     mine, state, t_ns = ctx.mine, ctx.state, ctx.now_ns
-    if not (ctx.has_doubt or state.open[:, state.rules[rule]].any()):
+    if not (ctx.has_doubt or state.is_any_open(rule)):
         return []
     doubtful = (ctx.doubt[mine] & bit) != 0
     rows = ctx.rows[mine]

@@ -32,7 +32,7 @@ class TripRule(Rule):
     def tick(self, ctx: "TickContext") -> list[Verdict]:
         """Return verdicts on the owned tracks whose journeys break the rule, or did until now."""
         found = {} if ctx.trips is None else ctx.trips.breaches(self.name)
-        if not (found or ctx.state.open[:, ctx.state.rules[self.name]].any()):
+        if not (found or ctx.state.is_any_open(self.name)):
             return []
         is_open = ctx.state.is_open(ctx.rows[ctx.mine], self.name)
         verdicts = []

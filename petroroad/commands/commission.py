@@ -15,7 +15,7 @@ from edge.config import Site, load_site
 from edge.recording.recorder import Reading, read_messages
 from edge.sections import RadarConfig
 from fusion.config import RadarPose
-from fusion.observations import GnssFixes, ObjectScan, RadarScan
+from fusion.observations import GnssFixes, Observation
 from petroroad.commissioning import plot as drawing
 from petroroad.commissioning.checks import ACCEPTED, Commissioning, commissioned, in_units
 from petroroad.commissioning.passes import passes_of
@@ -25,7 +25,6 @@ from roadside.inputs import GatewayFixes, decode
 
 SHARE_SIGMA_MIN = 0.01  # vehicles differ by more
 STAY_S_MIN, STAY_S_MAX = 0.05, 10.0  # what the site file takes
-Item = RadarScan | ObjectScan | GnssFixes
 
 
 def commission(
@@ -92,7 +91,7 @@ def _radar(site: Site, name: str) -> tuple[RadarConfig, RadarPose]:
     raise UsageError(f"the site has no radar {name}; it has: {known}")
 
 
-def _items(paths: tuple[Path, ...], site: Site, radar: str) -> Iterator[Item]:
+def _items(paths: tuple[Path, ...], site: Site, radar: str) -> Iterator[Observation]:
     spans: list[tuple[int, int, Path]] = []  # of the radar's scans
     for path in paths:
         reading, stamps = Reading(), []
@@ -102,7 +101,7 @@ def _items(paths: tuple[Path, ...], site: Site, radar: str) -> Iterator[Item]:
                     item = decode(message.topic, message.body, message.log_ns, site.frame)
                     if isinstance(item, GatewayFixes):
                         yield item.fixes
-                    elif isinstance(item, RadarScan | ObjectScan | GnssFixes):
+                    elif isinstance(item, Observation):
                         if not isinstance(item, GnssFixes) and item.sensor == radar:
                             stamps.append(item.stamp_ns)
                         yield item

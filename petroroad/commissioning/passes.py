@@ -10,7 +10,7 @@ import numpy as np
 from core.arrays import F64, I64
 from fusion.config import FusionConfig, RadarPose, Terminal
 from fusion.fix_message import SIGMA_M_MIN
-from fusion.observations import GnssFixes, ObjectScan, RadarScan
+from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
 
 PAUSE_S_MAX = 2.5  # a place is interpolated over no longer a pause between two fixes
 COURSE_S = 2.5  # a course is the mean over so long before and after: a lorry turns by little more than evenly
@@ -65,7 +65,7 @@ class Passes:
 
 
 def passes_of(
-    items: Iterable[RadarScan | ObjectScan | GnssFixes], pose: RadarPose, terminals: Iterable[Terminal],
+    items: Iterable[Observation], pose: RadarPose, terminals: Iterable[Terminal],
     config: FusionConfig,
 ) -> Passes:  # fmt: skip
     """Read the detections of the radar `pose` and the fixes of all terminals, in any order."""

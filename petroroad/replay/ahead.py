@@ -69,7 +69,7 @@ def _serve(source: Source, links: list[Connection], others: list[Connection]) ->
         _send(links, source.found)
     except READ_ERRORS as error:
         _send(links, error)
-    except Exception as error:  # any fault of ours: else they would only see that this process has ended
+    except Exception as error:  # a fault of ours, of any kind: unnamed, it would look as if this was killed
         _send(links, CommandError(f"the reading failed: {type(error).__name__}: {error}"))
 
 

@@ -38,7 +38,10 @@ def n_shares(esns: Sized, jobs: int) -> int:
 
 
 def shared(esns: Sequence[str], n: int, on_output: OnOutput, work: Work) -> dict[str, End]:
-    """Replay the RSUs in n processes (`n_shares`), of which this is one; return the end of each RSU."""
+    """Replay the RSUs, shared by this process and n - 1 that it forks; return the end of each RSU.
+
+    n : as of `n_shares`
+    """
     if n == 1:
         return work(esns, Alone(esns, on_output))
     context = multiprocessing.get_context("fork")  # the map is compiled already
