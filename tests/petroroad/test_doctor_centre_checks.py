@@ -37,6 +37,7 @@ async def test_it_names_the_centres_and_who_acknowledged_last(tmp_path):
         )
         word = wire.encode(status(centres=seen))
         assert centre.link.publish(topics.status("RSU20"), word, retain=True)
+        assert await centre.link.publish_confirmed("after/it", b""), "the broker has what was sent before"
         found = await checks(site)
         assert found["centre.centre"][0] == "ok"
         assert "database db-1" in found["centre.centre"][1]
