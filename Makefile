@@ -24,20 +24,22 @@ PACKAGES := core edge roadside fusion geofence importers sim centre petroroad be
 .PHONY: setup demo test chaos bench bench-check page lint kernels golden-update clean
 .DEFAULT_GOAL := demo
 
-setup: $(VENV)/.stamp-dev  # two cores: kernels are compiled while the page is built
-	@$(MAKE) --no-print-directory kernels & kernels=$$!; $(MAKE) --no-print-directory page; page=$$?; \
-	wait $$kernels && exit $$page
+# Two cores: kernels, which need what the product needs, are compiled while the development tools come.
+setup: $(VENV)/.stamp-run
+	@$(MAKE) --no-print-directory kernels & kernels=$$!; $(MAKE) --no-print-directory $(VENV)/.stamp-dev page; \
+	made=$$?; wait $$kernels && exit $$made
 
 demo: $(VENV)/.stamp-run centre/static/index.html
 	@exec $(BIN)/petroroad demo $(DEMO)
 
-# It fills two cores, in stages. First one core compiles the kernels; the other builds the page, checks types and runs the
-# tests of the centre, which has no kernels. Then one core runs the benchmarks, which are timed; the other runs the tests in
-# ARITHMETIC. Then the end-to-end tests run, more at once than there are cores, since they wait for processes and browsers
-# half of their time, in the order of their names, by which those that take longest begin first; what they leave goes to the
-# unit tests. At last come, one by one, those that play traffic at its own pace: each starts many processes that
-# must keep up. What these leave of the processor, and nothing more, goes to the tests in COMPUTED.
-test: $(VENV)/.stamp-dev
+# It fills two cores, in stages. First one core compiles the kernels; the other installs the development tools, builds the
+# page, checks types and runs the tests of the centre, which has no kernels. Then one core runs the benchmarks, which are
+# timed; the other runs the tests in ARITHMETIC. Then the end-to-end tests run, more at once than there are cores, since
+# they wait for processes and browsers half of their time, in the order of their names, by which those that take longest
+# begin first; what they leave goes to the unit tests. At last come, one by one, those that play traffic at its own pace:
+# each starts many processes that must keep up. What these leave of the processor, and nothing more, goes to the tests in
+# COMPUTED.
+test: $(VENV)/.stamp-run
 ifdef TESTS
 	@$(MAKE) --no-print-directory kernels & kernels=$$!; $(MAKE) --no-print-directory page lint; checked=$$?; \
 	wait $$kernels && exit $$checked
@@ -103,7 +105,7 @@ $(VENV)/.stamp-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(COMPILE)
 	@touch $@ $(VENV)/.stamp-run
 
-kernels: $(VENV)/.stamp-dev
+kernels: $(VENV)/.stamp-run
 	@$(BIN)/python -m petroroad.kernels
 
 centre/static/index.html: $(PAGE_SOURCES) | $(VENV)/.stamp-run
