@@ -187,6 +187,8 @@ def test_notes_corrections_and_what_a_viewer_may_not(stage: Stage, desk: Callabl
     page.keyboard.type("司机已电话联系 <b>")
     page.keyboard.press("Enter")
     page.wait_for_selector("[data-testid=trail]:has-text('司机已电话联系 <b>')")
+    (noted,) = (x for x in stage.get(f"/api/alarms/{found.id}/acts")["items"] if x["act"] == "note")
+    assert noted["text"] == "司机已电话联系 <b>", "the key that opened the dialog is no part of the note"
     page.locator("[data-name=correct]").click()
     page.keyboard.type("辽L·Z9999")
     page.keyboard.press("Enter")

@@ -51,6 +51,7 @@ import { Updates } from "./updates.ts";
 import { lookedAt } from "./where.ts";
 import { Screen, Screens, textView } from "./views.ts";
 import { getLang, pick, t } from "./words.ts";
+import "./access/narrow.css"; // after the styles of all parts
 
 const $ = <T extends HTMLElement>(selector: string): T => document.querySelector<T>(selector)!;
 const root = document.documentElement;
