@@ -163,8 +163,15 @@ def test_a_lost_link_queues_nothing_and_what_ended_unseen_waits(
     page = desk()
     row(page, unseen).wait_for()
     page.keyboard.press("j")
+    page.keyboard.press("n")
+    page.keyboard.type("the carrier called")
     with stage.outage():
         wait_for(page, f"{ROOT}.link === 'disconnected'")
+        page.keyboard.press("Enter")  # what somebody has written is not lost with the link
+        page.wait_for_selector("#ask[open] .missing:has-text('nothing is queued')")
+        assert page.locator("#ask textarea").input_value() == "the carrier called"
+        page.keyboard.press("Escape")
+        page.wait_for_selector("#ask:not([open])", state="attached")
         page.keyboard.press("a")
         page.wait_for_selector("[data-testid=said]:has-text('nothing is queued')")
         expect(page.locator("[data-name=acknowledge]")).to_have_attribute("aria-disabled", "true")
