@@ -41,6 +41,7 @@ def statistics(db: sa.Connection, period: Period) -> dict[str, Any]:
         "places": _counted(db, period, _KM_OF, "km"),
         "hours": _counted(db, period, (KEY.start_ns + ZONE_NS) % (24 * HOUR_NS) // HOUR_NS, "hour"),
         "carriers": _counted(db, period, KEY.carrier, "carrier")[:CARRIERS_MAX],
+        "stations": _counted(db, period, KEY.esn, "esn"),
         "latency": _latency(db, period),
         "units": _units(db, period),
         "traffic": _traffic(db, period),
