@@ -36,7 +36,7 @@ LATIN = re.compile(r"[A-Za-z][a-z]{2,}")
 # names of the site and its accounts, keys, units, and what has no Chinese word
 SAME = re.compile(
     r"made up|entry|exit|(north|south)-(hazmat|mixed)|\b(ada|aud|ola|sun|vera|local|console)\b|Enter|Esc"
-    r"|English|synthetic-\d|RSU\w*|Ctrl|[0-9a-f-]{36}|[0-9a-f]{4}…[0-9a-f]{4}"
+    r"|English|synthetic-\d|RSU\w*|Ctrl|[0-9a-f-]{36,64}|[0-9a-f]{4}…[0-9a-f]{4}"
 )
 # what can be pressed or filled in and that no scrolling brings under the pointer; what drops whole is none
 BEYOND = """(root) => [...document.querySelectorAll(root)]
