@@ -16,8 +16,8 @@ export class Poll<T> {
   private readonly answered: () => void;
 
   /**
-   * `eachMs`: Infinity asks once, and again where it is renewed or the centre could not be reached. `answered` is called after each request, for what is not to
-   * wait for the next drawing.
+   * `eachMs`: Infinity asks once, and again where it is renewed or the centre could not be reached.
+   * `answered` is called after each request, for what is not to wait for the next drawing.
    */
   constructor(eachMs: number, fetchIt: () => Promise<T>, answered: () => void = () => undefined) {
     this.eachMs = eachMs;
