@@ -3,6 +3,8 @@
 import math
 from collections.abc import Mapping, Sequence
 
+TAIL_SAMPLES_MIN = 20  # with fewer, the slowest twentieth or hundredth of them is one sample by chance
+TAIL = 0.9  # shares above it are of the tail
 REASONS_MAX = 512
 OTHER = "other"
 
@@ -42,3 +44,11 @@ def quantile(values: Sequence[float], share: float) -> float | None:
         return None
     ordered = sorted(values)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def quantile_ms(samples_ns: Sequence[int], share: float) -> float | None:
+    """Return a quantile [ms] by nearest rank; None without samples, of the tail also with too few of them."""
+    if share > TAIL and len(samples_ns) < TAIL_SAMPLES_MIN:
+        return None
+    found = quantile(samples_ns, share)
+    return None if found is None else round(found / 1e6, 3)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from centre.search.tables import EPISODE_KEY
 from centre.statistics.tables import PASSAGE, UNIT_HOUR
-from edge.figures import quantile
+from edge.figures import quantile_ms
 from geofence.journeys.driving import ZONE_NS
 from geofence.violation import GRADES
 
@@ -41,6 +41,7 @@ def statistics(db: sa.Connection, period: Period) -> dict[str, Any]:
         "places": _counted(db, period, _KM_OF, "km"),
         "hours": _counted(db, period, (KEY.start_ns + ZONE_NS) % (24 * HOUR_NS) // HOUR_NS, "hour"),
         "carriers": _counted(db, period, KEY.carrier, "carrier")[:CARRIERS_MAX],
+        "stations": _counted(db, period, KEY.esn, "esn"),
         "latency": _latency(db, period),
         "units": _units(db, period),
         "traffic": _traffic(db, period),
@@ -94,12 +95,8 @@ def _latency(db: sa.Connection, period: Period) -> dict[str, Any]:
     query = sa.select(LATENCY.c.latency_ns).select_from(joined)
     query = query.where(*_within(period), KEY.grade_max >= WARNING, LATENCY.c.latency_ns.is_not(None))
     found = list(db.scalars(query.order_by(KEY.start_ns.desc()).limit(LATENCIES_MAX)))
-
-    def at(share: float) -> float | None:
-        value = quantile(found, share)
-        return None if value is None else round(value / 1e6, 3)
-
-    return {"p50_ms": at(0.5), "p95_ms": at(0.95), "p99_ms": at(0.99), "n": len(found)}
+    shares = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
+    return {name: quantile_ms(found, share) for name, share in shares.items()} | {"n": len(found)}
 
 
 def _hours(period: Period, column: sa.Column[int]) -> tuple[sa.ColumnElement[bool], ...]:

@@ -26,6 +26,7 @@ _HEADS: dict[str, tuple[str, str]] = {
 _TITLES: dict[str, tuple[str, str]] = {
     "totals": ("合计", "Totals"), "rules": ("按规则", "By rule"), "places": ("按公里", "By km"),
     "hours": ("按时段", "By hour"), "carriers": ("按承运人", "By carrier"),
+    "stations": ("按 RSU", "By RSU"),
     "latency": ("检测时延", "Latency"),
     "rsus": ("RSU 可用率", "RSU availability"), "judged": ("判定可用率", "Judgement"),
     "lanes": ("车道流量", "Traffic by lane"), "traffic": ("时段流量", "Traffic by hour"),
@@ -47,7 +48,8 @@ def sheets(found: dict[str, Any], lang: Lang) -> list[Sheet]:
     judged = {key: value for key, value in found["units"].items() if key not in ("rsus", "esn")}
     parts: list[tuple[str, Sequence[dict[str, Any]]]] = [
         ("totals", [found["totals"]]), ("rules", found["rules"]), ("places", found["places"]),
-        ("hours", found["hours"]), ("carriers", found["carriers"]), ("latency", [found["latency"]]),
+        ("hours", found["hours"]), ("carriers", found["carriers"]),
+        ("stations", found["stations"]), ("latency", [found["latency"]]),
         ("rsus", found["units"]["rsus"]), ("judged", [judged]), ("lanes", found["traffic"]["lanes"]),
         ("traffic", found["traffic"]["hours"]),
     ]  # fmt: skip

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from centre.statements import WARNING
 from centre.store import EPISODE, VERSION
-from edge.figures import quantile
+from edge.figures import quantile_ms
 
 LATENCY_SAMPLES_MAX = 1_000
 DEFERRED_NS = 1_000_000_000  # from detected to sent; a longer one waited in the RSU's outbox
@@ -90,15 +90,10 @@ def by_esn(samples: Sequence[Sample]) -> Mapping[str, Sequence[Sample]]:
 
 
 def latency(samples: Sequence[Sample]) -> dict[str, Any]:
-    """Return p50 and p99 [ms] by nearest rank; None without samples.
+    """Return p50 and p99 [ms], and of how many samples.
 
     A sample that waited in an outbox measures an outage, not the latency, so it is only counted.
     """
     samples_ns = [sample.latency_ns for sample in samples if not sample.deferred]
-
-    def at(share: float) -> float | None:
-        found = quantile(samples_ns, share)
-        return None if found is None else round(found / 1e6, 3)
-
-    n = len(samples_ns)
-    return {"p50_ms": at(0.50), "p99_ms": at(0.99), "n": n, "deferred": len(samples) - n}
+    n, p50_ms, p99_ms = len(samples_ns), quantile_ms(samples_ns, 0.50), quantile_ms(samples_ns, 0.99)
+    return {"p50_ms": p50_ms, "p99_ms": p99_ms, "n": n, "deferred": len(samples) - n}

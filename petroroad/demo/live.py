@@ -16,7 +16,8 @@ def line(passed_s: float, summary: dict[str, Any]) -> str:
     latency = summary["latency"]
     shown = " no sample yet"
     if latency["n"]:
-        shown = f" p50 {latency['p50_ms']:.0f} ms, p99 {latency['p99_ms']:.0f} ms ({latency['n']} samples)"
+        p99 = "" if latency["p99_ms"] is None else f", p99 {latency['p99_ms']:.0f} ms"
+        shown = f" p50 {latency['p50_ms']:.0f} ms{p99} ({latency['n']} samples)"
     open_now = summary["open"]
     alarms = open_now["warning"] + open_now["violation"]
     return (

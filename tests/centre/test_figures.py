@@ -82,7 +82,7 @@ def test_latency_is_of_the_window_and_what_waited_in_an_outbox_is_counted_apart(
     assert [sample.deferred for sample in samples] == [False, True, False]
     figures = latency(samples)
     assert (figures["n"], figures["deferred"]) == (2, 1)
-    assert figures["p99_ms"] < 100.0  # 45 s of outage are no latency
+    assert figures["p50_ms"] < 100.0  # 45 s of outage are no latency
     assert len(centre.reader.latencies(centre.now_ns - 90 * S)) == 1
 
 
@@ -90,6 +90,13 @@ def test_latency_without_live_samples_has_no_figure() -> None:
     assert latency([Sample("RSU001", 45 * S, deferred=True)]) == {
         "p50_ms": None, "p99_ms": None, "n": 0, "deferred": 1,
     }  # fmt: skip
+
+
+def test_a_p99_needs_twenty_samples() -> None:
+    samples = [Sample("RSU001", n * MS, deferred=False) for n in range(1, 21)]
+    assert latency(samples[:19])["p99_ms"] is None
+    assert latency(samples[:19])["p50_ms"] == 10.0
+    assert latency(samples)["p99_ms"] == 20.0
 
 
 @pytest.mark.parametrize(

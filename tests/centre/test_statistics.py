@@ -87,6 +87,7 @@ def test_each_statistic_equals_a_plain_recount(engine: sa.Engine, seed: int) -> 
         ("places", "km", lambda x: None if x.s_m is None else int(x.s_m // 1_000)),
         ("hours", "hour", lambda x: (x.start_ns + ZONE_NS) // HOUR_NS % 24),
         ("carriers", "carrier", lambda x: x.vehicle.carrier),
+        ("stations", "esn", lambda x: x.esn),
     ):  # fmt: skip
         rows = {row[column]: (row["violations"], row["false"]) for row in found[name]}
         assert rows == _recount(alarms, false, of), name
@@ -216,7 +217,7 @@ def test_a_report_is_read_back_from_its_files(tmp_path: Path) -> None:
     assert (found["totals"]["violations"], found["items_n"]) == (3, 3)
     made = sheets(found, "en")
     book = openpyxl.load_workbook(io.BytesIO(xlsx_bytes(made)))
-    assert len(book.sheetnames) == len(made) == 11
+    assert len(book.sheetnames) == len(made) == 12
     page = book.worksheets[-1]
     rows = list(page.iter_rows(min_row=2, values_only=True))
     plates = [row[rows[0].index("Plate")] for row in rows[1:]]

@@ -76,6 +76,39 @@ def test_a_link_shows_its_row(page: Page) -> None:
     }})()""")  # fmt: skip
 
 
+def test_an_alarm_that_came_over_a_broker_is_handled_found_and_replayed(page: Page) -> None:
+    """A supervisor's path against a centre, a broker and stations that are processes of their own."""
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(page.url.partition("?")[0].partition("#")[0] + "?lang=en")
+    wait_for(page, LIVE)
+    page.keyboard.press("t")
+    new = page.locator("#list [data-testid=violation][data-state=new][data-open=true]").first
+    new.wait_for()
+    wait_for(page, "document.documentElement.dataset.sound === 'rings'")
+    new.click()
+    alarm = page.evaluate("location.hash").removeprefix("#v=")
+    plate = page.locator("#card .pl").inner_text()
+    for key, state in (("a", "acknowledged"), ("h", "handled")):
+        page.keyboard.press(key)
+        page.wait_for_selector(f"#list [data-id='{alarm}'][data-state={state}]")
+    page.keyboard.press("c")
+    page.wait_for_selector("#ask[open]")
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"#list [data-id='{alarm}'][data-state=closed]")
+    page.keyboard.press("/")
+    wait_for(page, "document.activeElement.name === 'plate'")
+    page.keyboard.type(plate)
+    page.keyboard.press("Enter")
+    page.locator(f"[data-testid=found][href='#v={alarm}']").click()
+    page.locator(f"#card[data-id='{alarm}']").wait_for()
+    page.keyboard.press("p")
+    wait_for(page, "'replay' in document.documentElement.dataset")
+    wait_for(page, "Number(document.documentElement.dataset.vehicles) > 0")
+    page.keyboard.press("Escape")
+    wait_for(page, "!('replay' in document.documentElement.dataset)")
+
+
 def test_a_wall_is_large_and_without_controls(page: Page) -> None:
     page.set_viewport_size({"width": 3840, "height": 2160})
     page.goto(page.url.partition("?")[0].partition("#")[0] + "?wall=1&lang=zh")

@@ -163,8 +163,15 @@ def test_a_lost_link_queues_nothing_and_what_ended_unseen_waits(
     page = desk()
     row(page, unseen).wait_for()
     page.keyboard.press("j")
+    page.keyboard.press("n")
+    page.keyboard.type("the carrier called")
     with stage.outage():
         wait_for(page, f"{ROOT}.link === 'disconnected'")
+        page.keyboard.press("Enter")  # what somebody has written is not lost with the link
+        page.wait_for_selector("#ask[open] .missing:has-text('nothing is queued')")
+        assert page.locator("#ask textarea").input_value() == "the carrier called"
+        page.keyboard.press("Escape")
+        page.wait_for_selector("#ask:not([open])", state="attached")
         page.keyboard.press("a")
         page.wait_for_selector("[data-testid=said]:has-text('nothing is queued')")
         expect(page.locator("[data-name=acknowledge]")).to_have_attribute("aria-disabled", "true")
@@ -187,6 +194,8 @@ def test_notes_corrections_and_what_a_viewer_may_not(stage: Stage, desk: Callabl
     page.keyboard.type("司机已电话联系 <b>")
     page.keyboard.press("Enter")
     page.wait_for_selector("[data-testid=trail]:has-text('司机已电话联系 <b>')")
+    (noted,) = (x for x in stage.get(f"/api/alarms/{found.id}/acts")["items"] if x["act"] == "note")
+    assert noted["text"] == "司机已电话联系 <b>", "the key that opened the dialog is no part of the note"
     page.locator("[data-name=correct]").click()
     page.keyboard.type("辽L·Z9999")
     page.keyboard.press("Enter")

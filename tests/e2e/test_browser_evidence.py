@@ -61,7 +61,7 @@ def test_evidence_is_fetched_and_the_driver_warned(browser: Browser, tmp_path: P
         download.value.save_as(path)
         assert download.value.suggested_filename.startswith("evidence-")
         assert "manifest.json" in zipfile.ZipFile(path).namelist()
-        warn.click()
+        page.keyboard.press("w")
         box = foot.get_by_role("textbox")
         expect(box).to_have_value("您已偏离危化品专用车道，请立即驶回。")
         box.fill("请驶回 lane")  # letters are text here, no keys

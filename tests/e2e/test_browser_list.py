@@ -103,6 +103,15 @@ def test_the_notice_of_what_is_new_shows_it_at_once(stage: Stage, load: Callable
     stage.send(second)
     page.locator("[data-testid=news]").click()
     row(page, second).wait_for(timeout=3_000)
+    page.mouse.move(300, 300)
+    stage.send(*(stage.violation(n) for n in range(3, 23)))
+    wait_for(page, f"document.querySelectorAll('{LIST} .row2').length === 22")
+    page.evaluate(f"document.querySelector('{LIST} .rows').scrollTop = 1e6")
+    above = page.locator("[data-testid=news]:has-text('not acknowledged above')")
+    above.wait_for()  # the newest are out of sight
+    above.click()
+    wait_for(page, f"document.querySelector('{LIST} .rows').scrollTop === 0")
+    above.wait_for(state="hidden")
 
 
 def test_an_rsu_that_goes_is_said_at_once_and_its_rows_stand_still(

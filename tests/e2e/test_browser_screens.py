@@ -36,8 +36,22 @@ LATIN = re.compile(r"[A-Za-z][a-z]{2,}")
 # names of the site and its accounts, keys, units, and what has no Chinese word
 SAME = re.compile(
     r"made up|entry|exit|(north|south)-(hazmat|mixed)|\b(ada|aud|ola|sun|vera|local|console)\b|Enter|Esc"
-    r"|English|synthetic-\d|RSU\w*|Ctrl|[0-9a-f-]{36}|[0-9a-f]{4}…[0-9a-f]{4}"
+    r"|English|synthetic-\d|RSU\w*|Ctrl|[0-9a-f-]{36,64}|[0-9a-f]{4}…[0-9a-f]{4}"
 )
+# what can be pressed or filled in and that no scrolling brings under the pointer; what drops whole is none
+BEYOND = """(root) => [...document.querySelectorAll(root)]
+  .flatMap((part) => [...part.querySelectorAll("button, a[href], input, select, textarea")])
+  .filter((el) => el.checkVisibility({ visibilityProperty: true }) && el.tabIndex >= 0)
+  .filter((el) => {
+    el.scrollIntoView({ block: "nearest", inline: "nearest" });
+    const { left, top, width, height } = el.getBoundingClientRect();
+    const hit = document.elementFromPoint(left + width / 2, top + height / 2);
+    return hit === null || !(el.contains(hit) || el.closest("label")?.contains(hit));
+  })
+  .map((el) => el.outerHTML.slice(0, 100))"""
+SHORTENED = """() => [...document.querySelectorAll("#list .row2 :is(.rl, .rl + i)")]
+  .filter((x) => x.scrollWidth > x.clientWidth + 1).map((x) => x.textContent)"""
+SMALL = ("case", "close", "journeys", "search", "shift", "users", "audit")
 EMPTY = {  # the screens of a centre that has seen nothing, and what says so
     "": "#list .blank", "#journeys": "#journeys .blank", "#search": "#look .blank",
     "#statistics": "#look .keys", "#shift": "#shift p.dim",
@@ -126,6 +140,30 @@ def test_header_and_footer_are_whole_at_each_width(page: Page, at: Filled, lang:
             assert right <= width
             for there in ("link", "waiting", "sound"):
                 assert page.get_by_test_id(there).bounding_box()["y"] < 40, (width, there)
+    finally:
+        page.set_viewport_size({"width": 1280, "height": 800})
+
+
+@pytest.mark.parametrize("lang", [pytest.param("zh", marks=pytest.mark.long), "en"])
+def test_all_is_in_reach_at_1024_by_768_and_200_per_cent(page: Page, at: Filled, lang: str) -> None:
+    """Each screen's buttons and fields can be brought under the pointer; a row says what and where."""
+    page.set_viewport_size({"width": 512, "height": 384})
+    try:
+        show(page, at, ROAD[0])
+        look(page, lang, "light")
+        found = {}
+        for screen in (*ROAD, *OTHER):
+            if screen.name not in SMALL:
+                continue
+            show(page, at, screen)
+            size = page.evaluate("[document.body.scrollWidth, document.documentElement.scrollHeight]")
+            beyond = page.evaluate(BEYOND, screen.root if screen.root == "#ask" else f"header, {screen.root}")
+            if beyond or size != [512, 384]:
+                found[screen.name] = (size, beyond)
+            page.screenshot(path=PICTURES / f"{screen.name}-{lang}-200.png")
+            if screen.name == "case":
+                assert page.evaluate(SHORTENED) == []
+        assert found == {}
     finally:
         page.set_viewport_size({"width": 1280, "height": 800})
 

@@ -12,7 +12,7 @@ from petroroad.demo.live import ask, line, show
 SUMMARY = {
     "vehicles": 61, "hazmat": 40, "total": 12,
     "open": {"undecidable": 1, "notice": 2, "warning": 3, "violation": 4},
-    "latency": {"p50_ms": 6.4, "p99_ms": 19.6, "n": 11},
+    "latency": {"p50_ms": 6.4, "p99_ms": 19.6, "n": 31},
 }  # fmt: skip
 
 
@@ -20,11 +20,14 @@ def test_line_shows_vehicles_alarms_and_latency():
     text = line(12.0, SUMMARY)
     assert "61 vehicles" in text
     assert "7 alarms open" in text, "notices and undecidable ones are none"
-    assert "p50 6 ms, p99 20 ms (11 samples)" in text
+    assert "p50 6 ms, p99 20 ms (31 samples)" in text
 
 
 def test_line_without_a_sample_says_so():
     assert "no sample yet" in line(1.0, SUMMARY | {"latency": {"p50_ms": None, "p99_ms": None, "n": 0}})
+
+    few = {"p50_ms": 6.4, "p99_ms": None, "n": 11}
+    assert "p50 6 ms (11 samples)" in line(1.0, SUMMARY | {"latency": few}), "their p99 would be chance"
 
 
 def test_a_centre_that_is_away_is_no_error():

@@ -8,6 +8,7 @@ import {
 import type { GateName, Journey } from "./journeys.ts";
 import { Poll } from "./poll.ts";
 import { vehicleLink } from "./search/goods.ts";
+import { isLinked } from "./state.ts";
 import type { State } from "./state.ts";
 import type { Host, View } from "./views.ts";
 import { t } from "./words.ts";
@@ -51,7 +52,7 @@ export class Board implements View {
     const [openTitle, openTable, endedTitle, endedTable] = [parts[0]!, parts[1]!, parts[2]!, parts[3]!];
     if (found === null) {
       set(openTitle, t("board"));
-      set(openTable, `<div class="blank dim">${t(failed ? "boardFailed" : "loading")}</div>`);
+      set(openTable, `<div class="blank dim">${t(isLinked(state) ? (failed ? "boardFailed" : "loading") : "qAway")}</div>`);
       return;
     }
     const nowMs = state.viewMs();

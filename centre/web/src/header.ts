@@ -10,7 +10,7 @@ import { isAlarm } from "./order.ts";
 import { judgeableM } from "./site.ts";
 import { HAZMAT } from "./snapshot.ts";
 import type { State } from "./state.ts";
-import { lossOf, nobodyWatches, p99Of, sinceWord } from "./supervision.ts";
+import { lossOf, nobodyWatches, sinceWord } from "./supervision.ts";
 import { getLang, pick, reason, t } from "./words.ts";
 import { set } from "./written.ts";
 
@@ -52,7 +52,7 @@ export function drawHeader(el: HTMLElement, state: State, ring: Pick<Ring, "curr
   const rsus = [...state.rsus.values()];
   const length = site === null ? 0 : site.to - site.from;
   const seen = state.steps.has("vehicles") && (!state.late.all || state.connection === "disconnected") ? countVehicles(state) : null;
-  const p99 = summary === null ? null : p99Of(summary.latency);
+  const p99 = summary === null ? null : summary.latency.p99_ms;
   el.dataset["lang"] = lang;
   set(el, HEADER); // written once: the buttons keep the focus, and a press of more than a second still ends on its button
   // on a narrow screen, where a replay's two times need the room, that the map is made up comes first

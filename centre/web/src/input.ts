@@ -49,6 +49,7 @@ export function listen(actions: InputActions): void {
     if (isTaken(event)) return;
     const act = actions.keys[event.key.toLowerCase()];
     if (act === undefined) return;
+    event.preventDefault(); // else the letter is written into the field that its act opens
     act();
     actions.acted();
   });

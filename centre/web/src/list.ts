@@ -1,7 +1,7 @@
 /** The list of violations: one row per episode, changed in place, never moved under the pointer. */
 
 import type { Episode } from "./api.ts";
-import { caseOf, openAlarms, rankAll, unseen, unseenHere } from "./desk/alarms.ts";
+import { caseOf, mostUrgent, openAlarms, rankAll, unseen, unseenHere } from "./desk/alarms.ts";
 import { lossName } from "./desk/deskrow.ts";
 import type { Act } from "./desk/model.ts";
 import { Rows } from "./desk/rows.ts";
@@ -41,6 +41,7 @@ export class List implements View {
   private readonly news: HTMLButtonElement;
   private order = "";
   private toReveal: string | null = null;
+  private scrolled = 0; // [px]; read where the browser says so, since asking for it lays the page out
   private worded: HTMLElement[] = []; // parts between the rows whose words are written with each drawing
   private readonly actions: ListActions;
   private readonly openCases = new Set<string>();
@@ -68,6 +69,7 @@ export class List implements View {
   mount(): void {
     this.news.addEventListener("click", () => this.release(() => this.actions.changed()));
     this.holdWhileRead();
+    this.box.addEventListener("scroll", () => this.scrolled = this.box.scrollTop, { passive: true });
     const idOf = (event: Event): string | undefined => (event.target as HTMLElement).closest<HTMLElement>(".row2")?.dataset["id"];
     this.box.addEventListener("click", (event) => {
       if (event.detail > 0) (document.activeElement as HTMLElement).blur(); // else the next key would make it keyboard focus
@@ -218,9 +220,25 @@ export class List implements View {
     }
   }
 
-  /** The new open alarms while the order is held: they must not wait until the pointer leaves. */
+  /** How many alarms to acknowledge lie above the rows in view. */
+  private above(state: State): number {
+    if (this.scrolled === 0) return 0;
+    const ids = this.layout.sections.filter((x) => x.key === "secNew" || x.key === "secUnseen").flatMap((x) => x.ids);
+    const top = this.box.offsetTop + this.scrolled;
+    let [from, to] = [0, ids.length];
+    while (from < to) {
+      const mid = (from + to) >> 1;
+      const row = this.rows.at(ids[mid]!);
+      if (row !== undefined && row.offsetTop + row.offsetHeight / 2 < top) from = mid + 1;
+      else to = mid;
+    }
+    return ids.slice(0, from).filter((id) => mostUrgent(state, caseOf(state, id)).state === "new").length;
+  }
+
+  /** The new open alarms while the order is held must not wait until the pointer leaves, nor those that wait out of sight. */
   private notice(state: State): void {
     const { news } = this.layout;
+    const above = news.length > 0 ? 0 : this.above(state);
     const named = news.slice(0, NEWS_NAMED).map((id) => {
       const [episode, loss] = [state.episodes.get(id), state.desk.losses.get(id)];
       if (episode !== undefined) {
@@ -228,11 +246,14 @@ export class List implements View {
       }
       return loss === undefined ? "" : `${escape(loss.part)} ${escape(lossName(loss))}`;
     }).join("　");
-    if (this.news.hidden !== (news.length === 0)) this.news.hidden = news.length === 0;
+    const nothing = news.length + above === 0;
+    if (this.news.hidden !== nothing) this.news.hidden = nothing;
     set(
       this.news,
-      news.length === 0
+      nothing
         ? ""
+        : news.length === 0
+        ? `<b>▲ ${t("waitAbove", { n: above })}</b><i>${t("showNow")}</i>`
         : `<b>▲ ${t("newOpen", { n: news.length })}</b><span>${named}${news.length > NEWS_NAMED ? " …" : ""}</span><i>${t("showNow")}</i>`,
     );
   }

@@ -44,13 +44,14 @@ import { Router } from "./router.ts";
 import { FrameScheduler, Interval, PromptDrawing } from "./schedule.ts";
 import { Look, LOOK_HASH } from "./search/look.ts";
 import { Selection } from "./selection.ts";
-import { State } from "./state.ts";
+import { isLinked, State } from "./state.ts";
 import { Events, Tracks } from "./streams.ts";
 import { drawTitles } from "./titles.ts";
 import { Updates } from "./updates.ts";
 import { lookedAt } from "./where.ts";
 import { Screen, Screens, textView } from "./views.ts";
 import { getLang, pick, t } from "./words.ts";
+import "./access/narrow.css"; // after the styles of all parts
 
 const $ = <T extends HTMLElement>(selector: string): T => document.querySelector<T>(selector)!;
 const root = document.documentElement;
@@ -64,7 +65,7 @@ const selection = new Selection(state, { changed: drawText, moved: redraw, revea
 const replay = new Replay(state, selection, redraw);
 const ring = new Ring(state, () => prompt.request());
 const notice = new Notice($("#said"));
-const dialog = new Dialog($<HTMLDialogElement>("#ask"));
+const dialog = new Dialog($<HTMLDialogElement>("#ask"), () => isLinked(state) ? "" : t("noLink"));
 const shelving = new Shelving(state, dialog, notice, drawText);
 const acting: Acting = new Acting(state, dialog, notice, { changed: drawText, stirred: () => list.stirred() });
 const list: List = new List($("#list"), {
@@ -149,7 +150,7 @@ function drawText(): void {
   queueMicrotask(() => (drawnNow = false));
   if (isWall()) showNewest(); // first: titles and strip must be of one window
   drawAlarms();
-  if (state.wantsDetail && (state.connection === "live" || state.connection === "stale")) void loadDetail(state, state.selected!);
+  if (state.wantsDetail && isLinked(state)) void loadDetail(state, state.selected!);
   screens.draw("text", performance.now());
   session.draw();
   drawWindowTitle();

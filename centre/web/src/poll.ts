@@ -1,5 +1,9 @@
 /** Asks the centre for the same thing again and again while it is shown: one request at a time. */
 
+import { Refused } from "./api.ts";
+
+const RETRY_MS = 5_000;
+
 export class Poll<T> {
   /** The newest answer; null before the first. */
   found: T | null = null;
@@ -12,8 +16,8 @@ export class Poll<T> {
   private readonly answered: () => void;
 
   /**
-   * `eachMs`: Infinity asks once, and again where it is renewed. `answered` is called after each request, for what is not to
-   * wait for the next drawing.
+   * `eachMs`: Infinity asks once, and again where it is renewed or the centre could not be reached.
+   * `answered` is called after each request, for what is not to wait for the next drawing.
    */
   constructor(eachMs: number, fetchIt: () => Promise<T>, answered: () => void = () => undefined) {
     this.eachMs = eachMs;
@@ -37,6 +41,7 @@ export class Poll<T> {
 
   private async ask(): Promise<void> {
     this.asking = true;
+    let againMs = this.eachMs;
     this.dueAt = Infinity; // unless it is renewed meanwhile: then what is under way may be old already
     try {
       this.found = await this.fetchIt();
@@ -44,8 +49,10 @@ export class Poll<T> {
     } catch (error) {
       console.warn(error);
       this.fault = error;
+      const refused = error instanceof Refused && error.status < 500; // and would be again
+      if (!refused) againMs = Math.min(againMs, RETRY_MS);
     } finally {
-      if (this.dueAt === Infinity) this.dueAt = performance.now() + this.eachMs;
+      if (this.dueAt === Infinity) this.dueAt = performance.now() + againMs;
       this.asking = false;
     }
     this.answered();

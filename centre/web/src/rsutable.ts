@@ -7,7 +7,7 @@ import { stateSvg } from "./icons.ts";
 import { cameraUrl } from "./evidence/state.ts";
 import { Hold } from "./hold.ts";
 import { rsuLink } from "./search/tables.ts";
-import { hasFault, isLost, isSlow, p99Of } from "./supervision.ts";
+import { hasFault, isLost, isSlow } from "./supervision.ts";
 import type { State } from "./state.ts";
 import type { View } from "./views.ts";
 import { name, reason, t } from "./words.ts";
@@ -138,7 +138,7 @@ export class RsuTable implements View {
       ).join(" ");
     const clockMs = x.clock_offset_ms;
     const wrong = on ? wrongClocks(x) : 0;
-    const p99 = p99Of(x.latency);
+    const p99 = x.latency.p99_ms;
     const cells =
       `<td>${stateSvg(x.state, fault)}${on && x.stale ? t("staleBeat") : name(x.state)}</td>`
       + `<td>${rsuLink(x.esn)}${cameraLink(state, x.esn)}</td>`

@@ -18,6 +18,11 @@ export const WINDOW_M = 4_000;
 const EPISODES_MAX = 2_000;
 const WAITED_MS_MAX = 10_000; // detected to sent: longer, and it was stored and forwarded
 
+/** Whether the centre answers: what a person does now reaches it. */
+export function isLinked(state: Pick<State, "connection">): boolean {
+  return state.connection === "live" || state.connection === "stale";
+}
+
 /**
  * Whether it was sent long after its detection: it waited in an outbox while the link was down. Both times are
  * from the RSU's clock, so that a wrong clock makes nothing late.

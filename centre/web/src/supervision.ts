@@ -7,7 +7,6 @@ import type { State } from "./state.ts";
 import { t } from "./words.ts";
 
 /** A quantile of fewer samples is chance: it is neither shown nor judged. */
-export const SAMPLES_MIN = 20;
 const CLOCK_MS_MAX = 20;
 const OUTBOX_MAX = 50;
 const P99_MS_MAX = 100;
@@ -103,13 +102,8 @@ export function backlog(state: State): number {
   return n < BACKLOG_MIN ? 0 : n;
 }
 
-/** The p99 of an RSU or the road [ms]; null with too few samples. */
-export function p99Of(latency: { p99_ms: number | null; n: number }): number | null {
-  return latency.n < SAMPLES_MIN ? null : latency.p99_ms;
-}
-
 export function isSlow(rsu: Rsu): boolean {
-  return (p99Of(rsu.latency) ?? 0) > P99_MS_MAX;
+  return (rsu.latency.p99_ms ?? 0) > P99_MS_MAX;
 }
 
 /** Whether an online RSU has a fault: late heartbeat, clock, backlog, latency, silent sensor. */

@@ -7,7 +7,6 @@ import { hatches, radarCovers } from "./site.ts";
 import { readSnapshot } from "./snapshot.ts";
 import type { State } from "./state.ts";
 import type { StreamHandlers } from "./streams.ts";
-import { p99Of } from "./supervision.ts";
 
 export class Updates implements StreamHandlers {
   /** When each RSU's last snapshot arrived, by its number [performance.now()]. */
@@ -110,7 +109,7 @@ export class Updates implements StreamHandlers {
     if (state.site === null) return;
     state.hatches = hatches(state.site, [...state.rsus.values()]);
     state.covers = radarCovers(state.site, state.rsus);
-    const units = [...state.rsus.values()].map((x) => [x.esn, x.state, x.stale, p99Of(x.latency)?.toFixed(0)]);
+    const units = [...state.rsus.values()].map((x) => [x.esn, x.state, x.stale, x.latency.p99_ms?.toFixed(0)]);
     const road = JSON.stringify([units, state.hatches, state.covers]);
     if (road === this.drawnRoad) return; // a heartbeat that says what the one before said
     this.drawnRoad = road;

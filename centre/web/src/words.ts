@@ -57,6 +57,7 @@ export const WORDS = {
   secRecord: ["仅记录 · 不告警", "Record only · no alarm"], newest: ["最新", "newest"],
   showAll: ["全部 {n}", "all {n}"], showFew: ["只看最新", "newest only"],
   older: ["更早 ›", "older ›"], newer: ["‹ 更新", "‹ newer"], pageOf: ["第 {a}–{b} 行，共 {n}", "{a}–{b} of {n}"],
+  waitAbove: ["上方还有 {n} 条未确认", "{n} not acknowledged above"],
   newOpen: ["{n} 条新的未结束告警", "{n} new open"], showNow: ["点击显示", "click to show"], catchUp: ["正在补报，还有 {n} 条", "catching up, {n} to come"],
   cGrade: ["等级", "Grade"], cBegan: ["开始", "began"], cPlate: ["车牌", "Plate"], cUn: ["UN · 类", "UN · class"], cRule: ["规则", "Rule"],
   cPlace: ["位置", "Place"],

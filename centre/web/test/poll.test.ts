@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Refused } from "../src/api.ts";
 import { Poll } from "../src/poll.ts";
 
 const settled = (): Promise<void> => new Promise((done) => setTimeout(done));
@@ -42,4 +43,29 @@ test("what is asked once is asked again only where it is renewed", async () => {
   poll.look(0);
   await settled();
   assert.equal(poll.found, 2);
+});
+
+test("what is asked once is asked again where the centre was away, and not where it refused", async () => {
+  const warn = console.warn;
+  console.warn = () => undefined;
+  const faults: Error[] = [new TypeError("Failed to fetch"), new Refused(400, { detail: "no such day" })];
+  let asked = 0;
+  const poll = new Poll(Infinity, async () => {
+    asked++;
+    const fault = faults.shift();
+    if (fault !== undefined) throw fault;
+    return "rows";
+  });
+  poll.look(0);
+  await settled();
+  poll.look(performance.now() + 1_000);
+  await settled();
+  assert.equal(asked, 1);
+  poll.look(performance.now() + 6_000);
+  await settled();
+  assert.equal(asked, 2);
+  poll.look(performance.now() + 60_000);
+  await settled();
+  assert.deepEqual([asked, poll.failed], [2, true]);
+  console.warn = warn;
 });

@@ -71,6 +71,7 @@ export class Users implements View {
     set(this.root.querySelector("h2")!, `${t("users")} ${n}<a href="#">${t("back")}</a><span class="end">${note}</span>`);
     if (this.root.querySelector("td select:focus") !== null) return; // it is open: a new one would close it
     const table = this.root.querySelector(".plot")!;
+    this.root.querySelectorAll<HTMLElement>("section")[1]!.hidden = !may("accounts");
     if (!may("accounts")) set(table, `<div class="blank">${t("noRight", { t: t(whoAmI()?.role ?? "viewer") })}</div>`);
     else set(table, found === null ? `<div class="blank dim">${t("loading")}</div>` : tableHtml(found));
   }

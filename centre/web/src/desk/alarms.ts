@@ -5,6 +5,7 @@ import type { Episode, Grade } from "../api.ts";
 import { ms } from "../format.ts";
 import { isAlarm, rank, sectionOf } from "../order.ts";
 import type { Ranked } from "../order.ts";
+import { isLinked } from "../state.ts";
 import type { State } from "../state.ts";
 import { lossOf } from "../supervision.ts";
 import type { Circumstances, Handling } from "./model.ts";
@@ -80,7 +81,7 @@ export function circumstances(state: State, id: string | null): Circumstances {
     handling: id !== null && known ? desk.of(id) : null,
     open: id !== null && isOpen(state, id),
     alarm: loss !== undefined || (episode !== undefined && isAlarm(episode)),
-    linked: state.connection === "live" || state.connection === "stale",
+    linked: isLinked(state),
     rights: whoAmI()?.rights ?? [],
     rsuLost: episode !== undefined && lossOf(state, episode)?.kind === "rsu",
     pending: id !== null && desk.pending.has(id),

@@ -3,6 +3,7 @@
 import { get } from "../api.ts";
 import { age, clock, escape, ms } from "../format.ts";
 import { markSvg } from "../icons.ts";
+import { isLinked } from "../state.ts";
 import type { State } from "../state.ts";
 import { getLang, pick, t } from "../words.ts";
 import type { Word } from "../words.ts";
@@ -25,7 +26,7 @@ let failedAt = -Infinity;
 export function trailOf(state: State, id: string): readonly ActLine[] | "failed" | null {
   const { version } = state.desk.of(id);
   const held = trails.get(id);
-  const linked = state.connection === "live" || state.connection === "stale";
+  const linked = isLinked(state);
   const mayAsk = linked && asked.get(id) !== version && performance.now() - failedAt > ASK_AGAIN_MS;
   if ((held === undefined || held.version < version || held.failed) && mayAsk) void load(id, version);
   return held === undefined ? null : held.failed ? "failed" : held.lines;

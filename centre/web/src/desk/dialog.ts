@@ -38,11 +38,14 @@ const TEXT_MAX = 500;
 
 export class Dialog {
   private readonly el: HTMLDialogElement;
+  private readonly hindered: () => string;
   private question: Question | null = null;
   private done: ((answer: Answer | null) => void) | null = null;
 
-  constructor(el: HTMLDialogElement) {
+  /** hindered : why nothing can be sent now; empty: it can. The dialog stays open meanwhile, with what was written */
+  constructor(el: HTMLDialogElement, hindered: () => string) {
     this.el = el;
+    this.hindered = hindered;
     el.addEventListener("close", () => { // Esc; it comes late: the next question may be open already
       if (!el.open) this.end(null);
     });
@@ -102,9 +105,10 @@ export class Dialog {
       whole: el.querySelector<HTMLInputElement>("input[name=whole]")?.checked ?? question.whole ?? false,
     };
     const [missing, at] = whatIsMissing(question, answer);
-    if (missing === "") return this.end(answer);
-    el.querySelector<HTMLElement>(".missing")!.textContent = `▲ ${missing}`;
-    el.querySelector<HTMLElement>(at)?.focus();
+    const why = missing !== "" ? missing : this.hindered();
+    if (why === "") return this.end(answer);
+    el.querySelector<HTMLElement>(".missing")!.textContent = `▲ ${why}`;
+    if (missing !== "") el.querySelector<HTMLElement>(at)?.focus();
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { get } from "../api.ts";
 import { ms } from "../format.ts";
+import { isLinked } from "../state.ts";
 import type { State } from "../state.ts";
 import type { View } from "../views.ts";
 import { URGENCY } from "./model.ts";
@@ -54,7 +55,7 @@ export class Others implements View {
   draw(state: State, now: number): void {
     const centres = state.summary?.centres ?? [];
     const said = centres.map((x) => `${x.centre} ${x.desk?.stamp_ns ?? ""}`).join();
-    const linked = state.connection === "live" || state.connection === "stale";
+    const linked = isLinked(state);
     if (said === this.held || this.asking || !linked || now < this.retryAt) return;
     if (centres.some((x) => x.desk != null)) void this.ask(state, said);
     else this.held = said;

@@ -4,6 +4,7 @@ import { may, whoAmI } from "../accounts/me.ts";
 import { get } from "../api.ts";
 import { send } from "../send.ts";
 import { Poll } from "../poll.ts";
+import { isLinked } from "../state.ts";
 import type { State } from "../state.ts";
 import type { View } from "../views.ts";
 import { t } from "../words.ts";
@@ -75,7 +76,7 @@ export class ShiftView implements View {
 
   draw(state: State, now: number): void {
     this.state = state;
-    const linked = state.connection === "live" || state.connection === "stale";
+    const linked = isLinked(state);
     if (!this.root.hidden && linked) this.shift.look(now);
     const titles = this.root.querySelectorAll<HTMLElement>("h2");
     const [title, shelvesTitle, exerciseTitle, sheetTitle] = [titles[0]!, titles[1]!, titles[2]!, titles[3]!];
@@ -94,9 +95,10 @@ export class ShiftView implements View {
       `<button type="button" data-shift="print">${t("print")}</button><button type="button" data-shift="csv">${t("download")}</button>`,
     );
     const at = (name: string): HTMLElement => this.root.querySelector<HTMLElement>(`[data-testid=${name}]`)!;
-    set(at("duties"), this.now === null ? `<div class="blank dim">${t("loading")}</div>` : dutyTable(this.now, state.viewMs()));
+    const blank = `<div class="blank dim">${t(linked ? "loading" : "qAway")}</div>`;
+    set(at("duties"), this.now === null ? blank : dutyTable(this.now, state.viewMs()));
     set(at("shelves"), shelvesTable(shelves, linked));
-    set(at("sheet"), this.sheet === null ? `<div class="blank dim">${t("loading")}</div>` : sheetHtml(this.sheet, state));
+    set(at("sheet"), this.sheet === null ? blank : sheetHtml(this.sheet, state));
   }
 
   private get now(): ShiftNow | null {

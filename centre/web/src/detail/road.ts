@@ -7,7 +7,7 @@ import { station } from "../format.ts";
 import type { Hatch, Site } from "../site.ts";
 import type { State } from "../state.ts";
 import { carriageways, labelled, placeName, rowName, wide } from "../strip.ts";
-import { isLost, p99Of } from "../supervision.ts";
+import { isLost } from "../supervision.ts";
 import { name, t } from "../words.ts";
 import { SHOULDER_M } from "./frame.ts";
 import type { Frame } from "./frame.ts";
@@ -119,7 +119,7 @@ function drawRsus(ctx: Ctx, f: Frame, state: State, site: Site): void {
       ctx, x0 + 0.5, y + 0.5, x1 - x0 - 1, 17, kind === "offline" ? c.w : kind === "online" ? c.line2 : c.tx3, kind === "offline" ? 1.5 : 1,
       kind === "never" ? [2, 3] : [],
     );
-    const p99 = now === undefined ? null : p99Of(now.latency);
+    const p99 = now === undefined ? null : now.latency.p99_ms;
     const age = state.connection === "stale" && state.late.esns.includes(rsu.esn) ? `${state.late.ageS.toFixed(1)} s` : "";
     const stale = age ? ` · ${t("dataOld", { t: age })}` : "";
     const latency = kind === "online" && p99 !== null && !stale ? ` ${p99.toFixed(0)} ms` : "";

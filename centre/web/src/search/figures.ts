@@ -32,6 +32,7 @@ export interface Figures {
   places: (Counted & { km: number | null })[];
   hours: (Counted & { hour: number })[];
   carriers: (Counted & { carrier: string | null })[];
+  stations: (Counted & { esn: string })[];
   latency: { p50_ms: number | null; p95_ms: number | null; p99_ms: number | null; n: number };
   units: Shares & { rsus: (Shares & { esn: string })[]; n: number };
   traffic: {
@@ -133,6 +134,7 @@ export function figuresHtml(state: State, x: Figures): string {
     + counted("qByHour", t("qBegan"), x.hours, (row) => hour(row.hour))
     + counted("qByPlace", "km", x.places, km)
     + counted("qByCarrier", t("qCarrier"), x.carriers, (row) => (row.carrier === null ? t("qNoCarrier") : carrierLink(row.carrier)))
+    + counted("qByRsu", "RSU", x.stations, (row) => rsuLink(row.esn))
     + block(t("qAvailability"), rsus, `n ${units.n} RSU`)
     + flow("qTrafficHour", t("qBegan"), traffic.hours.map((row) => ({ ...row, name: hour(row.hour) })))
     + flow("qTraffic", `RSU · ${t("qLane")}`, traffic.lanes.map((row) => ({

@@ -1,7 +1,7 @@
 /** The screen of search, pages and statistics: what its address names is asked for once, and shown as answered. */
 
 import "./look.css";
-import { get } from "../api.ts";
+import { get, Refused } from "../api.ts";
 import { escape } from "../format.ts";
 import { Poll } from "../poll.ts";
 import type { State } from "../state.ts";
@@ -155,7 +155,7 @@ export class Look implements View {
     if (this.shown === what && this.drawn === found) return;
     [this.shown, this.drawn] = [what, found];
     const html = fault !== null
-      ? `<div class="blank" role="alert">▲ ${t("qFailed", { t: escape(fault instanceof Error ? fault.message : String(fault)) })}</div>`
+      ? `<div class="blank" role="alert">▲ ${fault instanceof Refused ? t("qFailed", { t: escape(fault.message) }) : t("qAway")}</div>`
       : found === null ? `<div class="blank dim">${t("loading")}</div>` : found(state);
     set(this.root.querySelector(".body")!, html);
   }

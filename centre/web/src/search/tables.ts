@@ -57,7 +57,7 @@ export function violationTable(state: State, rows: readonly Found[], label: stri
 }
 
 export function carrierLink(carrier: string): string {
-  return `<a href="#carrier=${escape(encodeURIComponent(carrier))}">${escape(carrier)}</a>`;
+  return `<a class="carrier" title="${escape(carrier)}" href="#carrier=${escape(encodeURIComponent(carrier))}">${escape(carrier)}</a>`;
 }
 
 export function rsuLink(esn: string): string {

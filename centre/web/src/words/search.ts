@@ -12,6 +12,8 @@ export const SEARCH_WORDS = {
   qFilling: [
     "旧数据的查询索引仍在建立，结果可能不全。", "The index of an older database is still being filled: results may lack rows.",
   ],
+  qByRsu: ["按 RSU", "By RSU"],
+  qAway: ["无法连接中心，恢复后自动读取。", "The centre can't be reached; this is read once it answers."],
   qFailed: ["读取失败：{t}", "can't be read: {t}"], qBegan: ["开始", "Began"], qPlace: ["位置", "Place"], qPlateShort: ["车牌", "Plate"],
   qMost: ["最大越限", "Largest excess"], qSorted: ["按开始时间，最新在前", "by start, newest first"],
   qRegistered: ["登记", "Registered"], qUnregistered: ["登记表中没有此车。", "Not in the registry of vehicles."],
