@@ -23,6 +23,7 @@ RSU_KINDS = (
     "insecure",
     "outbox_damaged",
     "outbox_altered",
+    "outbox_foreign",
 )
 
 

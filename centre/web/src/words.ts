@@ -174,6 +174,7 @@ const REASONS: Readonly<Record<string, readonly [string, string]>> = {
   centre_shares_database: ["两个中心共用一个数据库", "two centres have one database"],
   outbox_damaged: ["告警库曾损坏，已从记录恢复", "outbox was damaged, rebuilt from recordings"],
   outbox_altered: ["告警数据在磁盘上曾被改变", "an alert was altered on disk"],
+  outbox_foreign: ["告警库属于另一台 RSU，已隔离", "outbox was another RSU's, set aside"],
   one_centre: ["仅一个中心在确认", "one centre only acknowledges"], twin: ["编号重复：两台 RSU 同号", "twin: two RSUs have this name"],
   outbox_in_memory: ["告警仅存于内存", "outbox in memory only"], outbox_full: ["告警无处可存", "no room for alerts"],
   radar_clock: ["雷达时钟异常", "radar clock wrong"], clock_time_zone: ["时区错误", "time zone"], clock_offset: ["时钟偏差", "clock off"],
