@@ -171,6 +171,7 @@ const REASONS: Readonly<Record<string, readonly [string, string]>> = {
   worker_silent: ["存储进程无响应", "worker does not answer"],
   workers_behind: ["存储积压（队列中的消息数）", "workers don't keep up; messages in the queue"],
   centre_twin: ["两个中心同名", "two centres have this name"],
+  certificate_damaged: ["证书文件损坏", "a certificate file is damaged"],
   centre_clock: ["中心时钟曾跳变，请核对告警时间", "the centre's clock was set: check the times of alerts"],
   centre_shares_database: ["两个中心共用一个数据库", "two centres have one database"],
   outbox_damaged: ["告警库曾损坏，已从记录恢复", "outbox was damaged, rebuilt from recordings"],
