@@ -101,15 +101,24 @@ class _ImplausibleError(ValueError):
 
 
 def decode_batch(
-    topic: str, esn: str, payload: bytes, received_ns: int, bounds: Bounds = ANYWHERE
+    topic: str,
+    esn: str,
+    payload: bytes,
+    received_ns: int,
+    bounds: Bounds = ANYWHERE,
+    *,
+    judged_ns: int | None = None,
 ) -> Batch | UnreadableBatch:
     """Return the batch in `payload`; never raises, whatever the bytes are.
 
     topic, esn : where it came from.  bounds : where the violations of the site can lie
+    judged_ns : the time that stamps are held against; None: of the arrival
     """
-    sound = _sound_batch(topic, esn, payload, received_ns, bounds)
-    if sound is not None:
-        return sound
+    judged_ns = received_ns if judged_ns is None else judged_ns
+    found = _sound_items(esn, payload, judged_ns, bounds)
+    if found is not None:
+        epoch, sound = found
+        return Batch(esn=esn, topic=topic, received_ns=received_ns, epoch=epoch, items=sound)
     try:
         batch = _read_batch(payload)
     except (msgspec.MsgspecError, ValueError) as error:
@@ -124,16 +133,18 @@ def decode_batch(
         except (msgspec.MsgspecError, ValueError) as error:
             strays.append((row, _short(error)))
             continue
-        items.append(_item(esn, parts, row, received_ns, bounds))
+        items.append(_item(esn, parts, row, judged_ns, bounds))
     return Batch(
         esn=esn, topic=topic, received_ns=received_ns, epoch=batch.epoch,
         items=tuple(items), strays=tuple(strays),
     )  # fmt: skip
 
 
-def _sound_batch(topic: str, esn: str, payload: bytes, received_ns: int, bounds: Bounds) -> Batch | None:
-    """Return a batch whose items have sound fields; None for any other, which is then read item by item."""
-    low, high = stamp_range(received_ns)
+def _sound_items(
+    esn: str, payload: bytes, judged_ns: int, bounds: Bounds
+) -> tuple[int, tuple[Item, ...]] | None:
+    """Return epoch and items of a batch with sound fields; None for any other: it is read item by item."""
+    low, high = stamp_range(judged_ns)
     try:
         batch = _read_sound(payload)
     except (msgspec.MsgspecError, ValueError):
@@ -141,13 +152,13 @@ def _sound_batch(topic: str, esn: str, payload: bytes, received_ns: int, bounds:
     if not all(low <= each.detected_ns <= high and low <= each.sent_ns <= high for each in batch.items):
         return None
     items = tuple(
-        _judged(esn, each.seq, each.violation, each.detected_ns, each.sent_ns, received_ns, bounds)
+        _judged(esn, each.seq, each.violation, each.detected_ns, each.sent_ns, judged_ns, bounds)
         for each in batch.items
     )
-    return Batch(esn=esn, topic=topic, received_ns=received_ns, epoch=batch.epoch, items=items)
+    return batch.epoch, items
 
 
-def _item(esn: str, parts: _RawItem, row: bytes, received_ns: int, bounds: Bounds) -> Item:
+def _item(esn: str, parts: _RawItem, row: bytes, judged_ns: int, bounds: Bounds) -> Item:
     """Return an item; any fault of it is this item's alone.
 
     parts, row : the same item, split into its fields and whole
@@ -161,19 +172,19 @@ def _item(esn: str, parts: _RawItem, row: bytes, received_ns: int, bounds: Bound
         body = found if isinstance(found, bytes) else body
         if len(body) > wire.VIOLATION_BYTES_MAX:
             raise ValueError(f"violation: longer than {wire.VIOLATION_BYTES_MAX} bytes (is {len(body)})")
-        detected_ns = _stamp("detected_ns", parts.detected_ns, received_ns)
-        sent_ns = _stamp("sent_ns", parts.sent_ns, received_ns)
+        detected_ns = _stamp("detected_ns", parts.detected_ns, judged_ns)
+        sent_ns = _stamp("sent_ns", parts.sent_ns, judged_ns)
     except (msgspec.MsgspecError, ValueError) as error:
         return _refused(seq, body, error)
-    return _judged(esn, seq, body, detected_ns, sent_ns, received_ns, bounds)
+    return _judged(esn, seq, body, detected_ns, sent_ns, judged_ns, bounds)
 
 
 def _judged(
-    esn: str, seq: int, body: bytes, detected_ns: int, sent_ns: int, received_ns: int, bounds: Bounds
+    esn: str, seq: int, body: bytes, detected_ns: int, sent_ns: int, judged_ns: int, bounds: Bounds
 ) -> Item:
     """Return an item whose fields are sound, by what the bytes of its violation are."""
     try:
-        violation = read_violation(body, esn, received_ns, bounds)
+        violation = read_violation(body, esn, judged_ns, bounds)
     except Exception as error:  # foreign bytes: msgspec raises more kinds of error than it documents
         return _refused(seq, body, error)
     return Item(
@@ -189,12 +200,12 @@ def _refused(seq: int, body: bytes, error: Exception) -> Item:
     return Item(seq=seq, kind=kind, body=body, sha256=hashlib.sha256(body).digest(), reason=_short(error))
 
 
-def read_violation(body: bytes, esn: str, received_ns: int, bounds: Bounds = ANYWHERE) -> Violation:
+def read_violation(body: bytes, esn: str, judged_ns: int, bounds: Bounds = ANYWHERE) -> Violation:
     """Return the violation in `body`; msgspec's errors or ValueError where RSU `esn` may not send it."""
     violation = codec.decode(body)
     if violation.esn != esn:
         raise ValueError(f"esn {violation.esn[:64]!r} under the topic of {esn}")
-    fault = fault_of(violation, bounds, received_ns)
+    fault = fault_of(violation, bounds, judged_ns)
     if fault is not None:
         raise ValueError(fault) if fault.field == "id" else _ImplausibleError(fault)
     return violation
@@ -211,12 +222,12 @@ def _void(raw: msgspec.Raw) -> str:
     return plain(reason, REASON_LENGTH_MAX)
 
 
-def _stamp(name: str, raw: msgspec.Raw, received_ns: int) -> int:
+def _stamp(name: str, raw: msgspec.Raw, judged_ns: int) -> int:
     """Return a stamp of an item; no integer is unreadable, a stamp out of range implausible."""
     value = _value(raw)
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f"{name}: no integer")
-    low, high = stamp_range(received_ns)
+    low, high = stamp_range(judged_ns)
     if not low <= value <= high:
         raise _ImplausibleError(f"{name}: a stamp out of range (is {value})")
     return value

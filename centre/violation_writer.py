@@ -4,6 +4,7 @@ Blocking: `writer.Writer` runs it in a thread of its own. What is given to one `
 Several processes may write one PostgreSQL database.
 """
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -11,6 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from centre import changes, postgresql
 from centre import statements as sql
@@ -22,11 +24,12 @@ from centre.commands import CommitResult, ReceivedJourney, StatusChange, StoreAs
 from centre.faults import as_schema_error, cause_of
 from centre.journey_rows import store_journey
 from centre.lock_names import names_of
+from centre.own_clock import OwnClock
 from centre.quarantine import quarantine_message, trim_table
 from centre.row_limits import RowLimits
 from centre.settling import Settler
 from centre.status_rows import store_ask, store_status
-from centre.store import QUARANTINE
+from centre.store import EPISODE, QUARANTINE
 from centre.violation_rows import store_alone, store_together
 
 Result = TypeVar("Result")
@@ -47,6 +50,15 @@ class ViolationWriter:
         self._settler = Settler(self._engine, now_ns, on_bug)
         self.counts: Counter[str] = Counter()  # of `tend`
         self._settler.begin(self.counts)
+        self._own_clock = OwnClock(_newest_ns(self._engine), time.monotonic_ns)
+
+    def judged_ns(self, received_ns: int) -> int:
+        """Return the time that the stamps of a message are held against: see `OwnClock`."""
+        n_doubts = self._own_clock.n_doubts
+        believed_ns = self._own_clock.believed(received_ns)
+        if self._own_clock.n_doubts > n_doubts:
+            self.counts["clock.doubted"] += 1
+        return believed_ns
 
     @property
     def feed_n(self) -> int:
@@ -191,3 +203,12 @@ def _note(db: sa.Connection, found: Sequence[Change]) -> int | None:
     assert added is not None, "the row has a number"
     n: int = added[0]
     return n
+
+
+def _newest_ns(engine: sa.Engine) -> int | None:
+    """Return when the newest episode came; None where there is none, or where nothing can be read now."""
+    newest = sa.select(EPISODE.c.first_received_ns).order_by(EPISODE.c.n.desc()).limit(1)
+    with contextlib.suppress(SQLAlchemyError), engine.connect() as db:
+        found: int | None = db.scalar(newest)
+        return found
+    return None

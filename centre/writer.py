@@ -210,8 +210,9 @@ class Writer:
             if n_items >= self._size.n_items:
                 break
             batch = decode_batch(
-                message.topic, message.esn, message.payload, message.received_ns, self._bounds
-            )
+                message.topic, message.esn, message.payload, message.received_ns, self._bounds,
+                judged_ns=self._violation_writer.judged_ns(message.received_ns),
+            )  # fmt: skip
             n_done += 1
             if isinstance(batch, Batch):
                 n_items += len(batch.items) + QUARANTINE_ITEMS * len(batch.strays)

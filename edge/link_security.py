@@ -53,6 +53,7 @@ class LinkSecurity:
     def log_start(self) -> None:
         """Log the faults that are there at the start, and a certificate that names no part."""
         self._log_changed("faults", self.faults())
+        self._log_changed("problem", None if self._credentials is None else self._credentials.problem)
         own = None if self._credentials is None else self._credentials.own
         if own is not None and own.identity is None:
             self._log.warning(

@@ -20,9 +20,9 @@ BROKER: Parts = ("broker",)
 # reasons in `degraded` of a status; the centre counts any other as `other`, so that no RSU makes up labels
 DEGRADED = frozenset((
     "disk_full", "disk_low", "disk_error", "disk_read_only",
-    "outbox_in_memory", "outbox_unread", "outbox_damaged", "outbox_altered", "outbox_full",
+    "outbox_in_memory", "outbox_unread", "outbox_damaged", "outbox_altered", "outbox_foreign", "outbox_full",
     "recording_full", "recording_error", "recording_short", "one_centre", "twin", "registration",
-    "certificate_expires", "certificate_expired", "insecure", "forged_messages",
+    "certificate_expires", "certificate_expired", "certificate_damaged", "insecure", "forged_messages",
 ))  # fmt: skip
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 EXPIRES_DAYS = 30.0  # from then on it is a fault that people are shown
 EXPIRES, EXPIRED, INSECURE = "certificate_expires", "certificate_expired", "insecure"  # in `degraded`
+DAMAGED = "certificate_damaged"  # the same: a file of ours was cut off or altered
 LOCAL_NAMES = ("localhost", "ip6-localhost")
 
 
@@ -92,7 +93,11 @@ def tls_paths(mqtt: MqttConfig, where: str, holder: Holder | None) -> TlsPaths:
 
 @dataclass(slots=True)
 class Credentials:
-    """The TLS side of one part; `context` is that of the files as they were last read whole."""
+    """The TLS side of one part; `context` is that of the files as they were last read whole.
+
+    An RSU starts with damaged files too (a power cut while they were copied): it judges and keeps what it
+    raises, and connects to nobody until they are whole. Any other part has nothing to do without a broker.
+    """
 
     paths: TlsPaths
     holder: Holder | None
@@ -105,7 +110,13 @@ class Credentials:
 
     def __post_init__(self) -> None:
         self._seen = self._look()
-        self.context, self.own = self._load()
+        try:
+            self.context, self.own = self._load()
+        except ConfigError as error:
+            if not bears_damage(self.paths, self.holder):
+                raise
+            self.problem = str(error)
+            self.context, self.own = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), None  # knows no authority
 
     def refresh(self) -> Literal["same", "other_files", "other_certificate"]:
         """Read the files again if they have changed; what can't be used is counted, and changes nothing."""
@@ -126,6 +137,8 @@ class Credentials:
 
     def faults(self) -> tuple[str, ...]:
         """Return what people must be shown of our certificate."""
+        if self.problem is not None and self.own is None:
+            return (DAMAGED,)
         days = None if self.own is None else self.own.days_left(datetime.now(UTC))
         if days is None or days >= EXPIRES_DAYS:
             return ()
@@ -167,6 +180,37 @@ def client_context(paths: TlsPaths, where: str) -> ssl.SSLContext:
         named = ", ".join(str(path) for path in paths if path is not None)
         raise ConfigError(where, key, f"TLS files can't be loaded: {error}", named) from error
     return context
+
+
+def bears_damage(paths: TlsPaths, holder: Holder | None) -> bool:
+    """Say whether we start all the same: an RSU, one of whose files is there and is no PEM any more.
+
+    A file that is missing, another part's or under a passphrase is the operator's mistake.
+    """
+    if holder is None or holder.role != "rsu":
+        return False
+    given = [path for path in paths if path is not None]
+    return all(path.is_file() for path in given) and any(_is_damaged(path) for path in given)
+
+
+def _is_damaged(path: Path) -> bool:
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        raw = path.read_bytes()
+        if b"X509 CRL-----" in raw:
+            x509.load_pem_x509_crl(raw)
+        elif b"PRIVATE KEY-----" in raw:
+            load_pem_private_key(raw, None)
+        else:
+            x509.load_pem_x509_certificates(raw)
+    except ValueError:
+        return True
+    except (OSError, TypeError, UnsupportedAlgorithm):  # not ours to read; under a passphrase; another kind
+        return False
+    return False
 
 
 def own_certificate(path: Path, where: str) -> OwnCertificate:

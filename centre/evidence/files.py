@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from core.times import NS
+from edge.age_clock import AgeClock
 from edge.sections import EvidenceConfig
 
 DAY_NS = 86_400 * NS
@@ -16,7 +17,7 @@ class Shelf:
     """The files of one centre, by the job's id."""
 
     def __init__(self, folder: Path, limits: EvidenceConfig) -> None:
-        self.folder, self._limits = folder, limits
+        self.folder, self._limits, self._ages = folder, limits, AgeClock()
 
     def path(self, key: str) -> Path:
         """Return where a job's file lies."""
@@ -58,9 +59,11 @@ class Shelf:
         rows : of the table, oldest first
         """
         found = []
+        newest_s = max(((row["made_ns"] or 0) / NS for row in rows), default=None)
+        by_ns = round(self._ages.now_s(now_ns / NS, newest_s) * NS)
         total = sum(row["n_bytes"] or 0 for row in rows)
         for row in rows:
-            age_ns = now_ns - (row["made_ns"] or 0)
+            age_ns = by_ns - (row["made_ns"] or 0)
             if age_ns > self._limits.days * DAY_NS:
                 found.append((row, f"older than {self._limits.days:g} days"))
             elif total > self._limits.gib * 2**30:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from centre.history.file import SUFFIX, delete
 from core.times import NS
+from edge.age_clock import AgeClock
 from edge.recording.retention import Held, Limits, Space, excess, is_short
 
 DAY_S = 86_400.0
@@ -33,6 +34,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path, self.hours, self.clips = path, path / "hours", path / "clips"
+        self._ages = AgeClock()
 
     def make(self) -> None:
         """Make the folders where they are missing, for this user alone; raises OSError."""
@@ -88,6 +90,9 @@ class Folder:
         """
         open_path = self.hour(now_ns)
         deleted: list[Path] = []
+        kept = (*_named(self.hours, _HOUR), *_named(self.clips, _CLIP))
+        newest_s = max((start_s for start_s, path in kept if path != open_path), default=None)
+        now_s = self._ages.now_s(now_ns / NS, newest_s)
         for folder, pattern, limits, length_s in (
             (self.hours, _HOUR, policy.hours, 3_600),
             (self.clips, _CLIP, policy.clips, 0),
@@ -96,8 +101,8 @@ class Folder:
             files = [
                 Held(path, _size(path), start_s + length_s) for start_s, path in found if path != open_path
             ]
-            kept = _size(open_path) if folder is self.hours else 0
-            for file, _ in excess(files, self._space(kept), limits, now_ns / NS):
+            open_bytes = _size(open_path) if folder is self.hours else 0
+            for file, _ in excess(files, self._space(open_bytes), limits, now_s):
                 with contextlib.suppress(OSError):  # it stays, and is tried again with the next purge
                     delete(file.path)
                     deleted.append(file.path)

@@ -23,6 +23,7 @@ RSU_KINDS = (
     "insecure",
     "outbox_damaged",
     "outbox_altered",
+    "outbox_foreign",
 )
 
 
@@ -75,6 +76,8 @@ def warnings(
         found.append(_line("centre_missing", (expected,)))
     if own.counts.get("centres.twin"):
         found.append(_line("centre_twin", (own.name,)))
+    if own.counts.get("clock.doubted"):
+        found.append(_line("centre_clock", (own.name,)))
     if own.counts.get("centres.shares_database"):
         found.append(_line("centre_shares_database", (own.name,)))
     others = [own, *gateways]

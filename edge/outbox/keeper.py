@@ -60,7 +60,7 @@ class Keeper(threading.Thread):
         opened_ns: int = 0,
     ) -> None:
         super().__init__(name="outbox", daemon=True)
-        self.path, self.wall_s = path, wall_s
+        self.path, self.wall_s, self._esn = path, wall_s, esn
         self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self.failure: BaseException | None = None  # our own bug; the loop raises it
         self._counts: dict[str, int] = {}
@@ -73,7 +73,7 @@ class Keeper(threading.Thread):
         self._well_since_s = time.monotonic()
         self._dirty_since_s: float | None = None  # since when the WAL has what the file has not
         twin = None if recordings is None else recordings / f"{esn}.mark"
-        self._mark = MarkFile(path.with_name(path.name + ".mark"), twin)
+        self._mark = MarkFile(path.with_name(path.name + ".mark"), twin, esn)
         mender = None if recordings is None else Mender(recordings, esn)
         self.repair = Repair(mender, self.jobs, opened_ns, self._count, self._degraded)
         self.store: Store = self._open(_epoch_min(wall_s, self._mark.found, recordings, esn))
@@ -264,8 +264,7 @@ class Keeper(threading.Thread):
 
     def _salvage(self, aside: Path | None) -> None:
         """Read what a damaged file still gives; None: it could not be moved."""
-        self._count("outbox.damaged")
-        self.repair.salvage(aside or self.path)
+        self.repair.salvage(aside or self.path, self._esn)
 
     def _set_aside(self) -> bool:
         aside = set_aside(self.path, self.wall_s)
@@ -273,12 +272,12 @@ class Keeper(threading.Thread):
         return aside is not None
 
     def _open(self, epoch_min: int) -> Store:
-        """Open the database; a damaged one is set aside, one that the disk refuses is only read for now."""
+        """Open the database; a damaged or foreign one is set aside, one that a disk refuses is only read."""
         if is_headless(self.path):  # SQLite would delete the WAL
             self._set_aside()
         for _ in range(3):
             try:
-                return Store(self.path, epoch_min)
+                return Store(self.path, epoch_min, self._esn)
             except sqlite3.Error as error:
                 refused = error
                 if is_damaged(error):
@@ -288,12 +287,12 @@ class Keeper(threading.Thread):
                     break
         self._degraded |= {IN_MEMORY, refusal(refused, self.path.parent)}
         try:
-            return Store.unwritable(self.path, epoch_min, self._unsaved)
-        except sqlite3.Error:
+            return Store.unwritable(self.path, epoch_min, self._unsaved, self._esn)
+        except sqlite3.Error:  # another RSU's file that can't be moved is as good as none
             if not self.repair.has_salvaged and _may_exist(self.path):
                 self._count("outbox.unread")
                 self._degraded.add(UNREAD)
-            return Store.unwritable(None, epoch_min, self._unsaved)
+            return Store.unwritable(None, epoch_min, self._unsaved, self._esn)
 
     def _write_mark(self) -> None:
         if UNREAD in self._degraded:  # the mark of the last run is needed when the file can be read
@@ -302,6 +301,7 @@ class Keeper(threading.Thread):
         with contextlib.suppress(sqlite3.Error):  # the next commit will say so
             oldest_ns = self.store.oldest_ns()
         mark = Mark(
+            esn=self._esn,
             epoch=self.store.epoch,
             last_seq=self.store.seq,
             unsaved=bool(self._unsaved.rows or self._unsaved.last_seqs),

@@ -23,6 +23,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """The state of the outbox after a commit."""
 
     n: int = 0  # counts up within a file; the slot is n % 2
+    esn: str = ""  # whose outbox it marks; an earlier version did not say
     epoch: int
     last_seq: int  # that was given
     unsaved: bool = False  # the disk refused the last items: they lie in memory, and in the recording
@@ -37,6 +38,10 @@ def read_mark(path: Path) -> Mark | None:
     except OSError:
         return None
     return _newest(*(_read_slot(raw[at : at + SLOT_BYTES]) for at in (0, SLOT_BYTES)))
+
+
+def _of(esn: str, mark: Mark | None) -> Mark | None:
+    return mark if mark is not None and (not esn or mark.esn in ("", esn)) else None
 
 
 def _read_slot(slot: bytes) -> Mark | None:
@@ -71,11 +76,11 @@ def _of_last_run(own: Mark | None, twin: Mark | None) -> Mark | None:
 class MarkFile:
     """Writes marks; a disk that refuses costs the mark only.
 
-    twin : where the same mark lies; None: nowhere
+    twin : where the same mark lies; None: nowhere.  esn : whose they are; another RSU's don't count
     """
 
-    def __init__(self, path: Path, twin: Path | None = None) -> None:
-        own, other = read_mark(path), None if twin is None else read_mark(twin)
+    def __init__(self, path: Path, twin: Path | None = None, esn: str = "") -> None:
+        own, other = _of(esn, read_mark(path)), None if twin is None else _of(esn, read_mark(twin))
         self._last = _newest(own, other)
         self.found = _of_last_run(own, other)
         paths = [path] if twin is None else [path, twin]

@@ -13,6 +13,7 @@ CREATE TABLE IF NOT EXISTS item (
 CREATE TABLE IF NOT EXISTS epoch (epoch INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS episode (id TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS journey (id TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS owner (esn TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 # the columns of each table; those with a type may be nil, so an older file gets them
 COLUMNS: dict[str, dict[str, str | None]] = {
@@ -35,10 +36,15 @@ UNREADABLE = (266, 522, 8458)  # SQLITE_IOERR_READ, _SHORT_READ, _CORRUPTFS: bad
 NEARLY_NOTHING_BYTES = 64 * 1024  # of a disk: SQLite can't begin to write
 
 
-def open_writable(path: Path | None, *, check: bool = True) -> sqlite3.Connection:
+class ForeignError(sqlite3.DatabaseError):
+    """The file is the outbox of another RSU: cards or folders were exchanged. It is of no use to us."""
+
+
+def open_writable(path: Path | None, *, esn: str = "", check: bool = True) -> sqlite3.Connection:
     """Open (or create) the file; sqlite3.Error where it refuses or is damaged.
 
-    path : None keeps all in memory.  check : look at each page (quick_check)
+    path : None keeps all in memory.  esn : whose file it is, from its first opening on; ForeignError where it
+        is another RSU's.  check : look at each page (quick_check)
     """
     if path is not None:
         _make_private(path)
@@ -57,13 +63,16 @@ def open_writable(path: Path | None, *, check: bool = True) -> sqlite3.Connectio
         if check:
             _check(db)
         _complete(db)
+        _refuse_foreign(db, esn)
+        if esn and not owner_of(db):
+            db.execute("INSERT INTO owner VALUES (?)", (esn,))
     except sqlite3.Error:
         db.close()
         raise
     return db
 
 
-def open_readable(path: Path, *, check: bool = True) -> sqlite3.Connection:
+def open_readable(path: Path, *, esn: str = "", check: bool = True) -> sqlite3.Connection:
     """Open an existing file for reading, with what its WAL holds, without writing anything at all.
 
     SQLite's usual way creates or changes `-shm`, which a full or read-only disk refuses. With exclusive
@@ -82,6 +91,7 @@ def open_readable(path: Path, *, check: bool = True) -> sqlite3.Connection:
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         if check:
             _check(db)
+        _refuse_foreign(db, esn)
     except sqlite3.Error:
         db.close()
         raise
@@ -94,6 +104,14 @@ def columns_of(db: sqlite3.Connection, table: str) -> str | None:
     if not has:
         return None
     return ", ".join(name if name in has else f"NULL AS {name}" for name in COLUMNS[table])
+
+
+def owner_of(db: sqlite3.Connection) -> str:
+    """Return the RSU that a file says it is of; empty where it says nothing, as one of an earlier version."""
+    if not db.execute("PRAGMA table_info(owner)").fetchall():
+        return ""
+    row = db.execute("SELECT esn FROM owner").fetchone()
+    return "" if row is None else str(row[0])
 
 
 def refusal(error: sqlite3.Error, folder: Path) -> str:
@@ -133,7 +151,7 @@ def is_headless(path: Path) -> bool:
 
 
 def set_aside(path: Path, wall_s: int) -> Path | None:
-    """Move a damaged database out of the way, for an operator to look at; None: the disk refuses that.
+    """Move a damaged or foreign database out of the way, for an operator; None: the disk refuses that.
 
     The newest ASIDE_MAX are kept: a failing disk would fill itself with them.
     """
@@ -178,6 +196,13 @@ def _text(raw: bytes) -> str:
 def _check(db: sqlite3.Connection) -> None:
     if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         raise sqlite3.DatabaseError("the database is damaged")
+
+
+def _refuse_foreign(db: sqlite3.Connection, esn: str) -> None:
+    """Raise ForeignError where the file says that it is another RSU's."""
+    owner = owner_of(db) if esn else ""
+    if owner not in ("", esn):
+        raise ForeignError(f"an outbox of {owner!r}")
 
 
 def _complete(db: sqlite3.Connection) -> None:

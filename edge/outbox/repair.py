@@ -19,6 +19,7 @@ from edge.outbox.salvage import Salvaged, salvage
 from edge.outbox.store import Store
 
 DAMAGED, ALTERED = "outbox_damaged", "outbox_altered"  # degraded, until the next start
+FOREIGN = "outbox_foreign"  # the file was another RSU's
 ASKS_MAX = 16  # requests that wait for the reader of recordings
 RESTORED_MAX = 10_000  # rows of recordings in memory, while the disk refuses
 
@@ -85,11 +86,12 @@ class Repair:
 
     # ---- a damaged file, and one that lacks what the mark knows
 
-    def salvage(self, path: Path) -> None:
-        """Read what a damaged file still gives."""
-        self._degraded.add(DAMAGED)
+    def salvage(self, path: Path, esn: str = "") -> None:
+        """Read what a damaged file still gives; nothing of another RSU's file, which has its own copy."""
+        found = salvage(path, esn)
+        self._count("outbox.foreign" if found.is_foreign else "outbox.damaged")
+        self._degraded.add(FOREIGN if found.is_foreign else DAMAGED)
         self._is_explained = True
-        found = salvage(path)
         if self._salvaged is not None:  # a second try: the disk refused to move it
             found.rows = self._salvaged.rows | found.rows
             found.last_seqs = self._salvaged.last_seqs | found.last_seqs

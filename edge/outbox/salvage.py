@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.outbox.changes import Key, Row
-from edge.outbox.opening import columns_of, open_readable
+from edge.outbox.opening import columns_of, open_readable, owner_of
 
 PROBES_MAX = 20_000  # keys that are looked for one by one between the readable ends of the table
 
@@ -20,15 +20,27 @@ class Salvaged:
     last_seqs: dict[int, int] = field(default_factory=dict)
     episodes: dict[str, bytes] = field(default_factory=dict)
     journeys: dict[str, bytes] = field(default_factory=dict)
+    is_foreign: bool = False  # the file is another RSU's: nothing of it is ours
 
 
-def salvage(path: Path) -> Salvaged:
-    """Return what can be read of a damaged file with its WAL, and of the file alone."""
+def salvage(path: Path, esn: str = "") -> Salvaged:
+    """Return what can be read of a damaged file with its WAL, and of the file alone.
+
+    esn : whose it is; nothing is read of another RSU's file, which would be sent under our name
+    """
     found = Salvaged()
     for name in ("", "?immutable=1"):  # the second looks at no WAL
         with contextlib.suppress(sqlite3.Error), contextlib.closing(_opened(path, name)) as db:
+            if esn and _owner(db) not in ("", esn):
+                return Salvaged(is_foreign=True)
             _read(db, found)
     return found
+
+
+def _owner(db: sqlite3.Connection) -> str:
+    with contextlib.suppress(sqlite3.Error):
+        return owner_of(db)
+    return ""
 
 
 def _opened(path: Path, name: str) -> sqlite3.Connection:

@@ -38,12 +38,13 @@ class Store:
     _items: str | None  # columns of the table, None: there is none
     _after: Key  # rows up to here were read, while nothing can be deleted
 
-    def __init__(self, path: Path | None, wall_s: int) -> None:
+    def __init__(self, path: Path | None, wall_s: int, esn: str = "") -> None:
         """Open (or create) and begin epoch max(stored + 1, wall_s); sqlite3.Error where that is impossible.
 
-        path : None keeps all in memory
+        path : None keeps all in memory.  esn : whose file it is; ForeignError where it is another RSU's
         """
-        self._use(open_writable(path))
+        self._esn = esn
+        self._use(open_writable(path, esn=esn))
         try:
             self._read_state(wall_s)
             first = Changes()
@@ -54,17 +55,18 @@ class Store:
             raise
 
     @classmethod
-    def unwritable(cls, path: Path | None, wall_s: int, unsaved: Changes) -> "Store":
+    def unwritable(cls, path: Path | None, wall_s: int, unsaved: Changes, esn: str = "") -> "Store":
         """Open a file that the disk refuses to write; sqlite3.Error where it can't be read either.
 
         unsaved : gets the new epoch, for the first commit that succeeds.  path : None: the file can't be read
         """
         store = cls.__new__(cls)
+        store._esn = esn
         if path is None:
             store._use(open_writable(None))
             store.db.execute("PRAGMA query_only=ON")
         else:
-            store._use(open_readable(path))
+            store._use(open_readable(path, esn=esn))
         store.is_writable, store.is_read = False, path is not None
         try:
             store._read_state(wall_s)
@@ -86,7 +88,7 @@ class Store:
         """
         own_epoch, own_seq, own_last = self.epoch, self.seq, self.last_seqs
         memory = self.db
-        self._use(open_readable(path))
+        self._use(open_readable(path, esn=self._esn))
         memory.close()
         self.is_writable = False
         self._read_state(0)
@@ -101,7 +103,7 @@ class Store:
             self.db.close()  # while both are open, closing the second would drop the locks of the first
         readable = self.db
         try:
-            self.db = open_writable(path, check=False)  # it was when it was read
+            self.db = open_writable(path, esn=self._esn, check=False)  # it was when it was read
             self.commit(changes)
         except sqlite3.Error:
             self.db.close()

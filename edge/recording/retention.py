@@ -15,6 +15,7 @@ import msgspec
 
 from core.errors import RecordingError
 from core.times import NS
+from edge.age_clock import AgeClock
 from edge.recording.chain import part_of
 from edge.recording.names import files_of, parsed_name
 from edge.recording.reader import last_log_ns, read_messages
@@ -95,6 +96,7 @@ class Retention:
         )
         self._lost_until_ns: int | None = None  # of the newest file that was deleted though it was needed
         self._owned: dict[Path, bool] = {}  # whether a file says that this RSU wrote it
+        self._ages = AgeClock()
         self._kept: set[Path] = set()  # that could not be deleted; each is counted once
 
     @property
@@ -111,7 +113,9 @@ class Retention:
         except OSError:  # no directory, or no disk: the recorder reports it
             return False
         own = [file for file in files if self._is_own(file.path)]
-        for file, reason in excess(own, space, self._limits, time.time()):
+        newest_s = max((file.changed_s for file in files), default=None)
+        now_s = self._ages.now_s(time.time(), newest_s)
+        for file, reason in excess(own, space, self._limits, now_s):
             if self._is_needed(file.path) and not self._given_up(file, reason):
                 break  # so are all that follow
             self._delete(file, reason)

@@ -7,7 +7,7 @@ from core.errors import ConfigError
 from edge.sections import MqttConfig
 from edge.signing.files import SigningFiles
 from edge.signing.guard import Guard, Known, Own
-from edge.tls import Holder, file_stamp, tls_paths
+from edge.tls import Holder, bears_damage, file_stamp, tls_paths
 
 
 @dataclass(slots=True)
@@ -16,13 +16,19 @@ class SiteGuard:
 
     files: SigningFiles
     where: str
+    bears_damage: bool = False  # starts with damaged files: signs if it can, believes nobody meanwhile
     guard: Guard = field(init=False)
     problem: str | None = None  # why the files of now can't be used; the keys before still are
     _seen: tuple[tuple[int, int] | None, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self._seen = self._look()
-        own, known = self._load()
+        try:
+            own, known = self._load()
+        except ConfigError as error:
+            if not self.bears_damage:
+                raise
+            self.problem, own, known = str(error), None, {}
         self.guard = Guard(own, known, time.time_ns)
 
     def refresh(self) -> bool:
@@ -58,4 +64,5 @@ def site_guard(mqtt: MqttConfig, where: str, holder: Holder | None) -> SiteGuard
     paths = tls_paths(mqtt, where, holder)
     if paths.ca is None or paths.parts is None:
         raise ConfigError(where, "mqtt.parts_file", "needs ca_file: of the authority that issued them")
-    return SiteGuard(SigningFiles(paths.ca, paths.parts, paths.key, paths.crl), where)
+    files = SigningFiles(paths.ca, paths.parts, paths.key, paths.crl)
+    return SiteGuard(files, where, bears_damage(paths, holder))

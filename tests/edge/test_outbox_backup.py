@@ -110,6 +110,46 @@ async def test_an_older_copy_put_back_by_hand_is_completed_from_the_recordings(t
     assert outbox.degraded == ("outbox_damaged",)
 
 
+@pytest.mark.parametrize("marked", [True, False])
+async def test_another_rsus_outbox_is_set_aside_and_ours_comes_from_the_recordings(tmp_path, marked):
+    """Two cards were exchanged. Sent under our name, its violations would be refused, and so lost."""
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs" / "outbox"
+    leave_behind(ours)
+    async with running(theirs / "o.sqlite", recordings=tmp_path / "theirs", esn="RSU-2") as (other, wire):
+        other.raise_epoch(4_000_000_000)  # so that its marks look newer than ours
+        put(other, b"theirs", b"open")
+        await until(wire.keys)
+        other.keep("journey of theirs", b"on its way")
+    shutil.rmtree(ours / "outbox")
+    shutil.copytree(theirs, ours / "outbox")
+    if not marked:
+        (ours / "outbox" / "o.sqlite.mark").unlink()
+    episodes = []
+    arrived, voids, outbox = await restarted(ours, on_episodes=lambda states, _: episodes.extend(states))
+    assert (arrived, voids, outbox.depth, outbox.degraded) == (WAITING, [], 0, ("outbox_foreign",))
+    assert (outbox.counts["outbox.foreign"], outbox.counts.get("outbox.damaged")) == (1, None)
+    assert (len(episodes), outbox.journeys) == (12, ())
+    (aside,) = (ours / "outbox").glob("o.sqlite.damaged-*[0-9]")
+    assert sqlite3.connect(aside).execute("SELECT violation FROM item").fetchall() == [(b"theirs",)]
+    assert sqlite3.connect(ours / "outbox" / "o.sqlite").execute("SELECT esn FROM owner").fetchone() == (ESN,)
+
+
+async def test_another_rsus_outbox_on_a_disk_that_refuses_is_never_sent(tmp_path, monkeypatch):
+    """It can be neither moved nor written; ours is served from memory."""
+    path = tmp_path / "o.sqlite"
+    async with running(path, esn="RSU-2") as (other, wire):
+        put(other, b"theirs")
+        await until(wire.keys)
+    monkeypatch.setattr("edge.outbox.keeper.set_aside", lambda path, wall_s: None)
+    async with running(path, esn=ESN) as (outbox, wire):
+        put(outbox, b"ours")
+        await until(wire.keys)
+        assert [item.violation for batch in wire.batches for item in batch.items] == [b"ours"]
+        assert {"outbox_foreign", "outbox_in_memory"} <= set(outbox.degraded)
+        assert outbox.depth == 1
+    assert sqlite3.connect(path).execute("SELECT violation FROM item").fetchall() == [(b"theirs",)]
+
+
 async def test_an_episode_that_ended_after_an_older_copy_was_made_is_said_to_have_ended(tmp_path):
     """The copy has it open. What else it keeps is given at the start, and stays."""
     outbox_folder, to, recordings = tmp_path / "outbox", tmp_path / "copy", tmp_path / "recordings"

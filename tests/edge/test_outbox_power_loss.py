@@ -222,7 +222,7 @@ def test_an_episode_that_is_open_in_this_run_goes_into_the_new_file_only():
 def test_a_second_try_to_salvage_keeps_all_that_the_first_one_read(tmp_path, monkeypatch):
     """The disk refused to move the damaged file, and reads less of it now."""
     read = [Salvaged(last_seqs={3: 7}, episodes={"e": b"1"}, journeys={"j": b"2"}), Salvaged()]
-    monkeypatch.setattr("edge.outbox.repair.salvage", lambda path: read.pop(0))
+    monkeypatch.setattr("edge.outbox.repair.salvage", lambda path, esn: read.pop(0))
     repair, store = Repair(None, queue.SimpleQueue(), 0, lambda reason: None, set()), Store(None, 10)
     for _ in range(2):
         repair.salvage(tmp_path / "outbox.sqlite")

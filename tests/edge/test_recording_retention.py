@@ -1,6 +1,7 @@
 """Which recordings an RSU deletes, and which it never does."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -130,4 +131,19 @@ def test_for_free_space_even_a_needed_one_goes_and_that_is_said(tmp_path, monkey
     assert names(tmp_path) == ["R1-7-00005.mcap"]
     series.keep_since(None)  # delivered
     assert series.degraded == ()
+    series.close()
+
+
+def test_a_clock_that_is_set_years_ahead_deletes_nothing(tmp_path, monkeypatch):
+    """The recordings are the second copy of each violation, and the only replay of what led to it."""
+    series = kept(tmp_path, Limits(7 * 86_400.0, 100 * GIB, 0))
+    series.purge()
+    now_s = time.time()
+    monkeypatch.setattr(time, "time", lambda: now_s + 5 * 365 * 86_400.0)
+    again(series)
+    assert len(names(tmp_path)) == 5
+    series.retention = Retention(tmp_path, "R1", Limits(7 * 86_400.0, 100 * GIB, 0), series.count)
+    series.keep_since(None)
+    again(series)  # as after a restart with that clock
+    assert len(names(tmp_path)) == 5
     series.close()

@@ -153,6 +153,48 @@ def test_files_that_can_not_be_used_change_nothing(tmp_path, site, wrong):
     assert (link.n, settings.tls.problem) == (1, None)
 
 
+@pytest.mark.parametrize("name", ["rsu-R1.key", "rsu-R1.crt", "ca.crt", "crl.pem", "parts.pem"])
+@pytest.mark.parametrize("how", ["empty", "cut", "altered"])
+def test_an_rsu_starts_with_a_damaged_file_and_connects_once_it_is_whole(tmp_path, name, how):
+    """It judges and keeps what it raises meanwhile; a unit that ends with 2 would not be started again."""
+    site = tls_site(tmp_path, 1, "nats", files=FILES + 'parts_file = "pki/parts.pem"\n')
+    path = tmp_path / "pki" / name
+    whole = path.read_bytes()
+    path.write_bytes({"empty": b"", "cut": whole[:60], "altered": whole.replace(b"M", b"!", 1)}[how])
+    settings = link_settings(site.config.mqtt, "a", site.where, R1)
+    link = Reconnects()
+    security = LinkSecurity(settings, {"link": link}, LOG)
+    assert (settings.signing.problem is None) == (name == "rsu-R1.crt")  # signatures need no own one
+    assert not settings.signing.guard.accepts("v2x/v1/rsu/R1/violation/ack", b"\x80")
+    if name != "parts.pem":
+        assert security.faults() == ("certificate_damaged",)
+        assert settings.tls.context.verify_mode == ssl.CERT_REQUIRED, "nobody is believed"
+        assert (settings.tls.context.check_hostname, settings.tls.context.get_ca_certs()) == (True, [])
+    security.look()
+    path.write_bytes(whole)
+    security.look()
+    assert (settings.tls.problem, settings.signing.problem) == (None, None)
+    assert security.faults() == ("forged_messages",)  # the acknowledgement that nobody signed
+    assert str(settings.tls.own.identity) == "rsu R1"
+    assert link.n == (name != "parts.pem")
+    assert "signature" in str(settings.signing.guard.signed("v2x/v1/rsu/R1/status", b"\x80"))
+
+
+def test_what_is_no_damage_still_ends_the_start(tmp_path, site):
+    path = tmp_path / "pki" / "rsu-R1.key"
+    for role, name in (("gateway", "G1"), ("centre", "centre")):
+        issued(tmp_path, role, name)
+        (tmp_path / "pki" / f"{role}-{name}.key").write_bytes(b"")
+        with pytest.raises(ConfigError, match="TLS files can't be loaded"):
+            link_settings(site.config.mqtt, "a", site.where, Holder(role, name))
+    path.write_bytes((tmp_path / "pki" / "rsu-R2.key").read_bytes())
+    with pytest.raises(ConfigError, match="TLS files can't be loaded"):
+        link_settings(site.config.mqtt, "a", site.where, R1)
+    path.unlink()
+    with pytest.raises(ConfigError, match="TLS files can't be loaded"):
+        link_settings(site.config.mqtt, "a", site.where, R1)
+
+
 def test_a_key_with_a_passphrase_is_refused_and_asks_nobody(tmp_path, site):
     from cryptography.hazmat.primitives import serialization
 

@@ -13,10 +13,12 @@ import yaml
 from edge.config import load_site
 from edge.site_map import plan_of
 from petroroad.cli import build
+from roadside.gateway.gateway import check_secret
 from tests.support.demo_run import ROOT
 
 FOLDER = ROOT / "deploy" / "container"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+README = (ROOT / "deploy" / "README.md").read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load((FOLDER / "compose.yml").read_text(encoding="utf-8"))
 PARTS = {name: each for name, each in COMPOSE["services"].items() if each.get("image") == "petroroad"}
 SERVING = {name: each for name, each in PARTS.items() if "entrypoint" not in each}
@@ -25,6 +27,19 @@ KNOWN = {
     "WORKDIR",
 }  # fmt: skip
 CONFIG = "/etc/petroroad/site.toml"
+
+
+@pytest.fixture(autouse=True)
+def secret(monkeypatch):
+    """What `site/environment` gives each part, as deploy/README.md has it made."""
+    made = [line for line in README.splitlines() if "> site/environment" in line]
+    (name,) = re.findall(r"echo \"(\w+)=\$\(openssl rand -hex 32\)\"", *made)
+    monkeypatch.setenv(name, "5" * 64)
+
+
+def test_the_shipped_gateway_starts_on_the_network():
+    site = load_site(FOLDER / "site" / "site.toml")
+    check_secret(site, site.config.gateway.listeners)  # raises, and the process would end with 2 for ever
 
 
 def instructions():

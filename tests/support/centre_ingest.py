@@ -33,15 +33,15 @@ class Bench:
     """An ingest on a real database, with what it published."""
 
     def __init__(self, folder: Path) -> None:
-        self.engine = ledger_at(folder / "centre.sqlite")
-        self.violation_writer = Full(self.engine, lambda: T0_NS)
+        self.engine, self.now_ns = ledger_at(folder / "centre.sqlite"), T0_NS
+        self.violation_writer = Full(self.engine, lambda: self.now_ns)
         self.writer = Writer(self.violation_writer, log.setup(part="test"), self._committed)
         self.sent: list[tuple[str, wire.ViolationAck]] = []
         self.n_commits = 0
         self.idle = asyncio.Event()
         self.rsus = UnitRegistry("rsu", ["RSU001", "RSU002"], T0_NS)
         self.ingest = Ingest(
-            writer=self.writer, centre="test", now_ns=lambda: T0_NS, rsus=self.rsus,
+            writer=self.writer, centre="test", now_ns=lambda: self.now_ns, rsus=self.rsus,
             gateways=UnitRegistry("gateway", [], T0_NS), tracks=TrackHub(), publish=self._publish,
         )  # fmt: skip
 

@@ -312,7 +312,7 @@ def test_clips_leave_by_their_own_limit(tmp_path: Path) -> None:
     recorder.wish(Wish("a", T0_NS + 30 * NS, None, frozenset({"RSU1"})))
     recorder.close(T0_NS + 70 * NS)
     assert reader.clip("a") is not None
-    later, _, _ = _recorder(tmp_path, plates_days=1.0)
+    later, _, _ = _recorder(tmp_path, plates_days=0.9)
     later.work(T0_NS + 25 * HOUR_NS)
     later.close(T0_NS + 25 * HOUR_NS)
     assert reader.clip("a") is None

@@ -1,0 +1,77 @@
+"""A centre whose own clock is set by years believes the RSUs' stamps, and loses no alert for it."""
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from centre.own_clock import NO_TIME_NS, OwnClock
+from centre.store import QUARANTINE, VERSION
+from edge import topics
+from tests.support.centre_ingest import Bench
+from tests.support.centre_samples import T0_NS, item, payload, violation
+
+pytestmark = pytest.mark.anyio
+
+S, HOUR, YEAR = 10**9, 3_600 * 10**9, 365 * 86_400 * 10**9
+
+
+class Passing:
+    now_ns = 5 * S
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+
+@pytest.mark.parametrize("by_ns", [-20 * YEAR, -3 * YEAR, -2 * 24 * HOUR, 2 * 24 * HOUR, 6 * YEAR])
+def test_a_clock_that_is_set_while_we_run_says_nothing_until_it_is_right_again(by_ns: int) -> None:
+    passing = Passing()
+    clock = OwnClock(T0_NS - HOUR, passing)
+    assert clock.believed(T0_NS) == T0_NS
+    passing.now_ns += S
+    assert [clock.believed(T0_NS + S + by_ns) for _ in range(3)] == [NO_TIME_NS] * 3
+    passing.now_ns += HOUR
+    assert clock.believed(T0_NS + S + HOUR) == T0_NS + S + HOUR
+    assert clock.n_doubts == 1
+
+
+def test_a_start_with_an_impossible_time_says_nothing_until_it_is_set_right() -> None:
+    for wrong_ns in (T0_NS - 2 * 24 * HOUR, T0_NS - 6 * YEAR, T0_NS + 6 * YEAR):
+        clock = OwnClock(T0_NS, Passing())
+        assert clock.believed(wrong_ns) == NO_TIME_NS
+        assert clock.believed(T0_NS + HOUR) == T0_NS + HOUR
+
+
+def test_a_day_of_small_corrections_and_a_simulations_pace_are_believed() -> None:
+    passing, shown_ns = Passing(), T0_NS
+    clock = OwnClock(None, passing)
+    for _ in range(100):
+        assert clock.believed(shown_ns) == shown_ns
+        passing.now_ns += S
+        shown_ns += 20 * S
+    assert clock.n_doubts == 0
+
+
+@pytest.mark.parametrize("by_ns", [-3 * YEAR, 6 * YEAR])
+async def test_alerts_of_a_centre_whose_clock_is_set_are_stored_and_acknowledged(
+    tmp_path: Path, by_ns: int
+) -> None:
+    """Quarantined they would be acknowledged too, and nobody would see them."""
+    bench = Bench(tmp_path)
+    for n, now_ns in ((1, T0_NS + S), (2, T0_NS + 2 * S + by_ns), (3, T0_NS + 3 * S)):
+        bench.now_ns = now_ns
+        bench.ingest.subscriptions.receive(topics.violation_up("RSU001"), payload(10, item(n, violation(n))))
+        await bench.until(n)
+    with bench.engine.connect() as db:
+        assert db.scalar(sa.select(sa.func.count()).select_from(VERSION)) == 3
+        assert db.scalar(sa.select(sa.func.count()).select_from(QUARANTINE)) == 0
+    assert bench.violation_writer.counts["clock.doubted"] == 1
+    # a stamp that no clock shows is refused whatever ours shows
+    bench.now_ns = T0_NS + by_ns
+    bench.ingest.subscriptions.receive(
+        topics.violation_up("RSU001"), payload(10, item(4, violation(4, start_ns=77)))
+    )
+    await bench.until(4)
+    with bench.engine.connect() as db:
+        assert db.scalar(sa.select(sa.func.count()).select_from(QUARANTINE)) == 1
+    bench.close()
