@@ -53,6 +53,18 @@ def flanks_shown(radars: F2, q: int) -> float:
 
 
 @kernel(inner=True)
+def flanks_possible(radars: F2, q: int) -> float:
+    """Return the share of Lambert's chance of a flank that radar q may show, as far as is known.
+
+    Until enough was seen of it, at least what is assumed of a new radar.
+    """
+    shown = flanks_shown(radars, q)
+    if radars[q, at.R_FLANKS_DUE] < DUE_SURE and shown > 0.0:
+        shown = max(shown, FLANKS / FLANKS_DUE)
+    return shown
+
+
+@kernel(inner=True)
 def _chance_by_law(states: States, j: int, radars: F2, q: int, axis: tuple[float, float]) -> float:
     """Return Lambert's chance that a detection of track j by radar q is of its flank."""
     if math.isnan(axis[0]) or states.X[j, at.EXTENT] < EXTENT_M_MIN:
@@ -95,9 +107,7 @@ def note_face(tracks: Tracks, i: int, radars: F2, q: int, begins: bool) -> None:
 
     begins : it is the track's first detection; its course is a guess, so that any face may be the one
     """
-    shown, face = flanks_shown(radars, q), tracks.floats[i, at.FACE]
-    if radars[q, at.R_FLANKS_DUE] < DUE_SURE and shown > 0.0:
-        shown = max(shown, FLANKS / FLANKS_DUE)
+    shown, face = flanks_possible(radars, q), tracks.floats[i, at.FACE]
     if begins:
         tracks.floats[i, at.FACE] = 0.25 * HALF_WIDTH_M**2 if shown > 0.0 else 0.0
     elif face > 0.0 and is_course_sure(tracks.states, i):

@@ -16,6 +16,7 @@ from core.kernel import kernel
 from fusion import layout as at
 from fusion.body_sizes import extent_prior, known_length
 from fusion.extent import end_facing, scatter
+from fusion.flank import CHANCE_CLOSED, EXTENT_M_MIN, by_lambert, flanks_possible
 from fusion.layout import Rings, Tracks
 
 EAST, NORTH, ROTATION, TIME, RANGE = 0, 1, 2, 3, 4
@@ -75,8 +76,13 @@ def _add(tracks: Tracks, rings: Rings, radars: Radars, i: int, slot: int, t_ns: 
 
 
 @kernel(inner=True)
-def _describe(tracks: Tracks, radars: Radars, i: int, q: int, work: Work) -> None:
-    """Turn the sums of radar q into the mean place of the centre of track i; write what it depends on."""
+def _describe(tracks: Tracks, radars: Radars, i: int, q: int, work: Work) -> bool:
+    """Turn the sums of radar q into the mean place of the centre of track i; write what it depends on.
+
+    Returns False, and writes nothing, where the radar may well have seen a flank. Points of a flank that lie
+    near the end are taken for it: askew that displaces the mean by metres, of all vehicles alike, and at
+    the pole, where the beam turns, looks like a wrong range.
+    """
     X, P, place, radar = tracks.states.X, tracks.states.P, work.place, radars.survey[q]
     n = place[q, COUNT]
     for a in range(COUNT):
@@ -87,10 +93,13 @@ def _describe(tracks: Tracks, radars: Radars, i: int, q: int, work: Work) -> Non
     v_e, v_n = X[i, at.V_EAST], X[i, at.V_NORTH]
     speed = max(math.sqrt(v_e * v_e + v_n * v_n), 1e-9)
     h_e, h_n = v_e / speed, v_n / speed
-    f, _ = end_facing(u_e * h_e + u_n * h_n)
+    along = u_e * h_e + u_n * h_n
     length, length_var = known_length(tracks, i)
     share, share_var = radars.used[q, at.R_SHARE], radars.used[q, at.R_SHARE_VAR]
     extent, sigma = extent_prior(length, length_var, share, share_var)
+    if extent > EXTENT_M_MIN and flanks_possible(radars.used, q) * by_lambert(along) > CHANCE_CLOSED:
+        return False
+    f, _ = end_facing(along)
     place[q, SUM_EAST] += extent * f * h_e
     place[q, SUM_NORTH] += extent * f * h_n
     end, flank = scatter(extent, f)
@@ -111,6 +120,7 @@ def _describe(tracks: Tracks, radars: Radars, i: int, q: int, work: Work) -> Non
         var[FRESH + a] = ((1.0 - ALIKE_SHARE) * own * own + white) / n + moved
         var[WHILE + a] = ALIKE_SHARE * own * own + slow
         var[BODY + a] = ahead * (f * f * sigma * sigma + flank)
+    return True
 
 
 @kernel(inner=True)
@@ -132,7 +142,8 @@ def observe(tracks: Tracks, rings: Rings, radars: Radars, i: int, t_ns: int, wor
             _add(tracks, rings, radars, i, slot, t_ns, work)
         k -= 1
     for q in range(radars.survey.shape[0]):
-        if work.place[q, COUNT] > 0.0:
-            _describe(tracks, radars, i, q, work)
+        if work.place[q, COUNT] > 0.0 and _describe(tracks, radars, i, q, work):
             n += 1
+        else:
+            work.place[q, COUNT] = 0.0
     return n

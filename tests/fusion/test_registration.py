@@ -9,7 +9,9 @@ import pytest
 from fusion import layout as at
 from fusion.columns import columns_of
 from fusion.config import FusionConfig, Terminal
+from fusion.flank import by_lambert
 from fusion.registration import BOUND, PRIOR, Registration
+from fusion.registration_sight import RANGE
 from fusion.survey_quality import LOG_PRIOR, SCALES
 from fusion.tracker import Tracker
 from fusion.tracker_state import TrackerState
@@ -196,3 +198,45 @@ def test_the_states_of_other_versions_start_fresh():
     fresh = Registration(POLES, "report")
     fresh.restore(older)
     np.testing.assert_array_equal(fresh.estimate()[1], Registration(POLES, "report").estimate()[1])
+
+
+ROUND = {"fov_rad": 2.0 * math.pi, "reflects": "bodies", "reflection_s": 0.3}
+POLE = pose("P", 0.0, -8.0, math.pi / 2.0, **ROUND, **UNKNOWN)
+
+
+def lorries_past_a_pole(seed, n_lorries=20, length_m=14.0, share=0.42):
+    """Lorries pass a right radar that sees their ends, and their flanks as often as rough faces show them."""
+    rng = np.random.default_rng(seed)
+    names = [f"t{k}" for k in range(n_lorries)]
+    lorries = [Terminal(terminal=name, length_m=length_m, width_m=2.5) for name in names]
+    tracker = Tracker(FusionConfig(self_calibration="report"), [POLE], lorries, id_base=1 << 32)
+    for step in range(n_lorries * 320):
+        k, t_s, now_ns = step // 320, (step % 320) * 0.05, T0_NS + step * 50_000_000
+        way = 1.0 if k % 2 == 0 else -1.0
+        x = way * (-160.0 + 20.0 * t_s)
+        if step % 320 == 0:
+            bias = FIX_SIGMA_M * rng.normal(size=2)
+        if step % 6 == 0:
+            chance, where = by_lambert.py_func(x / math.hypot(x, 8.0)), rng.uniform(-0.4, 0.4)
+            is_flank = rng.uniform() < chance
+        ahead = where * length_m if is_flank else -math.copysign(share * length_m, x) + 0.6 * rng.normal()
+        beside = 1.1 if is_flank else 0.2 * rng.normal()
+        point = np.array([[x + ahead, -beside, way * 20.0, 0.0]])
+        tracker.step(now_ns, scan(POLE, now_ns, point, rng.normal(size=(1, 3))))
+        if step % 20 == 0:
+            east, north = np.array([x, 0.0]) + bias + 0.1 * rng.normal(size=2)
+            tracker.step(now_ns, fix(
+                names[k], now_ns, east, north, speed_mps=20.0, heading_rad=0.0 if way > 0.0 else math.pi,
+                sigma_m=FIX_SIGMA_M, tau_s=1_000.0,
+            ))  # fmt: skip
+        if step % 2 == 0:
+            tracker.tick(now_ns)
+    return tracker
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_flanks_are_no_error_of_the_ranges(seed):
+    """Askew some points of the flank pass for the end: by metres in the mean, where the beam turns."""
+    mean, sigma = errors_of(lorries_past_a_pole(seed), "P")
+    assert abs(mean[RANGE]) < 3.0 * sigma[RANGE]
+    assert abs(mean[RANGE]) < 0.3
