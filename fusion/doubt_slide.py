@@ -51,8 +51,10 @@ def weigh_slide(
             row[n] = 0.0
         row[SLIDE_C], row[SLIDE_S] = course
         for a in range(2):
-            gain = var_m2 / (var_m2 * (1.0 + white) + others_m2[a])
-            row[SLIDE_AT + a], row[SLIDE_VAR + a] = gain * error[a], (1.0 - gain) * var_m2
+            s_m2 = var_m2 * (1.0 + white) + others_m2[a]
+            gain, clip_m = var_m2 / s_m2, CLIP_SIGMAS * math.sqrt(s_m2)
+            new_m = min(max(error[a], -clip_m), clip_m)
+            row[SLIDE_AT + a], row[SLIDE_VAR + a] = gain * new_m, (1.0 - gain) * var_m2
         return 0.0
     _turn(row, course[0], course[1])
     advance_onsets(row, ONSET, ONSETS, N_OF_ONSET, OLDEST_S, RATIO, dt_s)

@@ -186,10 +186,10 @@ def _note_error(doubts: Doubts, terminals: Terminals, w: int, stamp_ns: int, err
     step_m = JUMP_SIGMAS * math.sqrt(scale2) * error.sigma_m
     for a, e in ((0, error.east_m), (1, error.north_m)):
         fast, slow = col.FAST_E + a, col.SLOW_E + a
+        # what slides does not jump: one odd fix, or one odd place of the track, is no drag; nor is the first
         if first:
-            floats[w, fast], floats[w, slow] = e, e
+            floats[w, fast] = floats[w, slow] = min(max(e, -step_m), step_m)
             continue
-        # what slides does not jump: one odd fix, or one odd place of the track, is no drag
         e = floats[w, fast] + min(max(e - floats[w, fast], -step_m), step_m)
         floats[w, fast] = _mean(floats[w, fast], e, dt_s, age_s, max(FAST_S, dt_s))
         floats[w, slow] = _mean(floats[w, slow], e, dt_s, age_s, SLOW_S)
