@@ -153,10 +153,9 @@ def _update(
         outcome[j] = _fuse_own(tracks, rings, terminals, now_ns, fixes, j, settings, scratch.vector)
         if outcome[j] == FUSED or outcome[j] == OUTLIER:
             i = about[w, at.ROW]
-            if outcome[j] == FUSED:
-                note_lateral(
-                    tracks, rings, i, stamp_ns, fixes.M, j, settings, scratch.predicted, message.laterals, j
-                )
+            note_lateral(  # of one outside the gate as well: who asks what the terminal says must know it
+                tracks, rings, i, stamp_ns, fixes.M, j, settings, scratch.predicted, message.laterals, j
+            )
             touched[n_touched] = i
             n_touched += 1
             known = is_followed(tracks.ints, about[w, at.ROW], stamp_ns, tuning[at.RADAR_TIMEOUT_NS])

@@ -14,6 +14,7 @@ from core.arrays import F64
 from geofence.crossing import OFF_RAD
 from geofence.episodes import OpenEpisode
 from geofence.state import (
+    CALM_S,
     CHECKS,
     CLAIM_FIX,
     CLAIM_WHOSE,
@@ -31,11 +32,15 @@ from geofence.state import (
     HINT,
     JUDGED,
     KEPT_S,
+    KNOWN,
     LAST_OVER,
     LAST_VALUE,
     LEAVING,
     LOOK,
     MOVED,
+    MOVED_S,
+    N_DRIFT,
+    N_KNOWN,
     N_OF_ONSET,
     NIS,
     PLACE,
@@ -48,6 +53,7 @@ from geofence.state import (
     SCORE_MAX,
     SINCE,
     SPAN,
+    STEP_M,
     State,
 )
 
@@ -82,6 +88,7 @@ class CarriedDrift(msgspec.Struct, frozen=True, kw_only=True):
     claim: tuple[float, ...] = ()  # the terminal's last fix, what is trusted of its claim, and why
     leaving: float = 0.0  # the probability that it leaves its lane; 0: as of any vehicle
     crossing: tuple[float, ...] = ()  # what its course is worth, and the ways across since each onset
+    shift: tuple[float, ...] = ()  # the last step of places and course; since when the error is another
 
 
 class CarriedHistory(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,7 +173,7 @@ def _carried_drift(numbers: Sequence[float]) -> CarriedDrift:
     return CarriedDrift(
         place=tuple(numbers[PLACE:DRIVER]), driver=tuple(numbers[DRIVER:NIS]), nis=tuple(numbers[NIS:SPAN]),
         span_m=numbers[SPAN], ramps=tuple(numbers[RAMP:CLAIM_FIX]), claim=_carried_claim(numbers),
-        leaving=numbers[LEAVING], crossing=_carried_crossing(numbers),
+        leaving=numbers[LEAVING], crossing=_carried_crossing(numbers), shift=_carried_shift(numbers),
     )  # fmt: skip
 
 
@@ -180,7 +187,10 @@ def _drift_row(carried: CarriedDrift) -> list[float]:
     ):
         numbers = [0.0] * CLAIM_FIX
     leaving = carried.leaving if 0.0 <= carried.leaving < 1.0 else 0.0
-    return [*numbers, *_claim_row(carried.claim), leaving, *_crossing_row(carried.crossing), 0.0]
+    claim, crossing, shift = (
+        _claim_row(carried.claim), _crossing_row(carried.crossing), _shift_row(carried.shift)
+    )  # fmt: skip
+    return [*numbers, *claim, leaving, *crossing, 0.0, *shift]
 
 
 def _carried_crossing(numbers: Sequence[float]) -> tuple[float, ...]:
@@ -199,6 +209,23 @@ def _crossing_row(carried: tuple[float, ...]) -> list[float]:
         or min(carried[LOOK - COURSE_OFF :: N_OF_ONSET]) < 0.0  # ages
     ):
         return [0.0] * (CROSSED - COURSE_OFF)
+    return list(carried)
+
+
+def _carried_shift(numbers: Sequence[float]) -> tuple[float, ...]:
+    carried = tuple(numbers[STEP_M:N_DRIFT])
+    return carried if any(carried) else ()
+
+
+def _shift_row(carried: tuple[float, ...]) -> list[float]:
+    """Return the row's numbers; zeros, of an error that did not move, where they can't be ours."""
+    n = N_DRIFT - STEP_M
+    if len(carried) != n or not np.isfinite(carried).all():
+        return [0.0] * n
+    times = carried[MOVED_S - STEP_M], carried[CALM_S - STEP_M]
+    scores = carried[KNOWN - STEP_M :]
+    if min(times) < 0.0 or max(map(abs, scores)) > SCORE_MAX or min(scores[1], scores[1 + N_KNOWN]) < 0.0:
+        return [0.0] * n
     return list(carried)
 
 

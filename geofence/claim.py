@@ -26,7 +26,9 @@ from geofence.state import (
     CLAIM_TRUST,
     CLAIM_USED,
     CLAIM_WHOSE,
+    DOUBTED,
     FIXED,
+    MOVED_S,
     SCALES,
     SCORE_MAX,
 )
@@ -75,7 +77,8 @@ def add_increment(residual_m: float, error_m2: float, motion_m2: float, row: F1)
 @kernel(inner=True)
 def claimed_scale(row: F1) -> float:
     """Return how many times its sigma a place may be off that only fixes measure."""
-    return float(row[CLAIM_TRUST]) if row[CLAIM_TRUST] > 0.0 else NEVER_TRUSTED
+    is_known = row[CLAIM_TRUST] > 0.0 and row[MOVED_S] == row[DOUBTED] == 0.0
+    return float(row[CLAIM_TRUST]) if is_known else NEVER_TRUSTED
 
 
 @kernel(inner=True)
@@ -97,7 +100,8 @@ def _compare(i: int, stamp_ns: int, x: F2, seen: Sightings, drift: F1, stamps: I
     east, north = seen.east_m[i] + seen.off_m[i] * e, seen.north_m[i] + seen.off_m[i] * n
     dt_s, white_m2 = (stamp_ns - stamps[FIXED]) * 1e-9, seen.sigma_m[i] ** 2
     lasting_m, tau_s = seen.gnss_bias_m[i], seen.gnss_tau_s[i]
-    if stamps[FIXED] > 0 and dt_s <= FIX_STEP_S and lasting_m > 0.0 and tau_s > 0.0:
+    is_next = stamps[FIXED] > 0 and dt_s <= FIX_STEP_S and not drift[MOVED_S] > 0.0
+    if is_next and lasting_m > 0.0 and tau_s > 0.0:
         v_east, v_north = (x[i, 2] + drift[f + 2]) / 2.0, (x[i, 3] + drift[f + 3]) / 2.0
         residual_m = e * (east - drift[f] - dt_s * v_east) + n * (north - drift[f + 1] - dt_s * v_north)
         error_m2 = 2.0 * lasting_m**2 * (1.0 - math.exp(-dt_s / tau_s)) + white_m2 + drift[f + 4]

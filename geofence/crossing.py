@@ -31,6 +31,8 @@ from geofence.state import (
     CROSSED,
     CROSSES,
     LOOK,
+    MOVED_S,
+    N_DRIFT,
     N_OF_ONSET,
     OFFSET_LAST,
     ONSET,
@@ -38,6 +40,8 @@ from geofence.state import (
     SCALES,
     SCORE_MAX,
     SLIP_LAST,
+    STEP_M,
+    STEP_WAY_M,
 )
 
 ONSET_S_MAX, ONSET_RATIO, ONSET_S_MIN = 9.0, 1.6, 1.0  # ages of the onsets: each 1.6 times as old as the next
@@ -71,8 +75,8 @@ def crossing_level(rate: float) -> float:
 
 @kernel(inner=True)
 def forget_course(row: F1) -> None:
-    """Forget what another terminal's course showed."""
-    for c in range(COURSE_OFF, CROSSED + 1):
+    """Forget what another terminal's course and places showed."""
+    for c in range(COURSE_OFF, N_DRIFT):
         row[c] = 0.0
 
 
@@ -146,23 +150,30 @@ def misfits(
 
 
 @kernel(inner=True)
-def _course_m2(k: int, speed_mps: float, age_s: float, dt_s: float) -> float:
+def course_m2(k: int, speed_mps: float, age_s: float, dt_s: float) -> float:
     """Return the variance of the way over age_s by the k-th scale of a course's error."""
     return (BASE_RAD * speed_mps) ** 2 * 2.0**k * age_s * max(dt_s, COURSE_S)
 
 
 @kernel(inner=True)
+def rest_m2(off_var: float, speed_mps: float, age_s: float, dt_s: float) -> float:
+    """Return the variance of the way over age_s by what lasts of a course, and by what two of them miss."""
+    lasts_m2 = off_var * (speed_mps * age_s) ** 2
+    return float(lasts_m2 + (JERK_MPS3 * dt_s**3 / 12.0) ** 2 * age_s / dt_s)
+
+
+@kernel(inner=True)
 def _learn(offset_m: float, sigma_m: float, tau_s: float, speed_mps: float, dt_s: float, row: F1) -> None:
     """Compare course and places over a look that ends now, and begin the next."""
-    age_s, away = row[LOOK + AGE], row[LOOK + WAY] - (offset_m - row[LOOK + FROM])
+    age_s = row[LOOK + AGE]
+    away = row[LOOK + WAY] - speed_mps * row[COURSE_OFF] * age_s - (offset_m - row[LOOK + FROM])
     places_m2 = 2.0 * sigma_m**2 * (1.0 - math.exp(-age_s / tau_s))
-    rest_m2 = row[COURSE_VAR] * (speed_mps * age_s) ** 2 + (JERK_MPS3 * dt_s**3 / 12.0) ** 2 * age_s / dt_s
-    top = -math.inf
+    rest, top = rest_m2(row[COURSE_VAR], speed_mps, age_s, dt_s), -math.inf
     for k in range(COURSE_SCALES):
-        var = places_m2 + rest_m2 + _course_m2(k, speed_mps, age_s, dt_s)
+        var = places_m2 + rest + course_m2(k, speed_mps, age_s, dt_s)
         odd = ODD_SIGMAS**2 * places_m2
         if k == COURSE_SCALES - 1:
-            var, odd = COPIED_M**2 + rest_m2 + COPIED_SHARE * places_m2, (WILD_RAD * speed_mps * age_s) ** 2
+            var, odd = COPIED_M**2 + rest + COPIED_SHARE * places_m2, (WILD_RAD * speed_mps * age_s) ** 2
         row[COURSE_SCORE + k] += log_density(away * away, var, max(odd, var))
         top = max(top, row[COURSE_SCORE + k])
     for k in range(COURSE_SCALES):
@@ -177,9 +188,10 @@ def _ratio(
     """Return the log likelihood ratio of onset j, over all scales of both errors; error : sigma and tau."""
     r, side = ONSET + j * N_OF_ONSET, 1.0 if offset_m > 0.0 else -1.0
     sigma_m, tau_s = error
-    age_s, way_m = row[r + AGE], side * row[r + WAY]
+    age_s = row[r + AGE]
+    way_m = side * (row[r + WAY] - speed_mps * row[COURSE_OFF] * age_s)
     ends = side * row[r + FROM], side * offset_m, math.exp(-age_s / tau_s)
-    rest_m2 = row[COURSE_VAR] * (speed_mps * age_s) ** 2 + (JERK_MPS3 * dt_s**3 / 12.0) ** 2 * age_s / dt_s
+    rest = rest_m2(row[COURSE_VAR], speed_mps, age_s, dt_s)
     free_m, top, inside, left = max(free_m, 0.0), -math.inf, 0.0, 0.0
     for m in range(SCALES):
         place_p = row[CLAIM_SCORE + m] + m * math.log(STEP_P)
@@ -188,14 +200,14 @@ def _ratio(
         for k in range(COURSE_SCALES):
             log_p = place_p - 0.5 * math.log(fresh_m2 * sigma2)
             if k == COURSE_SCALES - 1:  # only the places say anything
-                var = COPIED_M**2 + rest_m2 + COPIED_SHARE * 2.0 * sigma2 * (1.0 - math.exp(-LOOK_S / tau_s))
+                var = COPIED_M**2 + rest + COPIED_SHARE * 2.0 * sigma2 * (1.0 - math.exp(-LOOK_S / tau_s))
                 apart_m2, wild_m = (way_m - ends[1] + ends[0]) ** 2, WILD_RAD * speed_mps * age_s
                 copied_p = COPIED_P * math.exp(row[COURSE_SCORE + k] - 0.5 * apart_m2 / var) / math.sqrt(var)
                 wild_p = WILD_P * math.exp(-0.5 * apart_m2 / wild_m**2) / wild_m
                 log_p += math.log(copied_p + wild_p + 1e-300)
                 way_m2, of_way = 1e6, 0.0
             else:
-                way_m2 = _course_m2(k, speed_mps, age_s, dt_s) + rest_m2
+                way_m2 = course_m2(k, speed_mps, age_s, dt_s) + rest
                 log_p += row[COURSE_SCORE + k] + k * math.log(SCALE_P) - 0.5 * math.log(way_m2)
                 of_way = way_m**2 / (way_m2 + MOVES_M**2)
             if log_p < top - NEGLIGIBLE:  # the misfits only lower it
@@ -214,23 +226,21 @@ def _ratio(
 
 
 @kernel(inner=True)
-def _take_off_what_lasts(
+def _learn_what_lasts(
     way_m: float, offset_m: float, error: tuple[float, float], speed_mps: float, dt_s: float, row: F1
-) -> float:
-    """Estimate the lasting difference of course and lane from a step; return its way without it [m]."""
+) -> None:
+    """Estimate the lasting difference of course and lane from a step."""
     sigma_m, tau_s = error
     seen_m2 = 2.0 * sigma_m**2 * (1.0 - math.exp(-dt_s / tau_s)) + (JERK_MPS3 * dt_s**3 / 12.0) ** 2
     r = seen_m2 / (speed_mps * dt_s) ** 2 + 16.0 * BASE_RAD**2
     # a course that is never within the gate is no less known than at first, and carried as any other
     row[COURSE_VAR] = min(row[COURSE_VAR] + OFF_DRIFT_RAD**2 * dt_s, OFF_RAD**2)
     z = (way_m - (offset_m - row[OFFSET_LAST])) / (speed_mps * dt_s) - row[COURSE_OFF]
-    clean_m = way_m - speed_mps * row[COURSE_OFF] * dt_s
     s = row[COURSE_VAR] + r
     if z * z < OFF_GATE**2 * s:
         gain = row[COURSE_VAR] / s
         row[COURSE_OFF] += gain * z
         row[COURSE_VAR] *= 1.0 - gain
-    return float(clean_m)
 
 
 @kernel(inner=True)
@@ -249,32 +259,38 @@ def weigh_crossing(
 ) -> float:  # fmt: skip
     """Weigh one fix; return the log likelihood ratio of having left the lane on the side where it is [nats].
 
-    across : offset of the middle of the lanes that permit it, half their width, and how far it may be from
-    the middle without touching a line.  error : sigma and tau of the place
+    across : the fix's offset from the middle of the lanes that permit it, half their width, and how far it
+    may be from the middle without touching a line.  error : sigma and tau of the place
     reported : speed, and velocity to the left of the lane; NaN: none.  dt_s : since the last fix
     """
     offset_m, span_m, free_m = across
     sigma_m, tau_s = error
     speed_mps, slip_mps = reported
     known = speed_mps >= SLOWEST_MPS and slip_mps == slip_mps and offset_m == offset_m and sigma_m > 0.0
-    if not (known and tau_s >= RAMP_TAU_S):
+    follows = 0.0 < dt_s <= FIX_STEP_S and abs(span_m - row[CROSS_SPAN]) < JUMP_M
+    row[STEP_M], row[STEP_WAY_M] = offset_m - row[OFFSET_LAST] if follows else 0.0, 0.0
+    if not known:
         row[CROSSES] = 0.0
+        row[OFFSET_LAST], row[CROSS_SPAN] = (offset_m, span_m) if offset_m == offset_m else (0.0, 0.0)
         return 0.0
-    if row[CROSSES] == 0.0 or not 0.0 < dt_s <= FIX_STEP_S or not abs(span_m - row[CROSS_SPAN]) < JUMP_M:
+    if row[CROSSES] == 0.0 or not follows:
         _begin(offset_m, span_m, slip_mps, row)
         return 0.0
     sigma_m *= shown_scale(row)
     trusted = min(trusted_sigma_m(sigma_m, row), DISPROVED * sigma_m), tau_s
     way_m = 0.5 * (slip_mps + row[SLIP_LAST]) * dt_s
-    way_m = _take_off_what_lasts(way_m, offset_m, trusted, speed_mps, dt_s, row)
+    learns = not row[MOVED_S] > 0.0  # what an error says that moves is of no use
+    if learns:
+        _learn_what_lasts(way_m, offset_m, trusted, speed_mps, dt_s, row)
     row[LOOK + AGE] += dt_s
     row[LOOK + WAY] += way_m
-    if row[LOOK + AGE] > LOOK_S - 0.5 * dt_s:
+    if learns and row[LOOK + AGE] > LOOK_S - 0.5 * dt_s:
         _learn(offset_m, sigma_m, tau_s, speed_mps, dt_s, row)
     _age_onsets(way_m, dt_s, row)
+    row[STEP_WAY_M] = way_m
     row[SLIP_LAST], row[OFFSET_LAST], row[CROSS_SPAN] = slip_mps, offset_m, span_m
     best = 0.0
-    for j in range(ONSETS if abs(offset_m) > free_m else 0):
+    for j in range(ONSETS if abs(offset_m) > free_m and tau_s >= RAMP_TAU_S else 0):
         if row[ONSET + j * N_OF_ONSET + AGE] >= ONSET_S_MIN:
             best = max(best, _ratio(j, offset_m, free_m, (sigma_m, tau_s), speed_mps, dt_s, row))
     return float(best)

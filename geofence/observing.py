@@ -10,7 +10,6 @@ from core.kernel import checked_once, kernel
 from geofence.batch import Batch, Site
 from geofence.claim import check_claim
 from geofence.continuity import Sightings, follow, hold_step_s, is_named
-from geofence.crossing import weigh_crossing
 from geofence.detectors import (
     FREE_M,
     N_ACROSS,
@@ -31,7 +30,21 @@ from geofence.limits import Rows, lowest
 from geofence.locate import Question, find_places
 from geofence.located import U_EAST, U_NORTH
 from geofence.measuring import Measures, measure
-from geofence.state import BORN, CLAIM_USED, CROSSED, CROSSES, JUDGED, LAST, LIFE_NS, R_P_OUT, R_VALUE
+from geofence.shifts import weigh_fix
+from geofence.state import (
+    BORN,
+    CLAIM_USED,
+    CROSS_SPAN,
+    CROSSED,
+    CROSSES,
+    DOUBTED,
+    JUDGED,
+    LAST,
+    LIFE_NS,
+    MOVED_S,
+    R_P_OUT,
+    R_VALUE,
+)
 
 
 class Seen(NamedTuple):
@@ -110,15 +123,19 @@ def _follow_course(i: int, row: int, rule: int, seen: Seen, windows: Windows, ou
     if stamp_ns <= last_ns:
         return
     if not (drift[CLAIM_USED] > 0.0 and fix.is_fix[i] and fix.fix_ns[i] == stamp_ns):
-        drift[CROSSES] = 0.0
+        drift[CROSSES] = drift[CROSS_SPAN] = 0.0
+        if drift[CLAIM_USED] == 0.0:  # radar shows the error
+            drift[DOUBTED] = drift[MOVED_S] = 0.0
         return
     speed_mps, course_rad = fix.speed_mps[i], fix.course_rad[i]
     e, n = b.found[i, U_EAST], b.found[i, U_NORTH]
     slip_mps = speed_mps * (math.sin(course_rad) * e - math.cos(course_rad) * n)
-    across = out.across[i, OFFSET_M], out.across[i, SPAN_M], out.across[i, FREE_M]
+    # the fix's own place: what the tracker made of it has another error
+    aside_m = fix.off_m[i] * (e * math.sin(fix.axis_rad[i]) - n * math.cos(fix.axis_rad[i]))
+    across = out.across[i, OFFSET_M] + aside_m, out.across[i, SPAN_M], out.across[i, FREE_M]
     error = out.samples[i, rule, S_SIGMA], out.samples[i, rule, S_TAU]
     dt_s = (stamp_ns - last_ns) * 1e-9 if last_ns > 0 else 0.0
-    drift[CROSSED] = weigh_crossing(across, error, (speed_mps, slip_mps), dt_s, drift)
+    weigh_fix(across, error, (speed_mps, slip_mps), dt_s, drift, windows.evidence[row, rule])
 
 
 @kernel

@@ -29,7 +29,11 @@ EVIDENCE_NS = 5
 # trusted, what is used, log likelihoods of its scales. Then the probability that it leaves its lane
 # (geofence.keeping). Then those of geofence.crossing: what a course differs by from its lane, its variance,
 # log likelihoods of its scales; whether it follows, half the span, the offset and the velocity across at the
-# last fix; the look's age, way and offset, and the same of ONSETS onsets; what the newest fix proves
+# last fix; the look's age, way and offset, and the same of ONSETS onsets; what the newest fix proves. Then
+# those of geofence.shifts: how far places and course went across since the fix before; whether the error may
+# have moved; for how long it has (0: it did not), by how much now and at most, and for how long its place was
+# in the lane; for how long the next one is kept; what was known of course and claim before, and that
+# next one
 PLACE, PLACE_COV, DRIVER, DRIVER_COV, NIS, NIS_SEEN, SPAN, RAMP = 0, 3, 9, 12, 18, 19, 20, 21
 RAMPS, N_OF_RAMP = 6, 6
 CLAIM_FIX = RAMP + RAMPS * N_OF_RAMP
@@ -42,7 +46,11 @@ CROSSES = COURSE_SCORE + COURSE_SCALES
 CROSS_SPAN, OFFSET_LAST, SLIP_LAST, LOOK, ONSET = (CROSSES + k for k in (1, 2, 3, 4, 7))
 ONSETS, N_OF_ONSET = 6, 3
 CROSSED = ONSET + ONSETS * N_OF_ONSET
-N_DRIFT = CROSSED + 1
+STEP_M, STEP_WAY_M, DOUBTED = CROSSED + 1, CROSSED + 2, CROSSED + 3
+MOVED_S, MOVED_M, MOST_M, CALM_S, KEPT_FOR_S, KNOWN = (CROSSED + k for k in range(4, 10))
+N_KNOWN = 2 + COURSE_SCALES + SCALES  # COURSE_OFF, COURSE_VAR, the scores of the course and of the claim
+KNOWN_NEXT = KNOWN + N_KNOWN
+N_DRIFT = KNOWN_NEXT + N_KNOWN
 # Log likelihoods end here, so that a receiver that drives from open road into a cutting is believed no longer
 # than for four bad fixes: each says ln(1 / geofence.claim.P_ODD) = 4 nats at most
 SCORE_MAX = 12.0
@@ -271,6 +279,7 @@ class State:
         self.drift[anew, :CLAIM_FIX] = 0.0  # what is known of its terminal stays
         self.drift[anew, LEAVING : COURSE_VAR + 1] = 0.0
         self.drift[anew, CROSSES : CROSSED + 1] = 0.0  # the onsets; what its course is worth stays
+        self.drift[anew, KEPT_FOR_S] = 0.0
         self.ring[anew, :, R_P_OUT : R_VALUE + n], self.ring[anew, :, R_VALUE + n :] = np.nan, 0.0
         self.stamps[anew, DEDICATED] = self.stamps[anew, ELSEWHERE] = 0
 

@@ -9,6 +9,7 @@ its shipped settings (`judged`).
 - `false_alarms`: alarms per vehicle-hour of each member of the family, and of wrongly stated errors.
 - `alone`: GNSS without radar through the whole tracker and monitor: found, undecidable, false.
 - `crossing`: what drivers who keep the lane make of the way across by courses of each kind, and who is found.
+- `shifts`: trucks that keep their lane while their terminal's error jumps or slides: who is accused.
 - `calibration`: what `p_violation` says against the truth of recordings.
 - `peers`: the rules of Traccar, Tile38 and ThingsBoard (`fences`) on the same fixes.
 """

@@ -5,7 +5,7 @@
 
 import argparse
 
-from benchmarks.lane_departure import alone, calibration, chain, crossing, delays, false_alarms, peers
+from benchmarks.lane_departure import alone, calibration, chain, crossing, delays, false_alarms, peers, shifts
 from benchmarks.lane_departure.lines import SHOWN
 
 
@@ -13,7 +13,10 @@ def main() -> None:
     """Measure in the order of the package's docstring."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.lane_departure", description=__doc__)
     parser.add_argument(
-        "parts", nargs="*", metavar="PART", help="delays chain false_alarms alone crossing calibration peers"
+        "parts",
+        nargs="*",
+        metavar="PART",
+        help="delays chain false_alarms alone crossing shifts calibration peers",
     )
     parser.add_argument("--quick", action="store_true", help="fewer episodes and hours: under a minute")
     parser.add_argument("--long", action="store_true", help="1e5 vehicle-hours at the shipped rate: an hour")
@@ -25,6 +28,7 @@ def main() -> None:
         "false_alarms": lambda: false_alarms.lines(150.0 if how.quick else 1e4, false_alarms.ASKED),
         "alone": lambda: alone.lines(how.quick),
         "crossing": lambda: crossing.lines(10 if how.quick else 300, 100 if how.quick else 400),
+        "shifts": lambda: shifts.lines(20 if how.quick else 60),
         "calibration": lambda: calibration.lines(how.quick),
         "peers": lambda: peers.lines(4 if how.quick else 100, n_episodes // 2),
     }

@@ -128,6 +128,24 @@ def crossing(found: Figures) -> Iterator[str]:
         )
 
 
+def shifts(found: Figures) -> Iterator[str]:
+    """Return the table of errors that move: accused trucks over ramps of each jump, all errors together."""
+    cases = {name: row for name, row in found.items() if name.startswith("shift.")}
+    jumps = list(dict.fromkeys(name.split(".", 4)[4] for name in cases))
+    yield "| course, rate | " + " | ".join(jumps) + " | of | least found or undecidable |"
+    yield "|---" * (len(jumps) + 3) + "|"
+    for kind in dict.fromkeys(tuple(name.split(".")[1:3]) for name in cases):
+        rows = {name: row for name, row in cases.items() if tuple(name.split(".")[1:3]) == kind}
+        sums = [
+            sum(row["value"] or 0.0 for name, row in rows.items() if name.split(".", 4)[4] == jump)
+            for jump in jumps
+        ]
+        n = sum(row["n"] or 0.0 for row in rows.values()) / len(jumps)
+        least = min(row["either"] or 0.0 for row in rows.values())
+        cells = " | ".join(f"{value:.0f}" for value in sums)
+        yield f"| {', '.join(kind)} | {cells} | {n:.0f} | {number(least)} |"
+
+
 def calibration(found: Figures) -> Iterator[str]:
     """Return the table of errors of `p_violation`."""
     yield "| samples | error (goal .03, of a class .05) | n |"
@@ -153,7 +171,7 @@ def peers(found: Figures) -> Iterator[str]:
 
 TABLES = {
     "delays": delays, "chain": chain, "false_alarms": false_alarms, "alone": alone,
-    "crossing": crossing, "calibration": calibration, "peers": peers,
+    "crossing": crossing, "shifts": shifts, "calibration": calibration, "peers": peers,
 }  # fmt: skip
 
 

@@ -169,7 +169,7 @@ def test_on_a_lane_that_changed_the_onsets_begin_anew_but_what_a_course_is_worth
     state.flags[rows, HINT], state.drift[rows] = [1.0, 2.0], 1.0
     state.change_lanes(MapChanges(np.array([0, 1], dtype=np.int32), np.array([True, False]), frozenset()))
     assert (state.drift[rows[0], COURSE_SCORE:CROSSES] == 1.0).all()
-    assert not state.drift[rows[0], CROSSES:].any()
+    assert not state.drift[rows[0], CROSSES : CROSSED + 1].any()
     assert not state.drift[rows[0], COURSE_OFF:COURSE_SCORE].any(), "it is of the lane, too"
     assert (state.drift[rows[1]] == 1.0).all()
 
