@@ -336,6 +336,7 @@ class Link:
         finally:
             for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)  # several may fail of one lost connection
         if self._failure is not None:
             raise self._failure
         for task in done:

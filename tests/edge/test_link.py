@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import resource
 import signal
 import socket
@@ -357,3 +358,28 @@ def test_a_broker_refuses_messages_and_clients_beyond_our_limits(tmp_path):
         assert wanted in texts["nats"]
     for wanted in ("message_size_limit 1048576", "max_inflight_messages 100", "max_queued_bytes 64000000"):
         assert wanted in texts["mosquitto"]
+
+
+async def test_all_that_fails_of_one_lost_connection_is_looked_at():
+    """Else asyncio writes a trace of each error that nobody looked at into the log."""
+
+    class Lost:
+        async def until_lost(self):
+            raise ConnectionError("lost")
+
+        async def publish(self, *message):  # as aiomqtt's, which meets the dead socket when it is cancelled
+            try:
+                await asyncio.sleep(9.0)
+            finally:
+                raise ConnectionError("not sent")
+
+    unseen = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unseen.append(context["message"]))
+    link = Link(LinkSettings(addresses=(("127.0.0.1", 1),), client_id="a"))
+    link._client = Lost()
+    link.publish_newest("t", b"x")
+    with contextlib.suppress(ConnectionError):  # which, unlike pytest.raises, keeps no trace with the tasks
+        await link._until_left(link._client)
+    await asyncio.sleep(0.0)
+    gc.collect()
+    assert unseen == []
