@@ -42,6 +42,18 @@ def test_a_start_with_an_impossible_time_says_nothing_until_it_is_set_right() ->
         assert clock.believed(T0_NS + HOUR) == T0_NS + HOUR
 
 
+@pytest.mark.parametrize("newest_ns", [None, 70 * S])
+def test_a_machine_that_boots_without_a_time_is_believed_once_it_has_one(newest_ns: int | None) -> None:
+    """The first starts of a centre: its database is empty, or was written before the time was fetched."""
+    passing = Passing()
+    clock = OwnClock(newest_ns, passing)
+    assert clock.believed(77 * S) == NO_TIME_NS
+    passing.now_ns += HOUR
+    assert clock.believed(T0_NS) == T0_NS
+    passing.now_ns += S
+    assert clock.believed(T0_NS - 3 * YEAR) == NO_TIME_NS
+
+
 def test_a_day_of_small_corrections_and_a_simulations_pace_are_believed() -> None:
     passing, shown_ns = Passing(), T0_NS
     clock = OwnClock(None, passing)
