@@ -48,7 +48,7 @@ class ViolationWriter:
         self._now_ns = now_ns
         self.limits = RowLimits()
         self._settler = Settler(self._engine, now_ns, on_bug)
-        self.counts: Counter[str] = Counter()  # of `tend`
+        self.counts: Counter[str] = Counter()  # of what no commit returns; see `taken_counts`
         self._settler.begin(self.counts)
         self._own_clock = OwnClock(_newest_ns(self._engine), time.monotonic_ns)
 
@@ -116,6 +116,11 @@ class ViolationWriter:
         killed.
         """
         return self._settler.tend(self.counts)
+
+    def taken_counts(self) -> Counter[str]:
+        """Return what was counted since the last call; in the thread that counts, so that nothing is lost."""
+        found, self.counts = self.counts, Counter()
+        return found
 
     def _committed(
         self,

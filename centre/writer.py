@@ -146,8 +146,7 @@ class Writer:
         run = asyncio.get_running_loop().run_in_executor
         if await run(self._thread, self._violation_writer.tend):
             self._on_commit()
-        self.counts.update(self._violation_writer.counts)
-        self._violation_writer.counts.clear()
+        self.counts.update(await run(self._thread, self._violation_writer.taken_counts))
         if self._storage is None:
             return
         if time.monotonic() - self._committed_s < IDLE_S:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from edge.link import Link, LinkSettings
 from edge.log import Logger
 from edge.signing.guard import REFUSALS
-from edge.tls import INSECURE, is_loopback
+from edge.tls import DAMAGED, INSECURE, is_loopback
 from edge.tls_causes import words
 
 LOOK_S = 5.0  # between looks at the files
@@ -35,7 +35,8 @@ class LinkSecurity:
         if self._credentials is None:
             return (INSECURE,) if self._insecure else ()
         forged = (FORGED,) if time.monotonic() - self._refused_s < FORGED_S else ()
-        return (*self._credentials.faults(), *forged)
+        damaged = (DAMAGED,) if self._signing is not None and self._signing.believes_nobody else ()
+        return tuple(dict.fromkeys((*self._credentials.faults(), *damaged, *forged)))
 
     def certificate_ends_s(self) -> float | None:
         """Return when our own certificate ends, in Unix time; None without one."""

@@ -4,6 +4,7 @@ Nothing here connects: `edge.tls_causes` says why a broker and we do not agree.
 """
 
 import ipaddress
+import os
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -190,7 +191,8 @@ def bears_damage(paths: TlsPaths, holder: Holder | None) -> bool:
     if holder is None or holder.role != "rsu":
         return False
     given = [path for path in paths if path is not None]
-    return all(path.is_file() for path in given) and any(_is_damaged(path) for path in given)
+    are_there = all(os.path.isfile(path) for path in given)  # `is_file` raises in a folder that isn't ours
+    return are_there and any(_is_damaged(path) for path in given)
 
 
 def _is_damaged(path: Path) -> bool:

@@ -31,17 +31,17 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     oldest_ns: int | None = None  # when the oldest waiting item was detected
 
 
-def read_mark(path: Path) -> Mark | None:
-    """Return the newest whole mark; None where there is none."""
+def read_mark(path: Path, esn: str = "") -> Mark | None:
+    """Return the newest whole mark; None where there is none.
+
+    esn : whose; a slot that another RSU wrote counts as empty.  Empty: of any
+    """
     try:
         raw = path.read_bytes()[: 2 * SLOT_BYTES]
     except OSError:
         return None
-    return _newest(*(_read_slot(raw[at : at + SLOT_BYTES]) for at in (0, SLOT_BYTES)))
-
-
-def _of(esn: str, mark: Mark | None) -> Mark | None:
-    return mark if mark is not None and (not esn or mark.esn in ("", esn)) else None
+    marks = (_read_slot(raw[at : at + SLOT_BYTES]) for at in (0, SLOT_BYTES))
+    return _newest(*(mark for mark in marks if mark is not None and (not esn or mark.esn in ("", esn))))
 
 
 def _read_slot(slot: bytes) -> Mark | None:
@@ -80,7 +80,7 @@ class MarkFile:
     """
 
     def __init__(self, path: Path, twin: Path | None = None, esn: str = "") -> None:
-        own, other = _of(esn, read_mark(path)), None if twin is None else _of(esn, read_mark(twin))
+        own, other = read_mark(path, esn), None if twin is None else read_mark(twin, esn)
         self._last = _newest(own, other)
         self.found = _of_last_run(own, other)
         paths = [path] if twin is None else [path, twin]

@@ -60,6 +60,11 @@ class Guard:
         self.counts: Counter[str] = Counter()
         self.refused: Counter[tuple[str, str]] = Counter()  # (ROLE/NAME that it claims to be of, reason)
 
+    @property
+    def knows_nobody(self) -> bool:
+        """Whether there is no key by which a message could be believed."""
+        return not self._known
+
     def renew(self, own: Own | None, known: Mapping[bytes, Known]) -> None:
         """Use these keys from now on: one was renewed, added or revoked."""
         self._own, self._known = own, known

@@ -1,5 +1,6 @@
 """The guard of one process, from the files of `[mqtt]`, which it follows while they change."""
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 
@@ -16,7 +17,7 @@ class SiteGuard:
 
     files: SigningFiles
     where: str
-    bears_damage: bool = False  # starts with damaged files: signs if it can, believes nobody meanwhile
+    bears_damage: bool = False  # starts with damaged files: signs by a whole key, believes nobody meanwhile
     guard: Guard = field(init=False)
     problem: str | None = None  # why the files of now can't be used; the keys before still are
     _seen: tuple[tuple[int, int] | None, ...] = field(init=False)
@@ -28,8 +29,13 @@ class SiteGuard:
         except ConfigError as error:
             if not self.bears_damage:
                 raise
-            self.problem, own, known = str(error), None, {}
+            self.problem, own, known = str(error), self._undamaged_own(), {}
         self.guard = Guard(own, known, time.time_ns)
+
+    @property
+    def believes_nobody(self) -> bool:
+        """Whether we started with damaged files, and they are not whole yet."""
+        return self.problem is not None and self.guard.knows_nobody
 
     def refresh(self) -> bool:
         """Load the files if one has changed; say whether other keys are in use now."""
@@ -47,11 +53,21 @@ class SiteGuard:
         self.guard.renew(own, known)
         return True
 
-    def _load(self) -> tuple[Own | None, dict[bytes, Known]]:
-        from edge.signing.keys import load_known, load_own  # 10 MiB: only in a process that signs
+    def _undamaged_own(self) -> Own | None:
+        """Return our key where another file is the damaged one: what is unsigned the centre refuses."""
+        with contextlib.suppress(ConfigError):
+            return self._load_own()
+        return None
 
-        own = None if self.files.key is None else load_own(self.files.key, self.where)
-        return own, load_known(self.files, self.where)
+    def _load(self) -> tuple[Own | None, dict[bytes, Known]]:
+        from edge.signing.keys import load_known  # 10 MiB: only in a process that signs
+
+        return self._load_own(), load_known(self.files, self.where)
+
+    def _load_own(self) -> Own | None:
+        from edge.signing.keys import load_own
+
+        return None if self.files.key is None else load_own(self.files.key, self.where)
 
     def _look(self) -> tuple[tuple[int, int] | None, ...]:
         return tuple(file_stamp(path) for path in self.files)

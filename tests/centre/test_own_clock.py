@@ -1,6 +1,8 @@
 """A centre whose own clock is set by years believes the RSUs' stamps, and loses no alert for it."""
 
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -42,6 +44,18 @@ def test_a_start_with_an_impossible_time_says_nothing_until_it_is_set_right() ->
         assert clock.believed(T0_NS + HOUR) == T0_NS + HOUR
 
 
+@pytest.mark.parametrize("newest_ns", [None, 70 * S])
+def test_a_machine_that_boots_without_a_time_is_believed_once_it_has_one(newest_ns: int | None) -> None:
+    """The first starts of a centre: its database is empty, or was written before the time was fetched."""
+    passing = Passing()
+    clock = OwnClock(newest_ns, passing)
+    assert clock.believed(77 * S) == NO_TIME_NS
+    passing.now_ns += HOUR
+    assert clock.believed(T0_NS) == T0_NS
+    passing.now_ns += S
+    assert clock.believed(T0_NS - 3 * YEAR) == NO_TIME_NS
+
+
 def test_a_day_of_small_corrections_and_a_simulations_pace_are_believed() -> None:
     passing, shown_ns = Passing(), T0_NS
     clock = OwnClock(None, passing)
@@ -74,4 +88,22 @@ async def test_alerts_of_a_centre_whose_clock_is_set_are_stored_and_acknowledged
     await bench.until(4)
     with bench.engine.connect() as db:
         assert db.scalar(sa.select(sa.func.count()).select_from(QUARANTINE)) == 1
+    bench.close()
+
+
+async def test_a_doubt_that_comes_while_the_counts_are_taken_is_counted_later(tmp_path: Path) -> None:
+    """The writer's thread judges messages at any time; without its count nobody is shown the doubt."""
+
+    class Interrupted(Counter[str]):
+        def update(self, *given: Any, **named: Any) -> None:
+            super().update(*given, **named)
+            if given != (None,):  # a counter that is made calls it, too
+                bench.violation_writer.judged_ns(T0_NS - 3 * YEAR)
+
+    bench = Bench(tmp_path)
+    bench.violation_writer.judged_ns(T0_NS)
+    bench.writer.counts = Interrupted()
+    await bench.writer.tend()
+    await bench.writer.tend()
+    assert bench.writer.counts["clock.doubted"] == 1
     bench.close()

@@ -28,6 +28,17 @@ def test_a_mark_of_an_older_epoch_never_hides_a_newer_one_though_it_was_written_
         assert MarkFile(path).found.epoch == 8, "of both slots of a file the newer one counts"
 
 
+def test_the_other_slot_of_another_rsus_file_does_not_hide_our_first_mark(tmp_path):
+    """Two cards were exchanged, and the power went after the first commit."""
+    path = tmp_path / "outbox.mark"
+    write(path, *(Mark(esn="R2", epoch=4_000_000_000, last_seq=seq) for seq in (1, 2)))
+    ours = MarkFile(path, esn="R1")
+    assert ours.found is None
+    ours.write(Mark(esn="R1", epoch=7, last_seq=3))
+    ours.close()
+    assert MarkFile(path, esn="R1").found == Mark(n=1, esn="R1", epoch=7, last_seq=3)
+
+
 @pytest.mark.parametrize(
     ("own_ns", "twin_ns", "from_ns"),
     [(None, 30, 30), (20, None, 20), (20, 30, 20), (30, 20, 20), (None, None, None)],

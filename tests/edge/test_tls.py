@@ -166,8 +166,10 @@ def test_an_rsu_starts_with_a_damaged_file_and_connects_once_it_is_whole(tmp_pat
     security = LinkSecurity(settings, {"link": link}, LOG)
     assert (settings.signing.problem is None) == (name == "rsu-R1.crt")  # signatures need no own one
     assert not settings.signing.guard.accepts("v2x/v1/rsu/R1/violation/ack", b"\x80")
+    status = settings.signing.guard.signed("v2x/v1/rsu/R1/status", b"\x80")
+    assert ("signature" in str(status)) == (name != "rsu-R1.key"), "else the centre refuses what it raises"
+    assert security.faults() == ("certificate_damaged",)
     if name != "parts.pem":
-        assert security.faults() == ("certificate_damaged",)
         assert settings.tls.context.verify_mode == ssl.CERT_REQUIRED, "nobody is believed"
         assert (settings.tls.context.check_hostname, settings.tls.context.get_ca_certs()) == (True, [])
     security.look()
@@ -178,6 +180,21 @@ def test_an_rsu_starts_with_a_damaged_file_and_connects_once_it_is_whole(tmp_pat
     assert str(settings.tls.own.identity) == "rsu R1"
     assert link.n == (name != "parts.pem")
     assert "signature" in str(settings.signing.guard.signed("v2x/v1/rsu/R1/status", b"\x80"))
+
+
+def test_a_folder_that_is_not_ours_to_read_is_a_named_error(tmp_path, monkeypatch, site):
+    """The files were copied by root; systemd shows the error, and no trace of the program."""
+
+    def refused(self, *args, **kwargs):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr("pathlib.Path.stat", refused)
+    monkeypatch.setattr("pathlib.Path.read_bytes", refused)
+    monkeypatch.setattr("os.path.isfile", lambda path: False)
+    monkeypatch.setattr("edge.tls.file_stamp", lambda path: None)
+    (tmp_path / "pki" / "rsu-R1.key").write_bytes(b"")
+    with pytest.raises(ConfigError, match="TLS files can't be loaded"):
+        link_settings(site.config.mqtt, "a", site.where, R1)
 
 
 def test_what_is_no_damage_still_ends_the_start(tmp_path, site):

@@ -235,7 +235,7 @@ export class List implements View {
     return ids.slice(0, from).filter((id) => mostUrgent(state, caseOf(state, id)).state === "new").length;
   }
 
-  /** The new open alarms while the order is held must not wait until the pointer leaves, nor those that wait out of sight. */
+  /** Names the alarms that came while the order is held, else counts those above the view: none waits to be found by chance. */
   private notice(state: State): void {
     const { news } = this.layout;
     const above = news.length > 0 ? 0 : this.above(state);

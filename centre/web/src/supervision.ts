@@ -6,7 +6,6 @@ import { clock, escape, ms } from "./format.ts";
 import type { State } from "./state.ts";
 import { t } from "./words.ts";
 
-/** A quantile of fewer samples is chance: it is neither shown nor judged. */
 const CLOCK_MS_MAX = 20;
 const OUTBOX_MAX = 50;
 const P99_MS_MAX = 100;
