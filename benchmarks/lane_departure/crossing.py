@@ -69,7 +69,7 @@ ERRORS = (honest(0.2, 4.0), honest(0.3, 4.0), honest(0.5, 10.0), honest(0.4, 20.
 
 
 @kernel(inner=True)
-def _drive(driver: Driver, way_m: float, own: F1) -> float:
+def drive(driver: Driver, way_m: float, own: F1) -> float:
     """Advance a driver by DT_S and return the offset from the middle; way_m : that he left his lane by."""
     t, h = driver.wander_tau_s / 2.0, DT_S / 2.0
     push = 2.0 * driver.wander_m * math.sqrt(h / t) / t
@@ -96,7 +96,7 @@ def _drive(driver: Driver, way_m: float, own: F1) -> float:
 
 
 @kernel(inner=True)
-def _left_m(t_s: float, leaves_s: float, depth_m: float) -> float:
+def left_m(t_s: float, leaves_s: float, depth_m: float) -> float:
     """Return how far he has left the middle; depth_m : 0, he never does."""
     reach_m = MARGIN_M + depth_m
     back_s = leaves_s + 2.0 * reach_m / DEPARTS_MPS + LASTS_S
@@ -104,7 +104,9 @@ def _left_m(t_s: float, leaves_s: float, depth_m: float) -> float:
 
 
 @kernel(inner=True)
-def _course(course: Course, slip_mps: float, offset_m: float, last_m: float, dt_s: float, slow: F1) -> float:
+def reported_mps(
+    course: Course, slip_mps: float, offset_m: float, last_m: float, dt_s: float, slow: F1
+) -> float:
     """Return what the terminal reports, as a velocity across [m/s]; slow : (5,) what it remembers."""
     noise = course.sigma_rad * np.random.standard_normal()
     keep = math.exp(-dt_s / LASTING_S)
@@ -157,7 +159,7 @@ def ride(
     row[CLAIM_USED] = 1.0
     for k in range(round(lasts_s / DT_S)):
         t_s = k * DT_S
-        place_m = _drive(driver, _left_m(t_s, leaves_s, depth_m), own)
+        place_m = drive(driver, left_m(t_s, leaves_s, depth_m), own)
         slip_mps = (place_m - before_m) / DT_S if k > 0 else 0.0
         before_m, e = place_m, next_error_m(e, error, DT_S)
         out_s = t_s if place_m > MARGIN_M else out_s
@@ -166,7 +168,7 @@ def ride(
         if k % every:
             continue
         offset_m = place_m + e
-        said = _course(course, slip_mps, offset_m, last_m if k > 0 else offset_m, dt_s, slow)
+        said = reported_mps(course, slip_mps, offset_m, last_m if k > 0 else offset_m, dt_s, slow)
         if k > 0:  # as geofence.claim does with the tracker's velocity
             away = offset_m - last_m - 0.5 * dt_s * (said + last_slip)
             claimed_m2 = 2.0 * error.told_sigma_m**2 * (1.0 - math.exp(-dt_s / error.told_tau_s))

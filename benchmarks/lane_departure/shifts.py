@@ -9,21 +9,22 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.lane_departure.crossing import (
+    AVERAGED_S,
     COURSES,
     DT_S,
-    LANE_M,
     SLOW,
     SLOW_AT,
     SPEED_MPS,
     SWERVING,
     WHERE,
     Course,
-    _course,
-    _drive,
-    _left_m,
+    drive,
+    left_m,
+    reported_mps,
 )
 from benchmarks.lane_departure.drivers import MARGIN_M, TYPICAL, Error, honest, next_error_m, seed_noise
 from benchmarks.lane_departure.judged import SHIPPED, Judge, clear_all, grade_of, is_closed, judge_of
+from benchmarks.lane_departure.levels import LANE_M
 from benchmarks.lane_departure.lines import show
 from core.arrays import F1, F64
 from core.kernel import kernel
@@ -80,17 +81,17 @@ def ride(
     row[CLAIM_USED] = claimed_scale(row)
     for k in range(round(END_S / DT_S)):
         t_s = k * DT_S
-        place_m = _drive(TYPICAL, _left_m(t_s, LEAVES_S + late_s, depth_m), own)
+        place_m = drive(TYPICAL, left_m(t_s, LEAVES_S + late_s, depth_m), own)
         slip_mps = (place_m - before_m) / DT_S if k > 0 else 0.0
         before_m, e = place_m, next_error_m(e, error, DT_S)
         out_s = t_s if place_m > MARGIN_M else out_s
         if course.kind == SLOW:
-            slow[0] += DT_S / 1.5 * (slip_mps - slow[0])
+            slow[0] += DT_S / AVERAGED_S * (slip_mps - slow[0])
         if k % every:
             continue
         moved_m = _moved_m(t_s - MOVES_S - late_s, shift[0], shift[1])
         offset_m = place_m + e + moved_m
-        said = _course(course, slip_mps, offset_m, last_m if k > 0 else offset_m, dt_s, slow)
+        said = reported_mps(course, slip_mps, offset_m, last_m if k > 0 else offset_m, dt_s, slow)
         motion = 0.5 * dt_s * (said + last_slip) if course.kind != NONE else dt_s * slip_mps
         if k > 0 and row[MOVED_S] == 0.0:  # as geofence.claim does with the tracker's velocity
             claimed_m2 = 2.0 * error.told_sigma_m**2 * (1.0 - math.exp(-dt_s / error.told_tau_s))

@@ -58,15 +58,6 @@ FREE_M, SPAN_M, SPEED_MPS = 0.625, 1.875, 16.0
 
 
 @kernel
-def odds(
-    moved_m: float, way_m: float, age_s: float, error: tuple[float, float], speed_mps: float, dt_s: float,
-    row: F1,
-) -> float:  # fmt: skip
-    """Return what `shift_odds` does."""
-    return shift_odds(moved_m, way_m, age_s, error, speed_mps, dt_s, row)
-
-
-@kernel
 def weigh_all(offsets_m: F1, slips_mps: F1, dt_s: float, row: F1, evidence: F1, moved_s: F1) -> None:
     """Weigh fixes (n,) with an error of 0.2 m that lasts 4 s; fill moved_s (n,) with MOVED_S of each."""
     for k in range(offsets_m.shape[0]):
@@ -119,7 +110,7 @@ def test_the_odds_are_those_of_a_sum_by_hand():
         row[OF_CLAIM + 1 : OF_CLAIM + SCALES] = -rng.uniform(0.0, 6.0, SCALES - 1)
         row[OF_COURSE : OF_COURSE + COURSE_SCALES] = -rng.uniform(0.0, 6.0, COURSE_SCALES)
         moved_m, way_m, age_s, dt_s = *rng.normal(0.0, 1.2, 2), rng.uniform(0.5, 9.0), rng.choice([0.1, 1.0])
-        got = odds(moved_m, way_m, age_s, (0.3, 4.0), SPEED_MPS, dt_s, row)
+        got = shift_odds(moved_m, way_m, age_s, (0.3, 4.0), SPEED_MPS, dt_s, row)
         assert got == pytest.approx(by_hand(moved_m, way_m, age_s, (0.3, 4.0), dt_s, row), rel=1e-6, abs=1e-6)
 
 
