@@ -59,7 +59,8 @@ OFF_GATE = 4.0  # sigmas; a way that differs by more says nothing of what lasts
 JERK_MPS3 = 0.5  # 1 sigma across the course, as of geofence.claim: what a trapezoid of two courses misses
 MOVES_M = 0.42  # 1 sigma of how far drivers move within their lane between two times: sqrt(2) of 0.3 m
 SLOWEST_MPS = 5.0  # below it a course is noise
-AGE, WAY, FROM = range(3)  # of an onset and of a look: its age, the way since [m], the offset then [m]
+# of an onset and of a look: its age, the way across since [m], the offset then [m], and how far it drove [m]
+AGE, WAY, FROM, DRIVEN = range(4)
 # Pairs of scales that are so much less probable than the best (in nats) decide nothing
 NEGLIGIBLE = 24.0
 # The level for a rate of false alarms: LEVEL_NATS at 1e-4 an hour, and so much for each factor e below it.
@@ -81,6 +82,12 @@ def forget_course(row: F1) -> None:
 
 
 @kernel(inner=True)
+def begin_onset(row: F1, r: int, offset_m: float) -> None:
+    """Begin the onset, or the look, at r anew."""
+    row[r + AGE], row[r + WAY], row[r + FROM], row[r + DRIVEN] = 0.0, 0.0, offset_m, 0.0
+
+
+@kernel(inner=True)
 def _begin(offset_m: float, span_m: float, slip_mps: float, row: F1) -> None:
     """Begin all onsets here; what is known of the course stays."""
     for c in range(LOOK, CROSSED):
@@ -89,8 +96,6 @@ def _begin(offset_m: float, span_m: float, slip_mps: float, row: F1) -> None:
     for j in range(ONSETS):
         row[ONSET + j * N_OF_ONSET + FROM] = offset_m
     row[CROSSES], row[CROSS_SPAN], row[OFFSET_LAST], row[SLIP_LAST] = 1.0, span_m, offset_m, slip_mps
-    if row[COURSE_VAR] == 0.0:
-        row[COURSE_VAR] = OFF_RAD**2
 
 
 @kernel(inner=True)
@@ -166,7 +171,7 @@ def rest_m2(off_var: float, speed_mps: float, age_s: float, dt_s: float) -> floa
 def _learn(offset_m: float, sigma_m: float, tau_s: float, speed_mps: float, dt_s: float, row: F1) -> None:
     """Compare course and places over a look that ends now, and begin the next."""
     age_s = row[LOOK + AGE]
-    away = row[LOOK + WAY] - speed_mps * row[COURSE_OFF] * age_s - (offset_m - row[LOOK + FROM])
+    away = row[LOOK + WAY] - row[LOOK + DRIVEN] * row[COURSE_OFF] - (offset_m - row[LOOK + FROM])
     places_m2 = 2.0 * sigma_m**2 * (1.0 - math.exp(-age_s / tau_s))
     rest, top = rest_m2(row[COURSE_VAR], speed_mps, age_s, dt_s), -math.inf
     for k in range(COURSE_SCALES):
@@ -178,7 +183,7 @@ def _learn(offset_m: float, sigma_m: float, tau_s: float, speed_mps: float, dt_s
         top = max(top, row[COURSE_SCORE + k])
     for k in range(COURSE_SCALES):
         row[COURSE_SCORE + k] = max(row[COURSE_SCORE + k] - top, -SCORE_MAX)
-    row[LOOK + AGE], row[LOOK + WAY], row[LOOK + FROM] = 0.0, 0.0, offset_m
+    begin_onset(row, LOOK, offset_m)
 
 
 @kernel(inner=True)
@@ -189,7 +194,7 @@ def _ratio(
     r, side = ONSET + j * N_OF_ONSET, 1.0 if offset_m > 0.0 else -1.0
     sigma_m, tau_s = error
     age_s = row[r + AGE]
-    way_m = side * (row[r + WAY] - speed_mps * row[COURSE_OFF] * age_s)
+    way_m = side * (row[r + WAY] - row[r + DRIVEN] * row[COURSE_OFF])
     ends = side * row[r + FROM], side * offset_m, math.exp(-age_s / tau_s)
     rest = rest_m2(row[COURSE_VAR], speed_mps, age_s, dt_s)
     free_m, top, inside, left = max(free_m, 0.0), -math.inf, 0.0, 0.0
@@ -244,12 +249,13 @@ def _learn_what_lasts(
 
 
 @kernel(inner=True)
-def _age_onsets(way_m: float, dt_s: float, row: F1) -> None:
+def _age_onsets(way_m: float, driven_m: float, dt_s: float, row: F1) -> None:
     """Add a step and its way to all onsets; where one begins anew, it begins at the last fix."""
     if advance_onsets(row, ONSET, ONSETS, N_OF_ONSET, ONSET_S_MAX, ONSET_RATIO, dt_s):
         row[ONSET + (ONSETS - 1) * N_OF_ONSET + FROM] = row[OFFSET_LAST]
     for j in range(ONSETS):
         row[ONSET + j * N_OF_ONSET + WAY] += way_m
+        row[ONSET + j * N_OF_ONSET + DRIVEN] += driven_m
 
 
 @kernel
@@ -266,6 +272,8 @@ def weigh_crossing(
     offset_m, span_m, free_m = across
     sigma_m, tau_s = error
     speed_mps, slip_mps = reported
+    if row[COURSE_VAR] == 0.0:  # before any course as well: geofence.shifts keeps what is known of it
+        row[COURSE_VAR] = OFF_RAD**2
     known = speed_mps >= SLOWEST_MPS and slip_mps == slip_mps and offset_m == offset_m and sigma_m > 0.0
     follows = 0.0 < dt_s <= FIX_STEP_S and abs(span_m - row[CROSS_SPAN]) < JUMP_M
     row[STEP_M], row[STEP_WAY_M] = offset_m - row[OFFSET_LAST] if follows else 0.0, 0.0
@@ -284,9 +292,10 @@ def weigh_crossing(
         _learn_what_lasts(way_m, offset_m, trusted, speed_mps, dt_s, row)
     row[LOOK + AGE] += dt_s
     row[LOOK + WAY] += way_m
+    row[LOOK + DRIVEN] += speed_mps * dt_s
     if learns and row[LOOK + AGE] > LOOK_S - 0.5 * dt_s:
         _learn(offset_m, sigma_m, tau_s, speed_mps, dt_s, row)
-    _age_onsets(way_m, dt_s, row)
+    _age_onsets(way_m, speed_mps * dt_s, dt_s, row)
     row[STEP_WAY_M] = way_m
     row[SLIP_LAST], row[OFFSET_LAST], row[CROSS_SPAN] = slip_mps, offset_m, span_m
     best = 0.0

@@ -23,7 +23,6 @@ from geofence.state import (
     CLEAR_S,
     CROSSED,
     CUSUM,
-    DOUBTED,
     ENOUGH,
     HELD,
     JUDGED,
@@ -171,13 +170,16 @@ def add_sample(
         row[ENOUGH] = 1.0
 
 
-@kernel(inner=True)
-def _weigh_departure(
+@kernel
+def add_departure(
     sample: tuple[float, float, float], across: tuple[float, float, float], dt_s: float, stamp_ns: int,
     departures: Departures, drift: F1, row: F1, row_ns: I1,
 ) -> None:  # fmt: skip
-    """Do as `add_departure`, whether or not the terminal's error may have moved.
+    """Add one sample of a footprint's place; set ENOUGH when a test passes while it seems over the line.
 
+    sample : S_VALUE, S_SIGMA, S_TAU.  across : OFFSET_M, SPAN_M, FREE_M.  drift : (N_DRIFT,) of State.drift,
+    whose CLAIM_USED is 0 where radar sees the vehicle
+    dt_s : since the last sample of this rule
     The tests of all rules find what is shallow and long.
     """
     value_m, sigma_m, tau_s = sample
@@ -203,23 +205,6 @@ def _weigh_departure(
         if place_m > level_m:  # few are, and most of these are proved
             level_m *= unsettled_factor(levels, trusted_m, lasting_s, place_spread_m(drift))
             row[ENOUGH] = max(row[ENOUGH], 1.0 if place_m > level_m else 0.0)
-
-
-@kernel
-def add_departure(
-    sample: tuple[float, float, float], across: tuple[float, float, float], dt_s: float, stamp_ns: int,
-    departures: Departures, drift: F1, row: F1, row_ns: I1,
-) -> None:  # fmt: skip
-    """Add one sample of a footprint's place; set ENOUGH when a test passes while it seems over the line.
-
-    sample : S_VALUE, S_SIGMA, S_TAU.  across : OFFSET_M, SPAN_M, FREE_M.  drift : (N_DRIFT,) of State.drift,
-    whose CLAIM_USED is 0 where radar sees the vehicle
-    dt_s : since the last sample of this rule
-    """
-    before = row[ENOUGH]
-    _weigh_departure(sample, across, dt_s, stamp_ns, departures, drift, row, row_ns)
-    if drift[DOUBTED] > 0.0:
-        row[ENOUGH] = before
 
 
 @kernel

@@ -162,6 +162,8 @@ def observe(
         i = mine[k]
         _follow_course(i, rows[i], departure, seen, windows, out)
         _show_departure(i, rows[i], b.stamp_ns[i], departure, n_rules, windows, out)
+        if windows.drift[rows[i], DOUBTED] > 0.0:  # its error may have moved with this very fix
+            out.samples[i, departure, S_VALUE] = math.nan
         if out.anew[mine[k]]:
             for r in range(n_rules):
                 out.samples[mine[k], r, S_VALUE] = math.nan

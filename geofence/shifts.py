@@ -26,22 +26,25 @@ from geofence.crossing import (
     COPIED_M,
     COPIED_P,
     COPIED_SHARE,
+    DRIVEN,
     FROM,
     LOOK_S,
     SCALE_P,
     WAY,
     WILD_P,
     WILD_RAD,
+    begin_onset,
     course_m2,
     rest_m2,
     weigh_crossing,
 )
-from geofence.drift import shown_scale
+from geofence.drift import FIX_STEP_S, shown_scale
 from geofence.scales import STEP_P
 from geofence.state import (
     CALM_S,
     CLAIM_SCORE,
     CLAIM_USED,
+    CLEAR_S,
     COURSE_OFF,
     COURSE_SCALES,
     CROSS_SPAN,
@@ -49,7 +52,6 @@ from geofence.state import (
     CROSSES,
     CUSUM,
     DOUBTED,
-    ENOUGH,
     KEPT_FOR_S,
     KNOWN,
     KNOWN_NEXT,
@@ -146,11 +148,12 @@ def _look(error: tuple[float, float], speed_mps: float, dt_s: float, row: F1, of
     """Note whether the error may have moved, or has, since the last fix or any onset."""
     best, excess_m, n = -math.inf, 0.0, ONSETS if speed_mps > 0.0 else 0
     for j in range(-1, n):
-        moved_m, way_m, age_s = row[STEP_M], row[STEP_WAY_M], dt_s
+        moved_m, way_m, age_s, driven_m = row[STEP_M], row[STEP_WAY_M], dt_s, speed_mps * dt_s
         if j >= 0:
             r = ONSET + j * N_OF_ONSET
-            moved_m, way_m, age_s = offset_m - row[r + FROM], row[r + WAY], row[r + AGE]
-        way_m -= speed_mps * row[OF_OFF] * age_s
+            moved_m, way_m = offset_m - row[r + FROM], row[r + WAY]
+            age_s, driven_m = row[r + AGE], row[r + DRIVEN]
+        way_m -= driven_m * row[OF_OFF]
         if age_s >= dt_s and _is_suspect(moved_m, way_m, age_s, error, speed_mps, dt_s, row):
             odds = shift_odds(moved_m, way_m, age_s, error, speed_mps, dt_s, row)
             if odds > best:
@@ -186,7 +189,8 @@ def _is_over(is_inside: bool, speed_mps: float, dt_s: float, row: F1) -> bool:
     """Follow an error that moved; return whether the place was in the lane for so long that it is none."""
     row[MOVED_S] += dt_s
     row[MOVED_M] += row[STEP_M] - (row[STEP_WAY_M] - speed_mps * row[OF_OFF] * dt_s)
-    row[CALM_S] = row[CALM_S] + dt_s if is_inside else max(0.0, row[CALM_S] - 2.0 * dt_s)
+    seen_s = min(dt_s, FIX_STEP_S)  # where it was in a longer gap is not known
+    row[CALM_S] = row[CALM_S] + seen_s if is_inside else max(0.0, row[CALM_S] - 2.0 * seen_s)
     row[MOST_M] = max(row[MOST_M], abs(row[MOVED_M]))
     return bool(row[CALM_S] >= CALM_FOR_S)
 
@@ -204,7 +208,7 @@ def _continue(offset_m: float, row: F1) -> None:
     for j in range(-1, ONSETS):  # the look is before the first
         r = ONSET + j * N_OF_ONSET
         if j < 0 or row[r + AGE] <= row[MOVED_S]:
-            row[r + AGE], row[r + WAY], row[r + FROM] = 0.0, 0.0, offset_m
+            begin_onset(row, r, offset_m)
 
 
 @kernel(inner=True)
@@ -215,7 +219,8 @@ def _watch(
     offset_m, _, free_m = across
     if not (dt_s > 0.0 and error[0] > 0.0 and offset_m == offset_m):
         return False
-    known_mps = speed_mps if row[CROSSES] > 0.0 else 0.0
+    # where the onsets begin with this fix no way led to it
+    known_mps = speed_mps if row[CROSSES] > 0.0 and row[ONSET + AGE] > 0.0 else 0.0
     if row[MOVED_S] > 0.0:
         is_over, is_back = _is_over(abs(offset_m) <= free_m, known_mps, dt_s, row), _is_back(row)
         if is_back:
@@ -244,5 +249,5 @@ def weigh_fix(
     if _watch(across, error, reported[0], dt_s, row):
         row[CLAIM_USED] = claimed_scale(row)
         row[PLACE_COV] = 0.0  # both tests of geofence.drift start anew
-        for c in range(CUSUM, ENOUGH):
+        for c in range(CUSUM, CLEAR_S):
             evidence[c] = 0.0

@@ -29,11 +29,11 @@ EVIDENCE_NS = 5
 # trusted, what is used, log likelihoods of its scales. Then the probability that it leaves its lane
 # (geofence.keeping). Then those of geofence.crossing: what a course differs by from its lane, its variance,
 # log likelihoods of its scales; whether it follows, half the span, the offset and the velocity across at the
-# last fix; the look's age, way and offset, and the same of ONSETS onsets; what the newest fix proves. Then
-# those of geofence.shifts: how far places and course went across since the fix before; whether the error may
-# have moved; for how long it has (0: it did not), by how much now and at most, and for how long its place was
-# in the lane; for how long the next one is kept; what was known of course and claim before, and that
-# next one
+# last fix; the look's age, way, offset and distance, and the same of ONSETS onsets; what the newest fix
+# proves. Then those of geofence.shifts: how far places and course went across since the fix before; whether
+# the error may have moved; for how long it has (0: it did not), by how much now and at most, and for how long
+# its place was in the lane; for how long the next one is kept; what was known of course and claim before, and
+# that next one
 PLACE, PLACE_COV, DRIVER, DRIVER_COV, NIS, NIS_SEEN, SPAN, RAMP = 0, 3, 9, 12, 18, 19, 20, 21
 RAMPS, N_OF_RAMP = 6, 6
 CLAIM_FIX = RAMP + RAMPS * N_OF_RAMP
@@ -43,8 +43,8 @@ LEAVING = CLAIM_SCORE + SCALES
 COURSE_OFF, COURSE_VAR, COURSE_SCORE = LEAVING + 1, LEAVING + 2, LEAVING + 3
 COURSE_SCALES = 10  # of a course's own error nine, then that of one which is computed from the places
 CROSSES = COURSE_SCORE + COURSE_SCALES
-CROSS_SPAN, OFFSET_LAST, SLIP_LAST, LOOK, ONSET = (CROSSES + k for k in (1, 2, 3, 4, 7))
-ONSETS, N_OF_ONSET = 6, 3
+CROSS_SPAN, OFFSET_LAST, SLIP_LAST, LOOK, ONSET = (CROSSES + k for k in (1, 2, 3, 4, 8))
+ONSETS, N_OF_ONSET = 6, 4
 CROSSED = ONSET + ONSETS * N_OF_ONSET
 STEP_M, STEP_WAY_M, DOUBTED = CROSSED + 1, CROSSED + 2, CROSSED + 3
 MOVED_S, MOVED_M, MOST_M, CALM_S, KEPT_FOR_S, KNOWN = (CROSSED + k for k in range(4, 10))

@@ -106,7 +106,7 @@ def ride(
             (offset_m, LANE_M / 2.0, MARGIN_M), (error.told_sigma_m, error.told_tau_s),
             (SPEED_MPS, math.nan if course.kind == NONE else said), dt_s if k > 0 else 0.0, row, judge.row,
         )  # fmt: skip
-        if is_judged and row[CLAIM_USED] < DISPROVED:
+        if is_judged and claimed_scale(row) < DISPROVED:
             stamp_ns, over_m = 1_000_000_000 + k * 100_000_000, offset_m - MARGIN_M
             grade = grade_of(over_m, error.told_sigma_m, error.told_tau_s, stamp_ns, judge)
             if grade > 0 and not is_open:

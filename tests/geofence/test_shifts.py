@@ -18,9 +18,11 @@ from geofence.crossing import (
     COPIED_P,
     COPIED_SHARE,
     COURSE_S,
+    DRIVEN,
     JERK_MPS3,
     LOOK_S,
     SCALE_P,
+    WAY,
     WILD_P,
     WILD_RAD,
 )
@@ -41,12 +43,16 @@ from geofence.shifts import (
 from geofence.state import (
     CALM_S,
     CLAIM_USED,
+    CLEAR_S,
+    COURSE_OFF,
     COURSE_SCALES,
+    DOUBTED,
     EVIDENCE,
     HINT,
     MOVED_M,
     MOVED_S,
     N_DRIFT,
+    ONSET,
     SCALES,
     STEP_M,
     State,
@@ -58,21 +64,25 @@ FREE_M, SPAN_M, SPEED_MPS = 0.625, 1.875, 16.0
 
 
 @kernel
-def weigh_all(offsets_m: F1, slips_mps: F1, dt_s: float, row: F1, evidence: F1, moved_s: F1) -> None:
+def weigh_all(
+    offsets_m: F1, slips_mps: F1, speeds_mps: F1, steps_s: F1, row: F1, evidence: F1, moved_s: F1
+) -> None:
     """Weigh fixes (n,) with an error of 0.2 m that lasts 4 s; fill moved_s (n,) with MOVED_S of each."""
     for k in range(offsets_m.shape[0]):
         across = offsets_m[k], SPAN_M, FREE_M
-        weigh_fix(across, (0.2, 4.0), (SPEED_MPS, slips_mps[k]), dt_s, row, evidence)
+        weigh_fix(across, (0.2, 4.0), (speeds_mps[k], slips_mps[k]), steps_s[k], row, evidence)
         moved_s[k] = row[MOVED_S]
 
 
-def moved(offsets_m, slips_mps=None, dt_s=1.0, row=None):
+def moved(offsets_m, slips_mps=None, dt_s=1.0, row=None, speeds_mps=None):
     """Return MOVED_S after each fix, and the row."""
     row = np.zeros(N_DRIFT) if row is None else row
     row[CLAIM_USED] = 1.0
     offsets_m = np.asarray(offsets_m, dtype=np.float64)
-    slips_mps, seen = np.zeros(len(offsets_m)) if slips_mps is None else slips_mps, np.zeros(len(offsets_m))
-    weigh_all(offsets_m, slips_mps, dt_s, row, np.ones(EVIDENCE), seen)
+    n = len(offsets_m)
+    slips_mps = np.zeros(n) if slips_mps is None else slips_mps
+    speeds_mps, seen = np.full(n, SPEED_MPS) if speeds_mps is None else speeds_mps, np.zeros(n)
+    weigh_all(offsets_m, slips_mps, speeds_mps, np.full(n, dt_s), row, np.ones(EVIDENCE), seen)
     return seen, row
 
 
@@ -195,3 +205,50 @@ def test_a_truck_whose_error_moved_is_undecidable_here_and_at_the_neighbour():
     assert not any(seen[35:40])
     assert all(seen[40:])
     assert world.of("lane_departure") == []
+
+
+def steady(n, sigma_m, seed):
+    """Return an AR(1) error (n,) that lasts 4 s, seen each second."""
+    rng, keep = np.random.default_rng(seed), math.exp(-1.0 / 4.0)
+    errors_m = [sigma_m * rng.normal()]
+    while len(errors_m) < n:
+        errors_m.append(keep * errors_m[-1] + sigma_m * math.sqrt(1.0 - keep * keep) * rng.normal())
+    return np.array(errors_m)
+
+
+def test_a_course_that_comes_late_is_not_taken_to_be_mounted_straight():
+    """For 20 s it is too slow for a course; then its antenna turns out to be half a degree off."""
+    for seed in range(5):
+        speeds_mps = np.where(np.arange(50) < 20, 4.0, SPEED_MPS)
+        slips_mps = speeds_mps * (math.radians(0.5) + 0.003 * np.random.default_rng(seed).normal(size=50))
+        seen, _ = moved(steady(50, 0.2, seed), slips_mps, speeds_mps=speeds_mps)
+        assert not seen.any(), seed
+
+
+def test_one_course_that_is_missing_does_not_say_that_who_leaves_stays():
+    for slip_mps in (0.4, math.nan):
+        slips_mps = np.array([0.0] * 30 + [slip_mps, 0.8])
+        _, row = moved([0.0] * 30 + [0.4, 1.2], slips_mps)
+        assert row[DOUBTED] == 0.0
+
+
+def test_who_brakes_takes_off_what_lasts_of_his_course_by_the_way_he_drove():
+    speeds_mps = np.concatenate([np.full(45, 20.0), 20.0 - 1.5 * np.arange(1, 8)])
+    _, row = moved(np.zeros(52), speeds_mps * 0.0087, speeds_mps=speeds_mps)
+    assert row[ONSET + WAY] - row[ONSET + DRIVEN] * row[COURSE_OFF] == pytest.approx(0.0, abs=0.1)
+
+
+def test_one_place_in_the_lane_after_a_gap_is_not_ten_seconds_of_it():
+    seen, row = moved([0.0] * 30 + [1.8] * 6)
+    assert seen[-1] > 0.0
+    seen, _ = moved([0.5], dt_s=12.0, row=row)
+    assert seen[-1] > 0.0
+
+
+def test_a_hold_and_a_proof_of_the_place_before_it_moved_are_dropped():
+    evidence, row = np.ones(EVIDENCE), np.zeros(N_DRIFT)
+    row[CLAIM_USED] = 1.0
+    offsets_m = np.array([0.0] * 30 + [1.8])
+    n = len(offsets_m)
+    weigh_all(offsets_m, np.zeros(n), np.full(n, SPEED_MPS), np.ones(n), row, evidence, np.zeros(n))
+    assert not evidence[:CLEAR_S].any()
