@@ -153,13 +153,14 @@ def _update(
         outcome[j] = _fuse_own(tracks, rings, terminals, now_ns, fixes, j, settings, scratch.vector)
         if outcome[j] == FUSED or outcome[j] == OUTLIER:
             i = about[w, at.ROW]
-            note_lateral(  # of one outside the gate as well: who asks what the terminal says must know it
-                tracks, rings, i, stamp_ns, fixes.M, j, settings, scratch.predicted, message.laterals, j
-            )
+            known = is_followed(tracks.ints, i, stamp_ns, tuning[at.RADAR_TIMEOUT_NS])
+            if outcome[j] == FUSED or not known:  # without radar, all that it says is asked for
+                note_lateral(
+                    tracks, rings, i, stamp_ns, fixes.M, j, settings, scratch.predicted, message.laterals, j
+                )
             touched[n_touched] = i
             n_touched += 1
-            known = is_followed(tracks.ints, about[w, at.ROW], stamp_ns, tuning[at.RADAR_TIMEOUT_NS])
-            odd = outcome[j] == OUTLIER and tracks.ints[about[w, at.ROW], at.OUTLIERS] < OUTLIERS_MAX
+            odd = outcome[j] == OUTLIER and tracks.ints[i, at.OUTLIERS] < OUTLIERS_MAX
             if known and odd:  # one outlier is no evidence of identity; three in a row are
                 continue
             if not known or stamp_ns - about[w, at.WEIGHED_NS] >= WEIGH_EVERY_NS:

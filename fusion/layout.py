@@ -95,11 +95,9 @@ R_S_PLACE, R_S_TURN = (
 R_OFTEN, R_SHARE, R_SHARE_VAR = 12, 13, 14
 # Parts of its scatter along and across the axis, and the weight of that: see fusion.reflection_noise
 R_ALONG_WHITE, R_ALONG_SLOW, R_ALONG_N, R_ACROSS_WHITE, R_ACROSS_SLOW, R_ACROSS_N = 15, 16, 17, 18, 19, 20
-# Covariance of what is not known of its pose: place east and north [m], boresight [rad], and of the bias of
-# its ranges [m]; fusion.registration
+# Covariance of what is not known of its pose: place east and north [m], boresight [rad]; fusion.registration
 R_C_EE, R_C_EN, R_C_NN, R_C_ET, R_C_NT, R_C_TT = 21, 22, 23, 24, 25, 26
-R_C_ER, R_C_NR, R_C_TR, R_C_RR = 30, 31, 32, 33
-# Of the ten, which errors of fusion.registration_sight they belong to
+# Of the six, which errors of fusion.registration_sight they belong to
 POSE_COVARIANCES = (
     (R_C_EE, 0, 0),
     (R_C_EN, 0, 1),
@@ -107,15 +105,11 @@ POSE_COVARIANCES = (
     (R_C_ET, 0, 2),
     (R_C_NT, 1, 2),
     (R_C_TT, 2, 2),
-    (R_C_ER, 0, 4),
-    (R_C_NR, 1, 4),
-    (R_C_TR, 2, 4),
-    (R_C_RR, 4, 4),
 )
 R_STAYS = 27  # correlation time of its scatter [s]
 # Detections of flanks, and how many of the fused ones Lambert's law makes such: see fusion.flank
 R_FLANKS, R_FLANKS_DUE = 28, 29
-N_POSE = 34
+N_POSE = 30
 
 # Column of `seen` (n, N_SEEN): the place of a detection [site metres], and its polar numbers
 S_EAST, S_NORTH, S_RANGE, S_COS, S_SIN, S_RATE, S_DROP = 0, 1, 2, 3, 4, 5, 6

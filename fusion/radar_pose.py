@@ -3,14 +3,10 @@
 A consider-covariance (Schmidt 1966): gains are those of the filter, which takes the poses for true, and the
 stated covariance adds what the poses leave unknown. A radar that stands elsewhere displaces all that it
 measures by as much; one turned by a small angle displaces it across its beam, by the angle times the range.
-So along a road that it looks down, far vehicles are displaced across the road, hardly along it. One whose
-ranges are too long displaces them along the beam: far away along the road, beside the pole across it, and
-more the more steeply it looks down. So does a point that reflects higher or lower than assumed. What is
-unknown is the covariance of all these together: traffic shows their sum where it drives long before it
+So along a road that it looks down, far vehicles are displaced across the road, hardly along it. What is
+unknown is the covariance of place and turn together: traffic shows their sum where it drives long before it
 shows each of them (`fusion.registration`).
 """
-
-import math
 
 from core.arrays import F2
 from core.kernel import kernel
@@ -21,30 +17,20 @@ from fusion.layout import Tracks
 # 0.2; the exact number only sets how soon a second radar's pose counts as much as the first one's.
 NEW_SHARE = 0.1
 
-# 1 sigma of how high a vehicle's reflecting point lies [m]: bumpers, axles and tanks, from 0.5 to 2.5 m
-HEIGHT_SIGMA_M = 0.5
-
 Spread = tuple[float, float, float]  # covariance of a place [m^2]: east-east, east-north, north-north
 
 
 @kernel(inner=True)
 def spread_at(radars: F2, q: int, east: float, north: float) -> Spread:
-    """Return what the pose of radar q, and its ranges, leave unknown of a place that it measured."""
+    """Return what the pose of radar q leaves unknown of a place that it measured."""
     radar = radars[q]
     d_e, d_n = east - radar[at.R_EAST], north - radar[at.R_NORTH]
     turn = radar[at.R_C_TT]
-    flat2, drop2 = max(d_e * d_e + d_n * d_n, 1.0), radar[at.R_DROP] * radar[at.R_DROP]
-    steep = math.sqrt(1.0 + drop2 / flat2) / math.sqrt(flat2)  # of a metre of slant range, over the distance
-    b_e, b_n = -steep * d_e, -steep * d_n
-    bias, high = radar[at.R_C_RR], HEIGHT_SIGMA_M * HEIGHT_SIGMA_M * drop2 / (flat2 * flat2)
-    ee = radar[at.R_C_EE] - 2.0 * d_n * radar[at.R_C_ET] + turn * d_n * d_n + high * d_e * d_e
-    en = radar[at.R_C_EN] + d_e * radar[at.R_C_ET] - d_n * radar[at.R_C_NT] + (high - turn) * d_e * d_n
-    nn = radar[at.R_C_NN] + 2.0 * d_e * radar[at.R_C_NT] + turn * d_e * d_e + high * d_n * d_n
-    ee += b_e * (2.0 * radar[at.R_C_ER] + b_e * bias - 2.0 * d_n * radar[at.R_C_TR])
-    en += b_n * radar[at.R_C_ER] + b_e * (radar[at.R_C_NR] + b_n * bias)
-    en += (d_e * b_e - d_n * b_n) * radar[at.R_C_TR]
-    nn += b_n * (2.0 * radar[at.R_C_NR] + b_n * bias + 2.0 * d_e * radar[at.R_C_TR])
-    return max(ee, 0.0), en, max(nn, 0.0)
+    return (
+        max(radar[at.R_C_EE] - 2.0 * d_n * radar[at.R_C_ET] + turn * d_n * d_n, 0.0),
+        radar[at.R_C_EN] + d_e * radar[at.R_C_ET] - d_n * radar[at.R_C_NT] - turn * d_e * d_n,
+        max(radar[at.R_C_NN] + 2.0 * d_e * radar[at.R_C_NT] + turn * d_e * d_e, 0.0),
+    )
 
 
 @kernel(inner=True)

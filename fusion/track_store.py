@@ -83,7 +83,7 @@ def poses_of(radars: Sequence[RadarPose]) -> F64:
             1.0, SHARE, SHARE_SIGMA**2,
             ALONG_WHITE, ALONG_SLOW, N_START, ACROSS_WHITE, ACROSS_SLOW, N_START,
             place**2, 0.0, place**2, 0.0, 0.0, turn**2,
-            radar.reflection_s, FLANKS, FLANKS_DUE, 0.0, 0.0, 0.0, 0.0,
+            radar.reflection_s, FLANKS, FLANKS_DUE,
         )  # fmt: skip
         if radar.reflection_share is not None and radar.sigma_reflection_share is not None:
             poses[q, at.R_SHARE] = radar.reflection_share

@@ -46,6 +46,8 @@ from geofence.state import (
     R_VALUE,
 )
 
+APART_SIGMAS = 4.0  # a fix that is so far from the track across the lane says another place than the track
+
 
 class Seen(NamedTuple):
     """The n tracks of an observation."""
@@ -136,6 +138,9 @@ def _follow_course(i: int, row: int, rule: int, seen: Seen, windows: Windows, ou
     error = out.samples[i, rule, S_SIGMA], out.samples[i, rule, S_TAU]
     dt_s = (stamp_ns - last_ns) * 1e-9 if last_ns > 0 else 0.0
     weigh_fix(across, error, (speed_mps, slip_mps), dt_s, drift, windows.evidence[row, rule])
+    # the tracker refused it, or has not followed yet: the track is not where the terminal says
+    if abs(aside_m) > APART_SIGMAS * error[0]:
+        drift[DOUBTED] = 1.0
 
 
 @kernel

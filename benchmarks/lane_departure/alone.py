@@ -26,6 +26,7 @@ TRUCKS, APART_M, SPEED_MPS, SEED = 60, 600.0, 16.0, 23
 SETTLE_S, V_MPS = 25.0, 0.8  # the departures begin after, at this speed across the lane
 WANDER_M, WANDER_TAU_S, WANDER_MAX_M, WANDER_STEPS = 0.2, 4.0, 0.45, 2
 SIGMA_SPEED_MPS, SIGMA_HEADING_RAD = 0.1, 0.003
+MOVED_S = (30.0, 45.0)  # from when on, and until when, the places of a terminal whose error moves lie aside
 MARGIN_M = (LANE_M - WIDTH_M) / 2.0
 
 
@@ -40,6 +41,8 @@ class Plan(NamedTuple):
     lasts_s: float
     hz: int
     in_degrees: bool = False  # courses are rounded, as JT/T 808 has them
+    moved_m: float = 0.0  # how far aside the error moves all places, and
+    within_s: float = 0.0  # in what time
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,13 @@ def way_out_m(plan: Plan, t_s: F64) -> F64:
 def seconds_of(plan: Plan) -> float:
     """Return how long a case lasts."""
     return SETTLE_S + 2.0 * (MARGIN_M + plan.depth_m) / V_MPS + plan.lasts_s + 2.0
+
+
+def moved_m(plan: Plan, t_s: F64) -> F64:
+    """Return how far (n,) an error that moves puts each place aside, to the right."""
+    share = np.clip((t_s - MOVED_S[0]) / max(plan.within_s, 1e-6), 0.0, 1.0)
+    way: F64 = plan.moved_m * share * (t_s < MOVED_S[1])
+    return way
 
 
 class Wander:
@@ -113,7 +123,7 @@ class Fleet:
             course = np.radians(np.round(np.degrees(course)))
         return GnssFixes(
             terminal=self.terminals, stamp_ns=stamps, arrived_ns=stamps + WAY_NS, source_seq=np.full(n, k),
-            east_m=self._east + along, north_m=LANE_M / 2.0 - out + across,
+            east_m=self._east + along, north_m=LANE_M / 2.0 - out + across - moved_m(plan, t_s),
             speed_mps=SPEED_MPS + SIGMA_SPEED_MPS * rng.normal(size=n),
             heading_rad=course,
             sigma_m=np.full(n, plan.told_sigma_m), tau_s=np.full(n, plan.told_tau_s), usable=np.ones(n),
@@ -169,6 +179,10 @@ def cases() -> dict[str, Plan]:
         found[f"s04_tau20_1.5m_10s_degrees_{hz}hz"] = Plan(0.4, 20.0, 0.4, 20.0, 1.5, 10.0, hz, True)
         found[f"s15_told_s02_{hz}hz"] = Plan(1.5, 4.0, 0.2, 4.0, 0.0, 60.0, hz)
         found[f"s04_told_s02_{hz}hz"] = Plan(0.4, 4.0, 0.2, 4.0, 0.0, 60.0, hz)
+        for sigma_m, tau_s in ((0.2, 4.0), (0.3, 4.0), (0.4, 20.0)):
+            for within_s in (0.0, 3.0):
+                name = f"s{sigma_m * 10:02.0f}_tau{tau_s:.0f}_moved_1.8m_{within_s:.0f}s_{hz}hz"
+                found[name] = Plan(sigma_m, tau_s, sigma_m, tau_s, 0.0, 60.0, hz, False, 1.8, within_s)
     return found
 
 
@@ -182,4 +196,7 @@ def lines(quick: bool) -> None:
             either = got.found | got.undecidable
             show(f"gnss.{name}.found", got.found.mean(), "", either=either.mean(), n=float(TRUCKS))
             show(f"gnss.{name}.undecidable", got.undecidable.mean(), "")
+        if plan.moved_m > 0.0:
+            show(f"gnss.{name}.accused", float(got.n_false), "", n=float(TRUCKS))
+            continue
         show(f"gnss.{name}.false_per_hour", got.n_false / got.hours, "1/h", hours=got.hours)

@@ -108,6 +108,9 @@ def alone(found: Figures) -> Iterator[str]:
             hit, blind = found.get(f"{case}.found", {}), found.get(f"{case}.undecidable", {})
             cells = (hit.get("value"), blind.get("value"), hit.get("either"), row["value"])
             yield f"| {case.removeprefix('gnss.')} | {' | '.join(number(cell) for cell in cells)} |"
+        if name.startswith("gnss.") and name.endswith(".accused"):
+            case = name.removeprefix("gnss.").removesuffix(".accused")
+            yield f"| {case} | – | – | – | {number(row['value'])} of {number(row['n'])} trucks accused |"
 
 
 def crossing(found: Figures) -> Iterator[str]:

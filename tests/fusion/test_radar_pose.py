@@ -6,20 +6,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from fusion import layout as at
 from fusion.config import FusionConfig
 from fusion.handover import is_sound
-from fusion.radar_pose import HEIGHT_SIGMA_M, spread_at
-from fusion.registration import PRIOR
-from fusion.registration_sight import RANGE
-from fusion.survey_quality import LOG_PRIOR, SCALES
-from fusion.track_store import poses_of
 from fusion.tracker import Tracker
 from tests.support.fusion_world import T0_NS, pose, scan
 
 PLACE_M, TURN_RAD = 0.2, 0.002  # a gate between two radars does not allow for more
-# What is unknown of the ranges, whatever the site states of the pose
-RANGE_M = PRIOR[RANGE] * math.sqrt(np.sum(np.exp(LOG_PRIOR) * SCALES**2) / np.sum(np.exp(LOG_PRIOR)))
 
 
 def worlds(n: int, *names: str):
@@ -49,15 +41,12 @@ def drives(n: int, *names: str):
             )
             for radar in told
         ]
-        too_long = RANGE_M * rng.normal(size=len(names))
         tracker = Tracker(FusionConfig(), told, [], id_base=0)
         for k in range(100):
             t_ns = T0_NS + k * 50_000_000
             x = np.array([[80.0 + k * 0.75, 0.0, 15.0, 0.0]])
             q = k % len(names)
-            noise = rng.normal(size=(1, 3))
-            noise[0, 0] += too_long[q] / true[q].sigma_range_m
-            tracker.step(t_ns, scan(true[q], t_ns, x, noise))
+            tracker.step(t_ns, scan(true[q], t_ns, x, rng.normal(size=(1, 3))))
         yield tracker, t_ns, x[0]
 
 
@@ -86,9 +75,7 @@ def test_a_turn_displaces_across_the_beam_only():
     across = tracks.P[0, 1, 1] + tracks.bias_m[0] ** 2
     along = tracks.P[0, 0, 0] + tracks.bias_m[0] ** 2
     assert across > PLACE_M**2 + (TURN_RAD * 150.0) ** 2
-    assert along < PLACE_M**2 + RANGE_M**2 + (TURN_RAD * 15.0) ** 2 + 0.1**2, (
-        "the radar stands 10 m beside the road"
-    )
+    assert along < PLACE_M**2 + (TURN_RAD * 15.0) ** 2 + 0.1**2, "the radar stands 10 m beside the road"
 
 
 def test_it_lasts():
@@ -151,33 +138,3 @@ def test_spreads_of_the_readout_are_covariances():
     """Whatever the poses: the split into a lasting part of both axes and the rest leaves a covariance."""
     for tracker, t_ns, _ in drives(5, "R", "S"):
         assert np.linalg.eigvalsh(tracker.at(t_ns).P[0]).min() > 0.0
-
-
-def test_what_is_unknown_of_a_radar_displaces_as_plain_geometry_says():
-    """Errors drawn from a covariance of place, boresight and range move a seen place by the stated spread."""
-    rng = np.random.default_rng(5)
-    root = rng.normal(size=(4, 4)) * np.array([[0.2], [0.2], [0.01], [0.3]])
-    radars = poses_of([pose("R", 3.0, -6.0, 0.0)])
-    radars[0, at.R_DROP] = 5.0
-    order = (0, 1, 2, None, 3)  # of the errors: east, north, rotation, time, range
-    for column, j, k in at.POSE_COVARIANCES:
-        radars[0, column] = (root @ root.T)[order[j], order[k]]
-    place = np.array([7.0, -1.0])
-    d = place - radars[0, [at.R_EAST, at.R_NORTH]]
-    slant = math.hypot(*d, 5.0)
-
-    def seen(errors, high_m):
-        """Return where a detection of `place` lies once the errors are taken out of the radar."""
-        east, north, turn, bias = errors
-        ground = math.sqrt((slant - bias) ** 2 - (5.0 - high_m) ** 2)
-        bearing = math.atan2(d[1], d[0]) + turn
-        return radars[0, [at.R_EAST, at.R_NORTH]] + [
-            east + ground * math.cos(bearing), north + ground * math.sin(bearing),
-        ]  # fmt: skip
-
-    step = 1e-6
-    by_errors = np.array([(seen(row * step, 0.0) - place) / step for row in np.eye(4)]).T
-    by_height = (seen(np.zeros(4), step) - place) / step * HEIGHT_SIGMA_M
-    want = by_errors @ root @ root.T @ by_errors.T + np.outer(by_height, by_height)
-    ee, en, nn = spread_at.py_func(radars, 0, *place)
-    np.testing.assert_allclose([ee, en, nn], [want[0, 0], want[0, 1], want[1, 1]], rtol=1e-4)
