@@ -247,7 +247,11 @@ export class List implements View {
       return loss === undefined ? "" : `${escape(loss.part)} ${escape(lossName(loss))}`;
     }).join("　");
     const nothing = news.length + above === 0;
-    if (this.news.hidden !== nothing) this.news.hidden = nothing;
+    if (this.news.hidden !== nothing) {
+      const high = this.box.clientHeight;
+      this.news.hidden = nothing;
+      if (this.scrolled > 0) this.box.scrollTop += high - this.box.clientHeight; // the row that a link shows stays in view
+    }
     set(
       this.news,
       nothing
