@@ -79,9 +79,9 @@ def _add(tracks: Tracks, rings: Rings, radars: Radars, i: int, slot: int, t_ns: 
 def _describe(tracks: Tracks, radars: Radars, i: int, q: int, work: Work) -> bool:
     """Turn the sums of radar q into the mean place of the centre of track i; write what it depends on.
 
-    Returns False, and writes nothing, where the radar may well have seen a flank. Points of a flank that lie
-    near the end are taken for it: askew that displaces the mean by metres, of all vehicles alike, and at
-    the pole, where the beam turns, looks like a wrong range.
+    Returns False, of a place that is not to be used, where the radar may well have seen a flank. Points of a
+    flank that lie near the end are taken for it: where a vehicle is seen askew, that displaces the mean by
+    metres, of all vehicles alike, and at the pole, where the beam turns, it looks like a wrong range.
     """
     X, P, place, radar = tracks.states.X, tracks.states.P, work.place, radars.survey[q]
     n = place[q, COUNT]

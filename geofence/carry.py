@@ -13,6 +13,7 @@ import numpy as np
 from core.arrays import F64
 from geofence.crossing import OFF_RAD
 from geofence.episodes import OpenEpisode
+from geofence.shifts import KNOWN_S
 from geofence.state import (
     CALM_S,
     CHECKS,
@@ -31,6 +32,7 @@ from geofence.state import (
     HELD,
     HINT,
     JUDGED,
+    KEPT_FOR_S,
     KEPT_S,
     KNOWN,
     LAST_OVER,
@@ -223,10 +225,15 @@ def _shift_row(carried: tuple[float, ...]) -> list[float]:
     if len(carried) != n or not np.isfinite(carried).all():
         return [0.0] * n
     times = carried[MOVED_S - STEP_M], carried[CALM_S - STEP_M]
-    scores = carried[KNOWN - STEP_M :]
-    if min(times) < 0.0 or max(map(abs, scores)) > SCORE_MAX or min(scores[1], scores[1 + N_KNOWN]) < 0.0:
-        return [0.0] * n
-    return list(carried)
+    known = carried[KNOWN - STEP_M :]
+    variances = known[1], known[1 + N_KNOWN]
+    can_be = (
+        min(times) >= 0.0
+        and abs(carried[KEPT_FOR_S - STEP_M]) <= KNOWN_S
+        and max(map(abs, known)) <= SCORE_MAX
+        and all(0.0 <= variance <= OFF_RAD**2 for variance in variances)
+    )
+    return list(carried) if can_be else [0.0] * n
 
 
 def _carried_claim(numbers: Sequence[float]) -> tuple[float, ...]:

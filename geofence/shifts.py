@@ -71,8 +71,8 @@ from geofence.state import (
 P_SHIFT = 0.03  # prior that the error moved within the time of an onset
 SHIFT_M = 2.0  # 1 sigma of by how much
 LEAVES_MPS = 1.0  # 1 sigma of how fast vehicles go across, those that change lanes among them
-SUSPECT = 6.0  # a difference whose square is less, over its variance at the scales of 1, shows no shift
-DOUBT_NATS = -3.5  # log odds of a shift that nobody is accused beyond
+SUSPECT = 6.0  # the odds are computed where the square of a difference exceeds so many of its variances
+DOUBT_NATS = -3.5  # while the log odds of a shift are above that, nobody is accused
 KNOWN_S = 10.0  # what is known is so old at least, as the oldest onset
 CALM_FOR_S = 10.0
 # The error is back where it has moved by less than that, and by less than that share of what it had

@@ -26,7 +26,7 @@ TRUCKS, APART_M, SPEED_MPS, SEED = 60, 600.0, 16.0, 23
 SETTLE_S, V_MPS = 25.0, 0.8  # the departures begin after, at this speed across the lane
 WANDER_M, WANDER_TAU_S, WANDER_MAX_M, WANDER_STEPS = 0.2, 4.0, 0.45, 2
 SIGMA_SPEED_MPS, SIGMA_HEADING_RAD = 0.1, 0.003
-MOVED_S = (30.0, 45.0)  # from when on, and until when, the places of a terminal whose error moves lie aside
+MOVED_S = (30.0, 45.0)  # the seconds of the ride between which an error that moves puts the places aside
 MARGIN_M = (LANE_M - WIDTH_M) / 2.0
 
 

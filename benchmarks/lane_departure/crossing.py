@@ -40,7 +40,9 @@ DEPARTS_MPS, DEPTH_M, LASTS_S = 0.8, 1.5, 10.0
 # averaged over 1.5 s; the same value for 3 s; an error that lasts 5 s; one of a hundred is any; all the same
 WHITE, DEGREES, COPIED, COPIED_SLOW, SLOW, HELD, LASTING, WILD, STUCK = range(9)
 AVERAGED_S, COPIED_S, HELD_S, LASTING_S, WILD_P = 1.5, 2.0, 3.0, 5.0, 0.01
-WHERE, SPEED, SWERVING, SLOW_AT = range(4)  # numbers of a vehicle's state; then five of its terminal
+# numbers of a vehicle's state, the last of them its place a step before; then five of its terminal
+WHERE, SPEED, SWERVING, BEFORE_M, SLOW_AT = range(5)
+N_OWN = SLOW_AT + 5
 
 
 class Course(NamedTuple):
@@ -136,6 +138,36 @@ def reported_mps(
     return float(said)
 
 
+@kernel(inner=True)
+def begin(driver: Driver, own: F1) -> None:
+    """Begin a ride: own (N_OWN,) is what driver and terminal remember."""
+    for c in range(N_OWN):
+        own[c] = 0.0
+    own[WHERE], own[SWERVING] = driver.wander_m * np.random.standard_normal(), -1.0
+    own[SLOW_AT + 4] = np.random.random()
+
+
+@kernel(inner=True)
+def move(driver: Driver, course: Course, way_m: float, is_first: bool, own: F1) -> tuple[float, float]:
+    """Advance by DT_S; return the offset from the middle and the velocity across; way_m : as of `drive`."""
+    place_m = drive(driver, way_m, own)
+    slip_mps = 0.0 if is_first else (place_m - own[BEFORE_M]) / DT_S
+    own[BEFORE_M] = place_m
+    if course.kind == SLOW:
+        own[SLOW_AT] += DT_S / AVERAGED_S * (slip_mps - own[SLOW_AT])
+    return place_m, slip_mps
+
+
+@kernel(inner=True)
+def check_step(away_m: float, error: Error, dt_s: float, row: F1) -> None:
+    """Hold a step of the place against the claim, as geofence.claim does with the tracker's velocity.
+
+    away_m : by which it differs from the way that is known otherwise
+    """
+    claimed_m2 = 2.0 * error.told_sigma_m**2 * (1.0 - math.exp(-dt_s / error.told_tau_s))
+    add_increment(away_m, claimed_m2, (0.1 * dt_s) ** 2 + (JERK_MPS3 * dt_s**3 / 12.0) ** 2, row)
+
+
 @kernel
 def ride(
     seed: int, driver: Driver, error: Error, course: Course, hz: int, plan: tuple[float, float, float],
@@ -148,31 +180,24 @@ def ride(
     seed_noise(seed)
     lasts_s, leaves_s, depth_m = plan
     slow, every, dt_s = own[SLOW_AT:], 10 // hz, 1.0 / hz
-    for c in range(own.shape[0]):
-        own[c] = 0.0
     for c in range(N_DRIFT):
         row[c] = 0.0
-    own[WHERE], own[SWERVING] = driver.wander_m * np.random.standard_normal(), -1.0
-    slow[4], leaves_s = np.random.random(), leaves_s + np.random.random()
+    begin(driver, own)
+    leaves_s += np.random.random()
     e, outside, out_s = error.sigma_m * np.random.standard_normal(), 0.0, -1e9
-    last_m, last_slip, before_m = 0.0, 0.0, 0.0
+    last_m, last_slip = 0.0, 0.0
     row[CLAIM_USED] = 1.0
     for k in range(round(lasts_s / DT_S)):
         t_s = k * DT_S
-        place_m = drive(driver, left_m(t_s, leaves_s, depth_m), own)
-        slip_mps = (place_m - before_m) / DT_S if k > 0 else 0.0
-        before_m, e = place_m, next_error_m(e, error, DT_S)
+        place_m, slip_mps = move(driver, course, left_m(t_s, leaves_s, depth_m), k == 0, own)
+        e = next_error_m(e, error, DT_S)
         out_s = t_s if place_m > MARGIN_M else out_s
-        if course.kind == SLOW:
-            slow[0] += DT_S / AVERAGED_S * (slip_mps - slow[0])
         if k % every:
             continue
         offset_m = place_m + e
         said = reported_mps(course, slip_mps, offset_m, last_m if k > 0 else offset_m, dt_s, slow)
-        if k > 0:  # as geofence.claim does with the tracker's velocity
-            away = offset_m - last_m - 0.5 * dt_s * (said + last_slip)
-            claimed_m2 = 2.0 * error.told_sigma_m**2 * (1.0 - math.exp(-dt_s / error.told_tau_s))
-            add_increment(away, claimed_m2, (0.1 * dt_s) ** 2 + (JERK_MPS3 * dt_s**3 / 12.0) ** 2, row)
+        if k > 0:
+            check_step(offset_m - last_m - 0.5 * dt_s * (said + last_slip), error, dt_s, row)
             row[CLAIM_USED] = row[CLAIM_TRUST]
         last_m, last_slip = offset_m, said
         across = offset_m, LANE_M / 2.0, MARGIN_M
@@ -189,7 +214,7 @@ def ride(
 
 def memory() -> tuple[F64, F64]:
     """Return memory for `ride`."""
-    return np.zeros(SLOW_AT + 5), np.zeros(N_DRIFT)
+    return np.zeros(N_OWN), np.zeros(N_DRIFT)
 
 
 def passed(driver: Driver, error: Error, course: Course, hz: int, hours: int) -> F64:

@@ -9,17 +9,16 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.lane_departure.crossing import (
-    AVERAGED_S,
     COURSES,
     DT_S,
-    SLOW,
+    N_OWN,
     SLOW_AT,
     SPEED_MPS,
-    SWERVING,
-    WHERE,
     Course,
-    drive,
+    begin,
+    check_step,
     left_m,
+    move,
     reported_mps,
 )
 from benchmarks.lane_departure.drivers import MARGIN_M, TYPICAL, Error, honest, next_error_m, seed_noise
@@ -28,7 +27,7 @@ from benchmarks.lane_departure.levels import LANE_M
 from benchmarks.lane_departure.lines import show
 from core.arrays import F1, F64
 from core.kernel import kernel
-from geofence.claim import JERK_MPS3, add_increment, claimed_scale
+from geofence.claim import claimed_scale
 from geofence.levels import sigma_max_m
 from geofence.scales import DISPROVED
 from geofence.shifts import weigh_fix
@@ -70,35 +69,26 @@ def ride(
     seed_noise(seed)
     clear_all(judge)
     slow, every, dt_s, row = own[SLOW_AT:], 10 // hz, 1.0 / hz, judge.drift
-    for c in range(own.shape[0]):
-        own[c] = 0.0
     for c in range(N_OUT):
         out[c] = 0.0
-    own[WHERE], own[SWERVING] = TYPICAL.wander_m * np.random.standard_normal(), -1.0
-    slow[4], late_s = np.random.random(), np.random.random()
+    begin(TYPICAL, own)
+    late_s = np.random.random()
     e, out_s, is_open = error.sigma_m * np.random.standard_normal(), -1e9, False
-    last_m, last_slip, before_m = 0.0, 0.0, 0.0
+    last_m, last_slip = 0.0, 0.0
     row[CLAIM_USED] = claimed_scale(row)
     for k in range(round(END_S / DT_S)):
         t_s = k * DT_S
-        place_m = drive(TYPICAL, left_m(t_s, LEAVES_S + late_s, depth_m), own)
-        slip_mps = (place_m - before_m) / DT_S if k > 0 else 0.0
-        before_m, e = place_m, next_error_m(e, error, DT_S)
+        place_m, slip_mps = move(TYPICAL, course, left_m(t_s, LEAVES_S + late_s, depth_m), k == 0, own)
+        e = next_error_m(e, error, DT_S)
         out_s = t_s if place_m > MARGIN_M else out_s
-        if course.kind == SLOW:
-            slow[0] += DT_S / AVERAGED_S * (slip_mps - slow[0])
         if k % every:
             continue
         moved_m = _moved_m(t_s - MOVES_S - late_s, shift[0], shift[1])
         offset_m = place_m + e + moved_m
         said = reported_mps(course, slip_mps, offset_m, last_m if k > 0 else offset_m, dt_s, slow)
         motion = 0.5 * dt_s * (said + last_slip) if course.kind != NONE else dt_s * slip_mps
-        if k > 0 and row[MOVED_S] == 0.0:  # as geofence.claim does with the tracker's velocity
-            claimed_m2 = 2.0 * error.told_sigma_m**2 * (1.0 - math.exp(-dt_s / error.told_tau_s))
-            add_increment(
-                offset_m - last_m - motion, claimed_m2, (0.1 * dt_s) ** 2 + (JERK_MPS3 * dt_s**3 / 12.0) ** 2,
-                row,
-            )  # fmt: skip
+        if k > 0 and row[MOVED_S] == 0.0:
+            check_step(offset_m - last_m - motion, error, dt_s, row)
         last_m, last_slip = offset_m, said
         row[CLAIM_USED] = claimed_scale(row)
         is_judged = row[CLAIM_USED] < DISPROVED  # as where it is located, before the fix is weighed
@@ -126,7 +116,7 @@ def ride(
 
 def trucks(error: Error, course: Course, hz: int, shift: tuple[float, float], n: int) -> F64:
     """Return what `ride` says (n, N_OUT) of n trucks, whose errors move to either side by turns."""
-    found, judge, own = np.zeros((n, N_OUT)), judge_of(SHIPPED), np.zeros(SLOW_AT + 5)
+    found, judge, own = np.zeros((n, N_OUT)), judge_of(SHIPPED), np.zeros(N_OWN)
     for i in range(n):
         by_m = shift[0] if i % 2 else -shift[0]
         ride(1_000 + i, error, course, hz, (by_m, shift[1]), 1.5, own, judge, found[i])

@@ -17,7 +17,9 @@ class SiteGuard:
 
     files: SigningFiles
     where: str
-    bears_damage: bool = False  # starts with damaged files: signs by a whole key, believes nobody meanwhile
+    # Whether it starts with damaged files: until they are whole it believes nobody, and
+    # signs if its own key is whole
+    bears_damage: bool = False
     guard: Guard = field(init=False)
     problem: str | None = None  # why the files of now can't be used; the keys before still are
     _seen: tuple[tuple[int, int] | None, ...] = field(init=False)

@@ -94,7 +94,7 @@ def _certificate(site: Site, holder: Holder) -> tuple[Credentials | None, Check]
     try:
         found = credentials(site.config.mqtt, site.where, None if shared else holder)
         assert found is not None, "asked only of a site with TLS"
-        if found.problem is not None:  # an RSU starts with damaged files, and connects to nobody
+        if found.problem is not None:  # an RSU starts all the same, but it can't connect
             return None, Check(name, "fail", found.problem)
         paths, own = tls_paths(site.config.mqtt, site.where, holder), found.own
         if own is None or paths.certificate is None or paths.ca is None:

@@ -69,8 +69,9 @@ def _serve(source: Source, links: list[Connection], others: list[Connection]) ->
         _send(links, source.found)
     except READ_ERRORS as error:
         _send(links, error)
-    except Exception as error:  # a fault of ours, of any kind: unnamed, it would look as if this was killed
+    except Exception as error:  # a fault of ours: the others name it, this process shows where
         _send(links, CommandError(f"the reading failed: {type(error).__name__}: {error}"))
+        raise
 
 
 def _send(links: list[Connection], what: Block | Found | Exception) -> None:

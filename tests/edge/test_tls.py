@@ -176,7 +176,7 @@ def test_an_rsu_starts_with_a_damaged_file_and_connects_once_it_is_whole(tmp_pat
     path.write_bytes(whole)
     security.look()
     assert (settings.tls.problem, settings.signing.problem) == (None, None)
-    assert security.faults() == ("forged_messages",)  # the acknowledgement that nobody signed
+    assert security.faults() == ("forged_messages",)  # an acknowledgement without a signature counts as one
     assert str(settings.tls.own.identity) == "rsu R1"
     assert link.n == (name != "parts.pem")
     assert "signature" in str(settings.signing.guard.signed("v2x/v1/rsu/R1/status", b"\x80"))
