@@ -29,7 +29,7 @@ from centre.quarantine import quarantine_message, trim_table
 from centre.row_limits import RowLimits
 from centre.settling import Settler
 from centre.status_rows import store_ask, store_status
-from centre.store import EPISODE, QUARANTINE
+from centre.store import QUARANTINE
 from centre.violation_rows import store_alone, store_together
 
 Result = TypeVar("Result")
@@ -212,8 +212,7 @@ def _note(db: sa.Connection, found: Sequence[Change]) -> int | None:
 
 def _newest_ns(engine: sa.Engine) -> int | None:
     """Return when the newest episode came; None where there is none, or where nothing can be read now."""
-    newest = sa.select(EPISODE.c.first_received_ns).order_by(EPISODE.c.n.desc()).limit(1)
     with contextlib.suppress(SQLAlchemyError), engine.connect() as db:
-        found: int | None = db.scalar(newest)
+        found: int | None = db.scalar(sql.NEWEST_RECEIVED)
         return found
     return None

@@ -53,13 +53,17 @@ class Shelf:
         disk = shutil.disk_usage(self.folder)
         return disk.free < FREE_SHARE * disk.total
 
-    def excess(self, rows: Sequence[dict[str, Any]], now_ns: int) -> list[tuple[dict[str, Any], str]]:
+    def excess(
+        self, rows: Sequence[dict[str, Any]], now_ns: int, known_ns: int | None = None
+    ) -> list[tuple[dict[str, Any], str]]:
         """Return the files that are too old or too many, oldest first, each with the reason.
 
-        rows : of the table, oldest first
+        rows : of the table, oldest first.  known_ns : a time that has passed for sure, that of the newest
+        episode: files are made too seldom to tell the age of each other
         """
         found = []
-        newest_s = max(((row["made_ns"] or 0) / NS for row in rows), default=None)
+        times_ns = [row["made_ns"] or 0 for row in rows] + ([] if known_ns is None else [known_ns])
+        newest_s = max(times_ns) / NS if times_ns else None
         by_ns = round(self._ages.now_s(now_ns / NS, newest_s) * NS)
         total = sum(row["n_bytes"] or 0 for row in rows)
         for row in rows:

@@ -80,6 +80,15 @@ def test_old_files_and_too_many_go_the_oldest_first(tmp_path):
     assert [why[:10] for _, why in shelf.excess(rows, T0_NS + 3 * 86_400 * NS)] == ["older than"] * 3
 
 
+def test_a_centre_that_starts_often_keeps_no_file_beyond_its_days(tmp_path):
+    """Months may lie between two files: violations come each day."""
+    rows = [{"id": "0", "n_bytes": 2, "made_ns": T0_NS}]
+    later_ns = T0_NS + 40 * 86_400 * NS
+    limits = EvidenceConfig(days=30.0)
+    assert len(Shelf(tmp_path, limits).excess(rows, later_ns, later_ns - NS)) == 1
+    assert not Shelf(tmp_path, limits).excess(rows, later_ns, T0_NS + NS), "a clock that is set ahead"
+
+
 def test_what_no_job_needs_is_swept_from_the_disk(tmp_path):
     shelf = Shelf(tmp_path, EvidenceConfig())
     for key in ("making", "ready", "failed"):
