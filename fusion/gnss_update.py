@@ -29,6 +29,7 @@ from fusion.fix_message import (
     received_of,
     weigh_by_doubt,
 )
+from fusion.fresh_errors import fresh_m, learn_fresh
 from fusion.identity_likelihood import weigh
 from fusion.lateral import note_lateral
 from fusion.layout import Fixes, Rings, Scratch, Settings, Terminals, Tracks
@@ -150,6 +151,8 @@ def _update(
         about[w, at.NEWEST_NS] = max(about[w, at.NEWEST_NS], stamp_ns)
         terminals.errors[w, at.E_GROUP] = float(fixes.group[j])
         fixes.M[j, at.Z_SIGMA] *= scale_of(terminals, w)
+        learn_fresh(tracks, rings, terminals, w, stamp_ns, fixes.M, j, tuning, scratch.predicted)
+        fixes.M[j, at.Z_FRESH] = fresh_m(terminals, w, fixes.M[j, at.Z_SIGMA])
         outcome[j] = _fuse_own(tracks, rings, terminals, now_ns, fixes, j, settings, scratch.vector)
         if outcome[j] == FUSED or outcome[j] == OUTLIER:
             i = about[w, at.ROW]

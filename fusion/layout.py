@@ -77,6 +77,7 @@ Z_SPEED, Z_HEADING, Z_SIGMA, Z_TAU, Z_DELAY, Z_FORWARD, Z_LEFT = 4, 5, 6, 7, 8, 
 Z_LANE, Z_BOTH_WAYS, Z_ALONG, Z_ACROSS, Z_OFTEN = 7, 8, 9, 10, 13
 Z_FLANK = 14  # POLAR and OBJECT: 1 it is a point of the flank, 0 of the end: fusion.flank
 Z_EXTENT, Z_EXTENT_SIGMA = 11, 12  # all: mean and sigma of EXTENT of a track that starts here [m]
+Z_FRESH = 13  # FIX: 1 sigma per axis of what is new in each [m]: fusion.fresh_errors
 
 # Column of `about` (n, N_ABOUT): size and class of a target as the radar states them; NaN and 0 unknown
 A_LENGTH, A_WIDTH, A_KIND = 0, 1, 2
@@ -138,7 +139,9 @@ N_SCALES = 9
 E_WEIGHT = 9  # effective number of errors that were compared
 E_BIAS_EAST, E_BIAS_NORTH, E_BIAS_VAR = 10, 11, 12  # the lasting error that radar showed, variance per axis
 E_GROUP = 13  # 0: its sigma is stated; 1: it is the configuration's
-N_ERROR = 14
+# Log likelihoods of what is new in each fix: fusion.fresh_errors
+E_FRESH, N_FRESH = 14, 7
+N_ERROR = E_FRESH + N_FRESH
 # Column of `fleet`: the weights; errors noted since they were learnt; log probability of each centre
 N_FLEET = 2 * N_SCALES + 1
 # Column of `field` (m, CELLS + 1, N_CELL), see fusion.radar_field; the last row is the radar's sum

@@ -9,7 +9,7 @@ from core.arrays import F1, F2
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.antenna import centre_under
-from fusion.config import COURSE_SIGMA_RAD, QUANTUM_M, WHITE_SHARE
+from fusion.config import COURSE_SIGMA_RAD
 from fusion.extent import SWERVE_VAR, Point, Row, is_driving, reflecting_point, row_of, spread
 from fusion.heading import axis_of, remember_heading
 from fusion.layout import Settings, States
@@ -27,6 +27,7 @@ from fusion.models import (
     Velocity,
     behind_point,
     doubt_calm,
+    fresh_m2,
     fused,
     learn,
     load,
@@ -274,7 +275,7 @@ def _begin_fix(states: States, i: int, M: F2, k: int, tuning: F1) -> bool:
         open_bias(states, i, M, k)
     note_errors(states, i, M, k)
     east, north, r = centre_under(states, i, M, k)
-    r += (WHITE_SHARE * M[k, at.Z_SIGMA]) ** 2 + QUANTUM_M**2
+    r += fresh_m2(M, k)
     z_e, z_n = east - X[i, E] - X[i, BE], north - X[i, N] - X[i, BN]
     s_ee = P[i, E, E] + 2.0 * P[i, E, BE] + P[i, BE, BE] + r
     s_nn = P[i, N, N] + 2.0 * P[i, N, BN] + P[i, BN, BN] + r
@@ -291,7 +292,7 @@ def _fix(states: States, i: int, M: F2, k: int, tuning: F1, part: int) -> Scalar
     if part >= 2:
         return _reported_velocity(X, i, M[k, at.Z_SPEED], M[k, at.Z_HEADING], tuning[at.S_SPEED], part)
     east, north, r = centre_under(states, i, M, k)
-    r += (WHITE_SHARE * M[k, at.Z_SIGMA]) ** 2 + QUANTUM_M**2
+    r += fresh_m2(M, k)
     if part == 0:
         return (1.0, 0.0, 0.0, 0.0, 0.0), east - X[i, at.EAST] - X[i, at.BIAS_EAST], r
     return (0.0, 1.0, 0.0, 0.0, 0.0), north - X[i, at.NORTH] - X[i, at.BIAS_NORTH], r

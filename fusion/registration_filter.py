@@ -17,9 +17,8 @@ from core.arrays import F1, F2, F3, I2
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.antenna import centre_under
-from fusion.config import QUANTUM_M, WHITE_SHARE
 from fusion.layout import Rings, Tracks
-from fusion.models import SLOW_MPS
+from fusion.models import SLOW_MPS, fresh_m2
 from fusion.registration_sight import (
     AROUND_NS,
     BODY,
@@ -191,7 +190,7 @@ def sample_fixes(
         sigma_m = math.sqrt(
             sigma_m**2 + (X[i, at.V_EAST] ** 2 + X[i, at.V_NORTH] ** 2) * M[slot, at.Z_DELAY] ** 2
         )
-        white = (WHITE_SHARE * M[slot, at.Z_SIGMA]) ** 2 + QUANTUM_M**2 + spread
+        white = fresh_m2(M, slot) + spread
         for q in range(radars.survey.shape[0]):
             if work.place[q, COUNT] == 0.0:
                 continue

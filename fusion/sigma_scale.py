@@ -94,7 +94,7 @@ def fleet_scale2(terminals: Terminals, w: int) -> float:
 
 
 @kernel(inner=True)
-def _log_density(z: float, var: float, var_odd: float) -> float:
+def log_density(z: float, var: float, var_odd: float) -> float:
     """Return ln((1 - P_ODD) N(z; 0, var) + P_ODD N(z; 0, var_odd)), but for a constant."""
     usual = (1.0 - P_ODD) / math.sqrt(var) * math.exp(-0.5 * z * z / var)
     return math.log(usual + P_ODD / math.sqrt(var_odd) * math.exp(-0.5 * z * z / var_odd) + 1e-300)
@@ -109,9 +109,9 @@ def add_error(terminals: Terminals, w: int, z: float, sigma: float, var: float, 
     errors = terminals.errors
     whole = sigma * sigma * (1.0 + WHITE_SHARE * WHITE_SHARE)
     odd = (ODD_SIGMAS * sigma) ** 2 + var
-    true = _log_density(z, whole + var, odd)
+    true = log_density(z, whole + var, odd)
     for k in range(at.N_SCALES):
-        gain = _log_density(z, math.exp(2.0 * (k - TRUE) * LOG_STEP) * whole + var, odd) - true
+        gain = log_density(z, math.exp(2.0 * (k - TRUE) * LOG_STEP) * whole + var, odd) - true
         errors[w, k] += weight * gain * (HUMBLE if k < TRUE else 1.0)
     errors[w, at.E_WEIGHT] += weight
 

@@ -50,7 +50,7 @@ MEASUREMENTS: dict[int, tuple[str, dict[str, int]]] = {
         {
             "source": at.SOURCE, "east_m": at.Z_EAST, "north_m": at.Z_NORTH, "speed_mps": at.Z_SPEED,
             "heading_rad": at.Z_HEADING, "sigma_m": at.Z_SIGMA, "tau_s": at.Z_TAU, "delay_s": at.Z_DELAY,
-            "antenna_forward_m": at.Z_FORWARD, "antenna_left_m": at.Z_LEFT, **BODY,
+            "antenna_forward_m": at.Z_FORWARD, "antenna_left_m": at.Z_LEFT, "fresh_m": at.Z_FRESH, **BODY,
         },
     ),
 }  # fmt: skip
@@ -72,7 +72,7 @@ PAIR_COLUMNS = (
 )  # fmt: skip
 ERROR_COLUMNS = (
     *(f"scale_{k}" for k in range(at.N_SCALES)), "weight", "bias_east_m", "bias_north_m", "bias_m2",
-    "by_configuration",
+    "by_configuration", *(f"fresh_{k}" for k in range(at.N_FRESH)),
 )  # fmt: skip
 FLEET_COLUMNS = ("stated", "by_configuration")
 

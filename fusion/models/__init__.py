@@ -5,6 +5,7 @@
     update       one scalar measurement into a state
     combined     position, velocity and their covariance, which association and read-out need
     open_bias    adds the lasting error of a terminal to a state; note_errors: stores the errors a fix states
+    fresh_m2     the variance of what is new in a fix
     behind_point moves a state from the point that radar saw to the centre of the body
     centre_of    the vehicle's centre under the antenna of a fix
     learn        how much the vehicle manoeuvres, from a fused measurement; doubt_calm: perhaps since the last
@@ -20,6 +21,7 @@ from fusion.models.constant_velocity import (
     centre_of,
     combined,
     copy,
+    fresh_m2,
     initial,
     note_errors,
     open_bias,
@@ -61,6 +63,7 @@ __all__ = [
     "combined",
     "copy",
     "doubt_calm",
+    "fresh_m2",
     "fused",
     "initial",
     "learn",

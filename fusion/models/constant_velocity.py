@@ -12,6 +12,7 @@ from fusion import layout as at
 from fusion.config import COURSE_SIGMA_RAD, OBJECT_LAG_S, QUANTUM_M, WHITE_SHARE
 from fusion.extent import Row, end_facing, scatter
 from fusion.layout import Settings, States
+from fusion.models.creeping import CREEP_MPS, hold_course, steering
 from fusion.models.manoeuvre import age, noise_of
 from fusion.models.registers import Moving, fused, load, predicted, store
 from fusion.turning import bend_of
@@ -101,6 +102,7 @@ def predict_to(states: States, i: int, out: States, j: int, dt_s: float, tuning:
         gain = min(1.0, (speed - SLOW_MPS) / SLOW_MPS)
     elif not math.isnan(X[i, at.HEADING]):  # it stands or creeps: it will continue in its last direction
         c, s = math.cos(X[i, at.HEADING]), math.sin(X[i, at.HEADING])
+        q_cr *= steering(speed, SLOW_MPS)
     else:  # never seen moving
         q_al = min(q_al, q_cr)
         q_cr = q_al
@@ -121,6 +123,8 @@ def predict_to(states: States, i: int, out: States, j: int, dt_s: float, tuning:
     for a in range(at.HEADING, at.N_X):
         out.X[j, a] = X[i, a]
     age(out.X, j, dt_s)
+    if speed < CREEP_MPS:
+        hold_course(out, j, dt_s)
 
 
 @kernel
@@ -190,6 +194,12 @@ def open_bias(states: States, i: int, M: F2, k: int) -> None:
 
 
 @kernel(inner=True)
+def fresh_m2(M: F2, k: int) -> float:
+    """Return the variance per axis of what is new in fix k; a state of an older version does not have it."""
+    return float(max(M[k, at.Z_FRESH], WHITE_SHARE * M[k, at.Z_SIGMA]) ** 2 + QUANTUM_M**2)
+
+
+@kernel(inner=True)
 def note_errors(states: States, i: int, M: F2, k: int) -> None:
     """Store sigma, correlation time and stamp error that fix k states."""
     X = states.X
@@ -220,7 +230,6 @@ def _initial_fix(states: States, i: int, M: F2, k: int, tuning: F1) -> None:
     X, P = states.X, states.P
     wide = tuning[at.S_V_PRIOR]
     speed, heading = M[k, at.Z_SPEED], M[k, at.Z_HEADING]
-    s_p = math.sqrt((WHITE_SHARE * M[k, at.Z_SIGMA]) ** 2 + QUANTUM_M**2)
     if math.isnan(speed) or (math.isnan(heading) and speed > SLOW_MPS):
         _spread(states, i, VE, (1.0, 0.0), (wide, wide), 0.0)
     elif speed > SLOW_MPS:
@@ -229,7 +238,7 @@ def _initial_fix(states: States, i: int, M: F2, k: int, tuning: F1) -> None:
     else:
         s_v = tuning[at.S_SPEED] + speed
         _spread(states, i, VE, (1.0, 0.0), (s_v, s_v), 0.0)
-    X[i, at.HEADING], X[i, at.AXIS] = heading, heading
+    X[i, at.HEADING], X[i, at.AXIS] = heading if speed > SLOW_MPS else math.nan, heading
     X[i, E], X[i, N], r = centre_of(M, k, heading)
     open_bias(states, i, M, k)
     note_errors(states, i, M, k)
@@ -238,7 +247,7 @@ def _initial_fix(states: States, i: int, M: F2, k: int, tuning: F1) -> None:
             P[i, a, b] = P[i, a + BE, b + BE]
             P[i, a, b + BE] = -P[i, a + BE, b + BE]
             P[i, a + BE, b] = -P[i, a + BE, b + BE]
-        P[i, a, a] += s_p**2 + r
+        P[i, a, a] += fresh_m2(M, k) + r
 
 
 @kernel(inner=True)

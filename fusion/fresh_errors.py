@@ -1,0 +1,68 @@
+"""How much of a terminal's error is new in each fix: learnt from how its fixes scatter about its track.
+
+A receiver states one sigma. Most of that error lasts for tens of seconds in one receiver, and changes from
+fix to fix in the next. Where it changes more than the tracker assumes, fixes lie outside the gate, or drag
+the track aside as if the vehicle moved. So the share has N_FRESH steps from WHITE_SHARE of sigma on, sqrt(2)
+apart, each half as probable as the one before; each has the likelihood of what fixes differ from the
+prediction across the course. Along it vehicles brake, and nobody knows where on its body radar sees one.
+"""
+
+import math
+
+from core.arrays import F1, F2
+from core.kernel import kernel
+from fusion import layout as at
+from fusion.antenna import centre_under
+from fusion.config import QUANTUM_M, WHITE_SHARE
+from fusion.heading import axis_of
+from fusion.layout import Rings, States, Terminals, Tracks
+from fusion.rewind import state_at
+from fusion.sigma_scale import ODD_SIGMAS, log_density
+
+STEP_P = 0.5  # prior of each further step
+FORGET_S = 120.0  # receivers drive from open road under trees
+
+
+@kernel(inner=True)
+def fresh_m(terminals: Terminals, w: int, sigma_m: float) -> float:
+    """Return 1 sigma of what is new in each fix of terminal w, whose whole error has sigma_m."""
+    errors, top = terminals.errors, 0.0
+    for k in range(at.N_FRESH):
+        top = max(top, errors[w, at.E_FRESH + k])
+    total = mean = 0.0
+    for k in range(at.N_FRESH):
+        p = STEP_P**k * math.exp(errors[w, at.E_FRESH + k] - top)
+        total += p
+        mean += p * 2.0**k
+    return WHITE_SHARE * sigma_m * math.sqrt(mean / total)
+
+
+@kernel
+def learn_fresh(
+    tracks: Tracks, rings: Rings, terminals: Terminals, w: int, t_ns: int, M: F2, m: int, tuning: F1,
+    predicted: States,
+) -> None:  # fmt: skip
+    """Learn from the fix in row m of M, which is not fused yet; one that is late teaches nothing.
+
+    predicted : scratch
+    """
+    X, P, errors, i = predicted.X, predicted.P, terminals.errors, terminals.ints[w, at.ROW]
+    if i < 0 or t_ns <= tracks.ints[i, at.GNSS_NS] or tracks.ints[i, at.GNSS_NS] == 0:
+        return
+    if not state_at(tracks, rings, i, t_ns, predicted, 0, tuning) or X[0, at.BOUND] == 0.0:
+        return
+    c, s = axis_of(X, 0)
+    if math.isnan(c):
+        return
+    E, N, BE, BN, sigma = at.EAST, at.NORTH, at.BIAS_EAST, at.BIAS_NORTH, M[m, at.Z_SIGMA]
+    east, north, r = centre_under(predicted, 0, M, m)
+    z = c * (north - X[0, N] - X[0, BN]) - s * (east - X[0, E] - X[0, BE])
+    var = s * s * (P[0, E, E] + 2.0 * P[0, E, BE] + P[0, BE, BE]) + r + QUANTUM_M**2
+    var += c * c * (P[0, N, N] + 2.0 * P[0, N, BN] + P[0, BN, BN])
+    var -= 2.0 * s * c * (P[0, E, N] + P[0, E, BN] + P[0, N, BE] + P[0, BE, BN])
+    keep = math.exp(-(t_ns - tracks.ints[i, at.GNSS_NS]) * 1e-9 / FORGET_S)
+    fresh2, odd = (WHITE_SHARE * sigma) ** 2, (ODD_SIGMAS * sigma) ** 2 + var
+    least = log_density(z, var + fresh2, odd)
+    for k in range(at.N_FRESH):
+        gain = log_density(z, var + fresh2 * 2.0**k, odd) - least
+        errors[w, at.E_FRESH + k] = keep * errors[w, at.E_FRESH + k] + gain
