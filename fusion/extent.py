@@ -14,10 +14,11 @@ import math
 from core.arrays import F2
 from core.kernel import kernel
 from fusion import layout as at
-from fusion.heading import COURSE_SIGMAS
+from fusion.heading import COURSE_SIGMAS, FOLLOWS_MPS
 from fusion.turning import bend_of, lag_of, turned
 
 SLOWEST_MPS = 2.0  # a slower vehicle has no certain course
+HEADING_VAR = 0.05**2  # of a slow vehicle's heading, which is not of its velocity: it steers
 # The facing point of an ellipse of width : length; lorries have 0.15 to 0.25, cars 0.4
 AXIS_RATIO = 0.25
 # 1 sigma along the axis as a share of the extent: bumper, axles and tanks reflect in turn, to a fifth of the
@@ -84,8 +85,8 @@ def reflecting_point(
         return d_e, d_n, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, blind
     slower = lag_var = 0.0
     flat = max(math.sqrt(d_e * d_e + d_n * d_n), 1.0)
-    if is_driving(v_e, v_n, v_var):
-        speed2 = v_e * v_e + v_n * v_n
+    speed2 = v_e * v_e + v_n * v_n
+    if speed2 > FOLLOWS_MPS**2 and is_driving(v_e, v_n, v_var):
         slower = 1.0 / math.sqrt(speed2)
         c, s = v_e * slower, v_n * slower
         curve = bend_of(bend[0], bend[1], speed2)
@@ -94,7 +95,7 @@ def reflecting_point(
             c, s = turned(c, s, lag)
     else:
         angle = X[i, at.AXIS] if math.isnan(X[i, at.HEADING]) else X[i, at.HEADING]
-        c, s = math.cos(angle), math.sin(angle)
+        c, s, lag_var = math.cos(angle), math.sin(angle), HEADING_VAR
     if flank != 0.0:
         beside = math.copysign(AXIS_RATIO * extent, c * d_n - s * d_e)
         slide, depth = SLIDE_SHARE * extent, DEPTH_SHARE * beside

@@ -18,8 +18,9 @@ from fusion.heading import axis_of
 from fusion.layout import Rings, States, Terminals, Tracks
 from fusion.rewind import state_at
 from fusion.sigma_scale import ODD_SIGMAS, log_density
+from fusion.terminal_errors import RADAR_NS_MAX
 
-STEP_P = 0.5  # prior of each further step
+STEP_P = 0.25  # prior of each further step
 FORGET_S = 120.0  # receivers drive from open road under trees
 
 
@@ -27,6 +28,8 @@ FORGET_S = 120.0  # receivers drive from open road under trees
 def fresh_m(terminals: Terminals, w: int, sigma_m: float) -> float:
     """Return 1 sigma of what is new in each fix of terminal w, whose whole error has sigma_m."""
     errors, top = terminals.errors, 0.0
+    if errors[w, at.E_FRESH + at.N_FRESH - 1] == 0.0:  # radar has not seen its vehicle yet
+        return WHITE_SHARE * sigma_m
     for k in range(at.N_FRESH):
         top = max(top, errors[w, at.E_FRESH + k])
     total = mean = 0.0
@@ -48,6 +51,8 @@ def learn_fresh(
     """
     X, P, errors, i = predicted.X, predicted.P, terminals.errors, terminals.ints[w, at.ROW]
     if i < 0 or t_ns <= tracks.ints[i, at.GNSS_NS] or tracks.ints[i, at.GNSS_NS] == 0:
+        return
+    if tracks.ints[i, at.RADAR_NS] == 0 or abs(t_ns - tracks.ints[i, at.RADAR_NS]) > RADAR_NS_MAX:
         return
     if not state_at(tracks, rings, i, t_ns, predicted, 0, tuning) or X[0, at.BOUND] == 0.0:
         return

@@ -90,6 +90,7 @@ class CarriedState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     bend_mps2: float = 0.0  # slow acceleration to the left of the course
     heading_rad: float | None = None  # counter-clockwise from east
     lane_rad: float | None = None  # direction of the lane where radar saw it last
+    driven_m: float = 0.0  # since its heading was looked at
     extent_m: float | None = None  # from the centre to where radar sees the end that faces it
     covariance: Covariance = Covariance()
     bias: CarriedBias | None = None  # of the bound terminal's fixes; None: not bound
@@ -153,6 +154,7 @@ def carried_state(states: States, i: int) -> CarriedState:
         bend_mps2=x[at.BEND],
         heading_rad=_number(x[at.HEADING]),
         lane_rad=_number(x[at.AXIS]),
+        driven_m=x[at.DRIVEN],
         extent_m=x[at.EXTENT],
         covariance=Covariance(**blocks),
         bias=bias if bound else None,
@@ -227,6 +229,7 @@ def arrays_of(state: CarriedState) -> tuple[F64, F64]:
     x[list(POSITION)], x[list(VELOCITY)], x[at.BEND] = state.position_m, state.velocity_mps, state.bend_mps2
     x[at.HEADING] = np.nan if state.heading_rad is None else state.heading_rad
     x[at.AXIS] = np.nan if state.lane_rad is None else state.lane_rad
+    x[at.DRIVEN] = state.driven_m
     x[at.EXTENT] = UNKNOWN_EXTENT_M if state.extent_m is None else state.extent_m
     if bias is not None:
         x[list(BIAS)], x[at.BOUND] = bias.offset_m, 1.0
@@ -311,6 +314,7 @@ def _numbers_are_sound(track: CarriedTrack) -> bool:
         and spread[0] >= -1e-6 * spread[-1]  # without a terminal its bias has no spread at all
         and all(0.0 <= p <= 1.0 for p in (track.identity_p, *manoeuvre.calm, manoeuvre.kept))
         and track.missed <= 0.0
+        and 0.0 <= state.driven_m <= PLACE_M_MAX
         and 0.0 <= track.pose_m2 <= VARIANCE_MAX
         and _is_spread(track.pose_spread_m2)
         and 0.0 <= track.face_m2 <= VARIANCE_MAX

@@ -10,6 +10,11 @@ from fusion.layout import States
 DRIVING_MPS = 1.0  # above: the velocity gives the course
 COURSE_SIGMAS = 3.0  # a velocity must exceed so many of its sigmas; else its direction is noise
 REVERSE_MPS, REVERSE_RAD = 8.0, 2.6  # a slower vehicle whose velocity turns so far reverses
+# A slower vehicle's body does not lie in its velocity, whose direction is uncertain. Its axis follows that
+# over so long a way, more than any extent: where radar sees the rear, an axis that follows at once turns the
+# middle aside of the rear that it knows, that turns the velocity, and that the axis.
+FOLLOWS_MPS, FOLLOWS_M = 6.0, 12.0
+TURNED_RAD = 0.45  # what differs by more, surely, has turned at a corner
 
 
 @kernel(inner=True)
@@ -51,8 +56,14 @@ def remember_heading(X: F2, i: int, var: float, v_east: float, v_north: float, v
     X[i, at.HEADING] = before
     if sure and speed2 > DRIVING_MPS**2:
         course = math.atan2(X[i, at.V_NORTH], X[i, at.V_EAST])
-        if not abs(_wrapped(course - before)) > REVERSE_RAD:  # NaN: none known yet
+        turn, share = _wrapped(course - before), 1.0
+        if speed2 < FOLLOWS_MPS**2 and abs(turn) < TURNED_RAD:
+            share = 1.0 - math.exp(-X[i, at.DRIVEN] / FOLLOWS_M)
+        if math.isnan(turn):  # none known yet
             X[i, at.HEADING] = course
+        elif not abs(turn) > REVERSE_RAD:
+            X[i, at.HEADING] = _wrapped(before + share * turn)
+        X[i, at.DRIVEN] = 0.0
 
 
 @kernel(inner=True)
@@ -66,8 +77,17 @@ def is_course_sure(states: States, i: int) -> bool:
 
 @kernel(inner=True)
 def axis_of(X: F2, i: int) -> tuple[float, float]:
-    """Return the direction in which row i drives as a unit vector, NaN unknown."""
+    """Return the direction of the body of row i as a unit vector, NaN unknown."""
     speed = math.sqrt(X[i, at.V_EAST] ** 2 + X[i, at.V_NORTH] ** 2)
-    if speed > DRIVING_MPS:
+    if speed > FOLLOWS_MPS or (speed > DRIVING_MPS and math.isnan(X[i, at.HEADING])):
         return X[i, at.V_EAST] / speed, X[i, at.V_NORTH] / speed
     return math.cos(X[i, at.HEADING]), math.sin(X[i, at.HEADING])
+
+
+@kernel(inner=True)
+def follow_lane(X: F2, i: int, lane: float) -> None:
+    """Turn the heading of row i, which is slow, with the lane, whose direction was X[i, AXIS] before."""
+    turn = _wrapped(lane - X[i, at.AXIS])
+    speed2 = X[i, at.V_EAST] ** 2 + X[i, at.V_NORTH] ** 2
+    if abs(turn) < TURNED_RAD and speed2 < FOLLOWS_MPS**2:
+        X[i, at.HEADING] = _wrapped(X[i, at.HEADING] + turn)

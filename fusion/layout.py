@@ -21,7 +21,8 @@ BIAS_SIGMA, BIAS_TAU, BIAS_DELAY = 11, 12, 13  # of the terminal's error [m, s, 
 # Of fusion.models.manoeuvre, along the course and across it: probability of calm, fading sum of what was
 # corrected of the velocity, in sigmas; how much of the sum across is left since it was added to
 CALM_ALONG, CALM_CROSS, SUM_ALONG, SUM_CROSS, SUM_KEPT = 14, 15, 16, 17, 18
-N_X = 19
+DRIVEN = 19  # since HEADING was looked at [m]
+N_X = 20
 # Length of a packed state in the ring: its row of X, then the upper triangle of P column by column; with the
 # bias of a terminal, and without
 N_PACKED = N_X + N_DIM * (N_DIM + 1) // 2

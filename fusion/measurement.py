@@ -11,7 +11,7 @@ from fusion import layout as at
 from fusion.antenna import centre_under
 from fusion.config import COURSE_SIGMA_RAD
 from fusion.extent import SWERVE_VAR, Point, Row, is_driving, reflecting_point, row_of, spread
-from fusion.heading import axis_of, remember_heading
+from fusion.heading import axis_of, follow_lane, remember_heading
 from fusion.layout import Settings, States
 from fusion.models import (
     P00,
@@ -231,6 +231,7 @@ def settle(states: States, i: int, M: F2, k: int, radars: F2) -> None:
     lane = M[k, at.Z_LANE]
     if not math.isnan(X[i, at.AXIS]) or X[i, at.BOUND] != 0.0:
         if not math.isnan(lane):
+            follow_lane(X, i, lane)
             X[i, at.AXIS] = lane
         return
     v_e, v_n = X[i, at.V_EAST], X[i, at.V_NORTH]

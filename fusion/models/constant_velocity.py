@@ -122,6 +122,7 @@ def predict_to(states: States, i: int, out: States, j: int, dt_s: float, tuning:
     store(out, j, state)
     for a in range(at.HEADING, at.N_X):
         out.X[j, a] = X[i, a]
+    out.X[j, at.DRIVEN] += speed * dt_s
     age(out.X, j, dt_s)
     if speed < CREEP_MPS:
         hold_course(out, j, dt_s)

@@ -14,7 +14,7 @@ from fusion.layout import States
 
 CREEP_MPS = 3.0  # what is faster has a course that its sensors show
 SLIP_RAD = 0.15  # 1 sigma of the course off the axis: half a trailer's length over a circle of 25 m, and more
-STANDS_MPS = 0.04  # 1 sigma of the velocity across of what stands
+STANDS_MPS = 0.08  # 1 sigma of the velocity across of what stands
 HOLDS_S = 0.5  # such a slip lasts so long: it is no new evidence at each step
 STEERS_MIN = 0.01  # share of the density across that is left to what stands
 
