@@ -17,27 +17,59 @@ from fusion.config import QUANTUM_M, WHITE_SHARE
 from fusion.heading import axis_of
 from fusion.layout import Rings, States, Terminals, Tracks
 from fusion.rewind import state_at
-from fusion.sigma_scale import ODD_SIGMAS, log_density
+from fusion.sigma_scale import FLEET_EVERY, FRESH_STEP_P, ODD_SIGMAS, log_density
 from fusion.terminal_errors import RADAR_NS_MAX
 
-STEP_P = 0.25  # prior of each further step
 FORGET_S = 120.0  # receivers drive from open road under trees
 
 
 @kernel(inner=True)
 def fresh_m(terminals: Terminals, w: int, sigma_m: float) -> float:
     """Return 1 sigma of what is new in each fix of terminal w, whose whole error has sigma_m."""
-    errors, top = terminals.errors, 0.0
-    if errors[w, at.E_FRESH + at.N_FRESH - 1] == 0.0:  # radar has not seen its vehicle yet
-        return WHITE_SHARE * sigma_m
-    for k in range(at.N_FRESH):
-        top = max(top, errors[w, at.E_FRESH + k])
+    fleet, errors, group = terminals.fleet, terminals.errors, int(terminals.errors[w, at.E_GROUP])
+    if fleet[group, at.F_FRESH_N] == 0.0 and errors[w, at.E_FRESH + at.N_FRESH - 1] == 0.0:
+        return WHITE_SHARE * sigma_m  # radar has shown none yet
+    top = _top(errors, w)
     total = mean = 0.0
     for k in range(at.N_FRESH):
-        p = STEP_P**k * math.exp(errors[w, at.E_FRESH + k] - top)
+        p = fleet[group, at.F_FRESH + k] * math.exp(errors[w, at.E_FRESH + k] - top)
         total += p
         mean += p * 2.0**k
     return WHITE_SHARE * sigma_m * math.sqrt(mean / total)
+
+
+@kernel(inner=True)
+def _top(errors: F2, w: int) -> float:
+    top = errors[w, at.E_FRESH]
+    for k in range(at.N_FRESH):
+        top = max(top, errors[w, at.E_FRESH + k])
+    return float(top)
+
+
+@kernel(inner=True)
+def _tell_fleet(terminals: Terminals, w: int) -> None:
+    """Note that terminal w has learnt; what its group's terminals show is the prior of the next one.
+
+    The prior is the mean of their posteriors, and of the one before any had shown anything.
+    """
+    fleet, errors = terminals.fleet, terminals.errors
+    group, n = int(errors[w, at.E_GROUP]), errors.shape[0]
+    fleet[group, at.F_FRESH_N] += 1.0
+    if fleet[group, at.F_FRESH_N] < max(FLEET_EVERY, n / 8):
+        return
+    fleet[group, at.F_FRESH_N] = 1.0  # 0: never yet
+    for k in range(at.N_FRESH):
+        fleet[group, at.F_FRESH + k] = FRESH_STEP_P**k * (1.0 - FRESH_STEP_P)
+    for v in range(n):
+        if int(errors[v, at.E_GROUP]) != group or errors[v, at.E_FRESH + at.N_FRESH - 1] == 0.0:
+            continue
+        top, total = _top(errors, v), 0.0
+        for k in range(at.N_FRESH):
+            total += FRESH_STEP_P**k * math.exp(errors[v, at.E_FRESH + k] - top)
+        for k in range(at.N_FRESH):
+            fleet[group, at.F_FRESH + k] += (
+                FRESH_STEP_P**k * math.exp(errors[v, at.E_FRESH + k] - top) / total
+            )
 
 
 @kernel
@@ -71,3 +103,4 @@ def learn_fresh(
     for k in range(at.N_FRESH):
         gain = log_density(z, var + fresh2 * 2.0**k, odd) - least
         errors[w, at.E_FRESH + k] = keep * errors[w, at.E_FRESH + k] + gain
+    _tell_fleet(terminals, w)

@@ -143,8 +143,11 @@ E_GROUP = 13  # 0: its sigma is stated; 1: it is the configuration's
 # Log likelihoods of what is new in each fix: fusion.fresh_errors
 E_FRESH, N_FRESH = 14, 7
 N_ERROR = E_FRESH + N_FRESH
-# Column of `fleet`: the weights; errors noted since they were learnt; log probability of each centre
-N_FLEET = 2 * N_SCALES + 1
+# Column of `fleet`: the weights; errors noted since they were learnt; log probability of each centre; weights
+# of what is new in each fix; fixes noted since these were learnt, 0: never yet
+F_FRESH = 2 * N_SCALES + 1
+F_FRESH_N = F_FRESH + N_FRESH
+N_FLEET = F_FRESH_N + 1
 # Column of `field` (m, CELLS + 1, N_CELL), see fusion.radar_field; the last row is the radar's sum
 C_AREA, C_FALSE, C_SEEN, C_LOOKED = 0, 1, 2, 3  # area [m^2]; false detections; tracks seen, tracks looked for
 # Of the last row only: scans so far; cosine and sine of the boresight, sectors per aside, bands per metre

@@ -28,6 +28,7 @@ N_START, N_MAX = (
 SIGMAS_MAX = 4.0  # of an innovation; beyond it is no measurement of this vehicle
 # At the start, as shares of `scatter` along the axis, and across it [m^2]: glint on a lorry's face of 2.5 m
 # is new once the aspect turns by wavelength / (2 width), 0.05 degrees at 77 GHz: in a scan or two
+ALONE_SHARE = 0.9  # of the track's state, that a radar determined which learns from it
 ALONG_WHITE, ALONG_SLOW = 0.0, 1.0
 ACROSS_WHITE, ACROSS_SLOW = 0.15**2, 0.1**2
 ALONG_MIN, ALONG_MAX = 0.05, 4.0  # of both parts together
@@ -101,6 +102,8 @@ def learn_scatter(
     ago_ns = t_ns - ints[i, at.SCATTER_NS]
     if ints[i, at.STATUS] != at.CONFIRMED or t_ns - ints[i, at.BORN] < SETTLED_NS or 0 <= ago_ns < LAG_NS:
         return
+    if ints[i, at.POSED_BY] != q + 1 or floats[i, at.POSED_SHARE] < ALONE_SHARE:
+        return  # beside another radar's place the errors of both poses would pass for scatter
     r_e, r_n = radars[q, at.R_EAST], radars[q, at.R_NORTH]
     state = load(predicted, j)
     point = seen_point(predicted.X, j, state, r_e, r_n, 0.0)

@@ -18,6 +18,7 @@ from fusion.layout import Terminals
 LOG_STEP = 0.5 * math.log(2.0)  # between scales: a sigma that is off by less than 1.2 costs nothing
 TRUE = 2  # place of scale 1; the first is 1/2, the last 8
 STEP_P = 0.25  # each further step from the fleet's centre is so many times as probable
+FRESH_STEP_P = 0.25  # prior of each further step of what is new in each fix: fusion.fresh_errors
 FLEET_EVERY = 8.0  # the fleet learns after so many errors
 FORGET_S = 600.0  # receivers drive from open road into a cutting
 P_ODD, ODD_SIGMAS = 0.02, 10.0  # an outlier says nothing of the rest: probability and size
@@ -30,6 +31,7 @@ def fleet_at_start() -> F64:
     """Return `fleet` (2, N_FLEET) before anything is learnt."""
     fleet = np.zeros((2, at.N_FLEET))
     fleet[:, : at.N_SCALES] = STEP_P ** np.abs(np.arange(at.N_SCALES) - TRUE)
+    fleet[:, at.F_FRESH : at.F_FRESH_N] = FRESH_STEP_P ** np.arange(at.N_FRESH)
     return fleet
 
 
