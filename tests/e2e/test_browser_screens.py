@@ -134,7 +134,7 @@ def test_header_and_footer_are_whole_at_each_width(page: Page, at: Filled, lang:
             page.set_viewport_size({"width": width, "height": 800})
             wait_for(page, f"document.querySelector('header').clientWidth === {width}")
             with contextlib.suppress(NotYet):  # it is drawn for the new width within some frames
-                wait_for(page, f"({CUT})().length === 0", 8.0)
+                wait_for(page, f"({CUT})().length === 0", 30.0)
             assert page.evaluate(CUT) == [], width
             right = page.evaluate("document.querySelector('header .who').getBoundingClientRect().right")
             assert right <= width
@@ -190,6 +190,7 @@ def test_what_is_lost_the_wall_and_the_sign_in_are_whole_too(
     found["wall"] = picture(wall, "wall", lang, theme)
     wall.close()
     stranger = browser.new_page(viewport={"width": 1280, "height": 800})
+    stranger.set_default_timeout(PATIENCE_MS)
     stranger.goto(f"{at.stage.url}?lang={lang}&theme={theme}")
     stranger.wait_for_selector("html[data-ready]")
     found["sign-in"] = picture(stranger, "sign-in", lang, theme)
