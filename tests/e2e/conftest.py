@@ -24,6 +24,17 @@ def browser() -> Iterator[Browser]:
         yield it
 
 
+@pytest.fixture(scope="module")
+def profile(browser: Browser) -> Iterator[BrowserContext]:
+    """One person's browser for the pages of one file; a page's stage has an address of its own.
+
+    A browser for each page costs half a second of a core more. Whoever opens a page here ends it by `forget`.
+    """
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    yield context
+    context.close()
+
+
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     """A centre whose messages the test makes, and its page."""

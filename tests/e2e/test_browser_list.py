@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from geofence.violation import Violation
-from tests.support.page_feed import PATIENCE_MS, wait_for
+from tests.support.page_feed import PATIENCE_MS, forget, wait_for
 from tests.support.stage import S, Stage, staged
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
@@ -29,13 +29,13 @@ LIVE = "document.documentElement.dataset.link === 'live'"
 
 
 @pytest.fixture
-def load(browser: Browser, stage: Stage) -> Iterator[Callable[..., Page]]:
+def load(profile: BrowserContext, stage: Stage) -> Iterator[Callable[..., Page]]:
     """Open the page and wait until it has loaded; the pointer is outside the list."""
     pages: list[Page] = []
     problems: list[str] = []
 
     def load(*, live: bool = True, query: str = "?lang=en") -> Page:
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page = profile.new_page()
         pages.append(page)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.set_default_timeout(PATIENCE_MS)
@@ -46,7 +46,7 @@ def load(browser: Browser, stage: Stage) -> Iterator[Callable[..., Page]]:
 
     yield load
     for page in pages:
-        page.close()
+        forget(page)
     assert problems == []
 
 
