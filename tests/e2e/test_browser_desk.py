@@ -1,72 +1,25 @@
-"""The worklist in a real browser: an alarm from sound to end, two desks, a lost link, the shift, a flood."""
+"""The worklist in a real browser: an alarm from sound to end, two desks, a lost link, a flood."""
 
 import statistics
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
-from geofence.violation import Violation
+from tests.support.desk_page import LOADED, ROOT, acts_of, heads, is_in_state, row, wait_until_said
 from tests.support.page_feed import wait_for
 from tests.support.stage import Stage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
-LOADED = "['live', 'stale'].includes(document.documentElement.dataset.link)"
-ROOT = "document.documentElement.dataset"
 FLOOD = 200
-PATIENCE_MS = 30_000
-# what the page asks the browser to sound: each beep's frequency, in the order of their starts
-SPY = """
-window.beeps = [];
-const start = OscillatorNode.prototype.start;
-OscillatorNode.prototype.start = function (at) {
-  window.beeps.push(this.frequency.value);
-  return start.call(this, at);
-};
-"""
-
-
-@pytest.fixture
-def desk(browser: Browser, stage: Stage) -> Iterator[Callable[..., Page]]:
-    """Open the page, each time in another browser unless a context is given; the pointer is outside it."""
-    contexts: list[BrowserContext] = []
-    problems: list[str] = []
-
-    def desk(*, context: BrowserContext | None = None, lang: str = "en", wide: bool = False) -> Page:
-        if context is None:
-            size: Any = {"width": 1920, "height": 1080} if wide else {"width": 1280, "height": 800}
-            context = browser.new_context(viewport=size, accept_downloads=True)
-            context.add_init_script(SPY)
-            contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.set_default_timeout(PATIENCE_MS)
-        page.goto(f"{stage.url}?lang={lang}")
-        page.mouse.move(300, 300)
-        wait_for(page, LOADED)
-        return page
-
-    yield desk
-    for context in contexts:
-        context.close()
-    assert problems == []
-
-
-def row(page: Page, found: Violation) -> Any:
-    return page.locator(f"#list .row2[data-id='{found.id}']")
-
-
-def is_in_state(page: Page, found: Violation, state: str) -> None:
-    page.wait_for_selector(f"#list .row2[data-id='{found.id}'][data-state={state}]")
-
-
-def acts_of(stage: Stage, found: Violation) -> list[str]:
-    return [each["act"] for each in stage.get(f"/api/alarms/{found.id}/acts")["items"] if each["user"]]
-
-
-def heads(page: Page) -> list[str]:
-    return [text.strip() for text in page.locator("#list .grp b").all_inner_texts()]
+# a dialog is shut as by Esc, and keys follow before the next frame: until then the focus stays in its field
+SHUT_THEN_KEYS = """(keys) => {
+  document.querySelector("#ask").close();
+  for (const key of keys) {
+    const pressed = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true });
+    document.activeElement.dispatchEvent(pressed);
+  }
+}"""
 
 
 def test_an_alarm_from_its_sound_to_its_end_by_keyboard_alone(
@@ -148,9 +101,7 @@ def test_two_desks_see_each_other_and_the_second_reads_who_was_first(
     assert 0.0 < delay_ms < 2_000.0, delay_ms  # 200 ms where the machine is free
     for route in held:
         route.continue_()
-    said = second.locator("[data-testid=said]:has-text('was first')")
-    said.wait_for()
-    assert "marked false at" in said.inner_text()
+    assert "marked false at" in wait_until_said(second, "was first")
     assert "was first" in row(second, found).inner_text()
     assert acts_of(stage, found) == ["false"]
 
@@ -173,7 +124,7 @@ def test_a_lost_link_queues_nothing_and_what_ended_unseen_waits(
         page.keyboard.press("Escape")
         page.wait_for_selector("#ask:not([open])", state="attached")
         page.keyboard.press("a")
-        page.wait_for_selector("[data-testid=said]:has-text('nothing is queued')")
+        wait_until_said(page, "nothing is queued")
         expect(page.locator("[data-name=acknowledge]")).to_have_attribute("aria-disabled", "true")
         stage.send(stage.closed(unseen))
     wait_for(page, LOADED)
@@ -183,6 +134,19 @@ def test_a_lost_link_queues_nothing_and_what_ended_unseen_waits(
     assert heads(page) == ["To acknowledge · open 1", "Ended · to acknowledge 1"]
     assert acts_of(stage, seen) == acts_of(stage, unseen) == []
     assert page.evaluate(f"{ROOT}.waiting") == "2"
+
+
+def test_a_key_right_after_a_dialog_is_the_pages(stage: Stage, desk: Callable[..., Page]) -> None:
+    found = stage.violation(1)
+    stage.send(found)
+    page = desk()
+    row(page, found).wait_for()
+    page.keyboard.press("j")
+    page.keyboard.press("n")
+    page.keyboard.type("not to be sent")
+    page.evaluate(SHUT_THEN_KEYS, ["Enter", "a"])
+    is_in_state(page, found, "acknowledged")
+    assert acts_of(stage, found) == ["acknowledge"], "who has left a dialog sends nothing of it"
 
 
 def test_notes_corrections_and_what_a_viewer_may_not(stage: Stage, desk: Callable[..., Page]) -> None:
@@ -211,7 +175,7 @@ def test_notes_corrections_and_what_a_viewer_may_not(stage: Stage, desk: Callabl
     watching = desk(context=context)
     row(watching, found).click()
     watching.keyboard.press("a")
-    watching.wait_for_selector("[data-testid=said]:has-text('your role may not act')")
+    wait_until_said(watching, "your role may not act")
     expect(watching.locator("[data-name=close]")).to_have_attribute("title", "your role may not act")
     wait_for(watching, f"{ROOT}.sound === 'off'")  # who may not act is not called
     assert acts_of(stage, found) == ["note", "correct"]
@@ -263,123 +227,3 @@ def test_a_flood_hides_nothing_and_keys_stay_quick(stage: Stage, desk: Callable[
         "[...document.querySelectorAll('#list .row2')].filter((x) => x.children[1].innerHTML !== '').length"
     )
     assert page.evaluate(in_full) > 8
-
-
-def test_a_shift_is_handed_over_with_its_sheet(stage: Stage, desk: Callable[..., Page]) -> None:
-    found, done = stage.violation(1), stage.violation(2)
-    stage.send(found, done)
-    page = desk(wide=True)
-    row(page, done).click()
-    page.keyboard.press("f")
-    page.keyboard.press("1")
-    page.keyboard.press("Enter")
-    is_in_state(page, done, "closed")
-    page.keyboard.press("d")
-    page.locator("[data-shift=begin]").click()
-    page.wait_for_selector("[data-testid=duties]:has-text('local')")
-    sheet = page.locator("[data-testid=sheet]")
-    assert found.vehicle is not None
-    sheet.locator(f"tr:has-text('{found.vehicle.plate}')").wait_for()
-    with page.expect_download() as download:
-        page.locator("[data-shift=csv]").click()
-    text = download.value.path().read_text(encoding="utf-8")
-    assert f"{found.vehicle.plate},Lane departure" in text
-    page.locator("[data-shift=hand_over]").click()
-    page.keyboard.type("wang")
-    page.keyboard.press("Tab")
-    page.keyboard.type("RSU24 is being repaired")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("[data-testid=duties]:has-text('local → wang')")
-    page.wait_for_selector("[data-testid=duties]:has-text('RSU24 is being repaired')")
-    assert stage.get("/api/shift")["on_duty"] == []
-
-
-def test_a_shelf_holds_and_returns(stage: Stage, desk: Callable[..., Page]) -> None:
-    found = stage.violation(1)
-    stage.send(found)
-    page = desk()
-    row(page, found).click()
-    page.keyboard.press("s")
-    page.wait_for_selector("#ask[open]")
-    page.locator("#ask textarea").fill("radar under repair")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#list .grp b:has-text('Shelved 1')")
-    assert page.evaluate(f"{ROOT}.waiting") == "0"
-    page.keyboard.press("d")
-    page.wait_for_selector("[data-testid=shelves]:has-text('radar under repair')")
-    page.locator("[data-shelf]").click()
-    page.wait_for_selector("[data-testid=shelves]:has-text('ended')")
-    page.keyboard.press("d")
-    wait_for(page, f"{ROOT}.waiting === '1'")
-
-
-def test_a_loss_of_view_lives_from_its_raising_to_a_close_with_a_reason(
-    stage: Stage, desk: Callable[..., Page]
-) -> None:
-    page = desk()
-    stage.kill("RSU22")
-    lost = page.locator("#list [data-testid=loss]:has-text('RSU22')")
-    lost.wait_for()
-    lost.locator(".act button").click()
-    page.wait_for_selector("#list [data-testid=loss][data-state=acknowledged]")
-    page.wait_for_selector("#card:has-text('Loss of view')")
-    page.keyboard.press("c")
-    page.wait_for_selector("#ask[open]")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#ask .missing:has-text('choose a reason')")
-    page.keyboard.press("1")
-    page.keyboard.press("Enter")
-    page.wait_for_selector(
-        "#list [data-testid=loss][data-state=closed][data-open=true]"
-    )  # it lasts, all the same
-    (loss,) = (each["id"] for each in stage.get("/api/losses")["items"] if each["part"] == "RSU22")
-    trail = stage.get(f"/api/alarms/{loss}/acts")["items"]
-    reason = stage.get("/api/desk")["reasons"][0]
-    assert [(each["act"], each["user"], each["reason"]) for each in trail] == [
-        ("acknowledge", "local", None), ("close", "local", reason["code"]),
-    ]  # fmt: skip
-    page.wait_for_selector(f"[data-testid=trail]:has-text('local closed: {reason['en']}')")
-    (logged,) = (x for x in stage.get("/api/audit")["items"] if x["subject"] == loss and x["act"] == "close")
-    assert logged["user"] == "local"
-    stage.online.add("RSU22")
-    page.wait_for_selector("#list [data-testid=loss][data-open=false]")
-
-
-def test_an_instructor_runs_an_exercise_that_is_marked_everywhere(
-    stage: Stage, desk: Callable[..., Page]
-) -> None:
-    page = desk()
-    found = stage.violation(1)
-    stage.send(found)
-    page.keyboard.press("d")
-    begin, end = page.locator("[data-exercise=begin]"), page.locator("[data-exercise=end]")
-    expect(end).to_have_attribute("title", "no exercise is running")
-    begin.click()
-    page.wait_for_selector("#ask[open] legend:has-text('Script')")
-    page.wait_for_selector("#ask label:has-text('wrong way: the highest priority (2 alarms, ')")
-    page.keyboard.press("2")
-    page.keyboard.press("Enter")
-    banner = page.locator("#banner [data-testid=exercise]")
-    banner.filter(has_text="EXERCISE: wrong way: the highest priority · local · until").wait_for()
-    expect(begin).to_have_attribute("title", "an exercise is running")
-    page.keyboard.press("d")
-    made = page.locator("#list .row2[data-id^='exercise-']").first  # the second alarm comes after 20 s
-    made.locator(".chip:has-text('EXERCISE')").wait_for()
-    assert "EXERCISE" in (made.get_attribute("aria-label") or "")
-    assert row(page, found).locator(".chip:has-text('EXERCISE')").count() == 0
-    made.click()
-    page.wait_for_selector("#card .chip:has-text('EXERCISE')")
-    expect(page.locator("[data-slot=evidence]")).to_have_attribute("aria-disabled", "true")
-    page.keyboard.press("a")
-    page.wait_for_selector("#list .row2[data-id^='exercise-'][data-state=acknowledged]")
-    page.keyboard.press("d")
-    assert "演练" not in page.locator("[data-testid=sheet]").inner_text()  # the next shift gets what is real
-    end.click()
-    page.keyboard.press("Enter")
-    banner.wait_for(state="hidden")
-    page.keyboard.press("d")
-    page.wait_for_selector("#list .row2[data-id^='exercise-'][data-state=closed]")
-    acts = [
-        (x["act"], x["user"]) for x in stage.get("/api/audit")["items"] if x["act"].startswith("exercise")
-    ]
-    assert acts == [("exercise_end", "local"), ("exercise_begin", "local")]

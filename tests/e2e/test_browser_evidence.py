@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.e2e.test_outreach import Truck, with_gateway
 from tests.support.evidence_stage import joined
+from tests.support.page_feed import PATIENCE_MS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
@@ -48,13 +49,14 @@ def test_evidence_is_fetched_and_the_driver_warned(browser: Browser, tmp_path: P
     served = Served(tmp_path)
     try:
         page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.set_default_timeout(PATIENCE_MS)
         page.goto(f"{served.url}#v={served.id}")
         foot = page.get_by_test_id("outward")
         warn, ask = (page.locator(f"#acts [data-slot={slot}]") for slot in ("warn", "evidence"))
-        expect(warn).to_be_enabled(timeout=30_000)  # a busy machine loads the page slowly
+        expect(warn).to_be_enabled()
         page.keyboard.press("e")
         link = foot.get_by_role("link", name="下载证据包")
-        expect(link).to_be_visible(timeout=20_000)
+        expect(link).to_be_visible()
         with page.expect_download() as download:
             link.click()
         path = tmp_path / "evidence.zip"
@@ -66,7 +68,7 @@ def test_evidence_is_fetched_and_the_driver_warned(browser: Browser, tmp_path: P
         expect(box).to_have_value("您已偏离危化品专用车道，请立即驶回。")
         box.fill("请驶回 lane")  # letters are text here, no keys
         foot.get_by_role("button", name="发送").click()
-        expect(foot).to_contain_text("警示已送达，终端已应答", timeout=10_000)
+        expect(foot).to_contain_text("警示已送达，终端已应答")
         assert served.truck.client.texts == ["请驶回 lane"]
         expect(warn).to_be_disabled()
         expect(warn).to_have_attribute("title", "该终端本次事件已警示过")

@@ -9,14 +9,17 @@ from typing import Any
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from geofence.violation import Violation
-from tests.support.page_feed import PATIENCE_MS, wait_for
+from tests.support.page_feed import PATIENCE_MS, forget, wait_for
 from tests.support.stage import S, Stage, staged
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 HOLD_S = 15.0
+HOLD_ENDS_S = 2 * HOLD_S  # on a busy machine, too
+AT_ONCE_MS = 5_500  # before the 6 s of silence that would show the same without a will
+IN_HOLD_MS = 10_000  # long before the hold ends by itself
 ROUNDS, SAMPLES = 3, 7  # of the delay until a new row shows
 LIST = "[data-testid=list]"
 ENDED = "[...document.querySelectorAll('#list .row2.ended')].map((row) => row.dataset.id)"
@@ -26,13 +29,13 @@ LIVE = "document.documentElement.dataset.link === 'live'"
 
 
 @pytest.fixture
-def load(browser: Browser, stage: Stage) -> Iterator[Callable[..., Page]]:
+def load(profile: BrowserContext, stage: Stage) -> Iterator[Callable[..., Page]]:
     """Open the page and wait until it has loaded; the pointer is outside the list."""
     pages: list[Page] = []
     problems: list[str] = []
 
     def load(*, live: bool = True, query: str = "?lang=en") -> Page:
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page = profile.new_page()
         pages.append(page)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.set_default_timeout(PATIENCE_MS)
@@ -43,7 +46,7 @@ def load(browser: Browser, stage: Stage) -> Iterator[Callable[..., Page]]:
 
     yield load
     for page in pages:
-        page.close()
+        forget(page)
     assert problems == []
 
 
@@ -89,7 +92,7 @@ def test_a_parked_pointer_does_not_blind_the_list(stage: Stage, load: Callable[.
         assert "Ended" in words(page, each)
     for each in new:  # held for a while
         row(page, each).wait_for()
-    assert time.monotonic() - parked_s < HOLD_S + 5.0
+    assert time.monotonic() - parked_s < HOLD_ENDS_S
     expect(notice).to_have_count(0)
     wait_for_heads(page, "To acknowledge · open 3", "Ended · to acknowledge 5")
 
@@ -102,7 +105,7 @@ def test_the_notice_of_what_is_new_shows_it_at_once(stage: Stage, load: Callable
     page.wait_for_selector(f"{LIST} h2 .end:has-text('order held')")
     stage.send(second)
     page.locator("[data-testid=news]").click()
-    row(page, second).wait_for(timeout=3_000)
+    row(page, second).wait_for(timeout=IN_HOLD_MS)
     page.mouse.move(300, 300)
     stage.send(*(stage.violation(n) for n in range(3, 23)))
     wait_for(page, f"document.querySelectorAll('{LIST} .row2').length === 22")
@@ -122,7 +125,7 @@ def test_an_rsu_that_goes_is_said_at_once_and_its_rows_stand_still(
     page = load()
     stage.kill("RSU22")
     for each in (page, load(live=False)):  # and on a page that is loaded now
-        each.wait_for_selector("[data-testid=banner]:has-text('RSU22 off since')", timeout=3_000)
+        each.wait_for_selector("[data-testid=banner]:has-text('RSU22 off since')", timeout=AT_ONCE_MS)
         assert "RSU22" in each.locator("[data-testid=link]").inner_text()
         assert "Live" not in each.locator("[data-testid=link]").inner_text()
         text = words(each, here)
@@ -130,7 +133,7 @@ def test_an_rsu_that_goes_is_said_at_once_and_its_rows_stand_still(
         assert re.search(r"RSU22 off since \d\d:\d\d:\d\d · as of \d\d:\d\d:\d\d", text), text
         assert "off since" not in words(each, there)
     stage.online.add("RSU22")
-    wait_for(page, LIVE, 20)
+    wait_for(page, LIVE)
     wait_for(page, "document.querySelector('[data-testid=banner]').offsetHeight === 0")
     assert "off since" not in words(page, here)
 
@@ -148,10 +151,10 @@ def test_what_never_came_or_is_slow_once_is_no_alarm_and_each_loss_is_said(
     assert banner.evaluate("x => x.offsetHeight") == 0
     stage.gateway_online = False
     stage.beat_gateway("offline")
-    page.wait_for_selector("[data-testid=banner]:has-text('Gateway GW1 off since')", timeout=3_000)
+    page.wait_for_selector("[data-testid=banner]:has-text('Gateway GW1 off since')", timeout=AT_ONCE_MS)
     assert "dark vehicles" in banner.inner_text()
     stage.online.discard("RSU21")  # no will: it hangs
-    page.wait_for_selector("[data-testid=banner]:has-text('RSU21 off since')", timeout=12_000)
+    page.wait_for_selector("[data-testid=banner]:has-text('RSU21 off since')")
 
 
 def test_nobody_is_live_when_all_are_gone_also_on_a_fresh_page(
@@ -164,7 +167,7 @@ def test_nobody_is_live_when_all_are_gone_also_on_a_fresh_page(
     stage.gateway_online = False
     stage.beat_gateway("offline")
     for each in (page, load(live=False)):
-        each.wait_for_selector("[data-testid=banner]:has-text('All 4 RSUs off')", timeout=5_000)
+        each.wait_for_selector("[data-testid=banner]:has-text('All 4 RSUs off')", timeout=AT_ONCE_MS)
         banner = each.locator("[data-testid=banner]").inner_text()
         assert "not supervised" in banner
         assert "GW1 off since" in banner
@@ -175,6 +178,7 @@ def test_nobody_is_live_when_all_are_gone_also_on_a_fresh_page(
 def test_a_gateway_that_never_came_is_said(tmp_path: Path, browser: Browser) -> None:
     with staged(tmp_path, gateway=False) as stage:
         page = browser.new_page()
+        page.set_default_timeout(PATIENCE_MS)
         page.goto(stage.url + "?lang=en")
         page.wait_for_selector("[data-testid=banner]:has-text('Gateway GW1 was never seen')")
         assert "GW1 never seen" in page.locator("[data-testid=link]").inner_text()
@@ -195,13 +199,13 @@ def test_what_cuts_the_centre_off_is_said_and_nobody_else_is_blamed(
         assert "off since" not in each.locator("[data-testid=banner]").inner_text().replace("cut off", "")
         assert "no link to the RSUs" in words(each, found)
     stage.broker.connected = True
-    wait_for(page, LIVE, 20)
+    wait_for(page, LIVE)
     stage.refuse("database or disk is full")
     for each in (page, load(live=False)):
         each.wait_for_selector("[data-testid=banner]:has-text('database or disk is full')")
         assert "database fault" in each.locator("[data-testid=link]").inner_text()
     stage.refuse(None)
-    wait_for(page, LIVE, 20)
+    wait_for(page, LIVE)
 
 
 ROWS = """() => Object.fromEntries([...document.querySelectorAll("[data-testid=violation]")].map((row) =>
@@ -223,7 +227,7 @@ def test_an_open_page_equals_a_fresh_one_after_an_outage(stage: Stage, load: Cal
         stage.send(stage.closed(found[0], 4), changed(found[1], version=3, p_violation=0.2, grade="warning"))
         stage.send(*(changed(found[i], version=2, evidence=deep[i]) for i in (0, 1)))
         stage.send(stage.closed(found[3], 3))
-    wait_for(page, LIVE, 20)
+    wait_for(page, LIVE)
     stage.send(found[3], changed(found[3], version=2, evidence=deep[3]))  # the violation after its close
     stage.send(*found[4:])
     row(page, found[5]).wait_for()

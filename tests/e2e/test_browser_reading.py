@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import BrowserContext, Page
 
-from tests.support.page_feed import PATIENCE_MS, wait_for
+from tests.support.page_feed import PATIENCE_MS, forget, wait_for
 from tests.support.stage import Stage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
@@ -20,10 +20,10 @@ IDS = "[...document.querySelectorAll('#list .row2')].map((row) => row.dataset.id
 
 
 @pytest.fixture
-def page(browser: Browser, stage: Stage) -> Iterator[Page]:
+def page(profile: BrowserContext, stage: Stage) -> Iterator[Page]:
     """The page with forty open alarms in its list, the newest one clicked; the pointer is elsewhere."""
     stage.send(*(stage.violation(n) for n in range(1, ALARMS + 1)))
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page = profile.new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.goto(stage.url)
     wait_for(page, f"document.querySelectorAll('#list .row2.new').length === {ALARMS}")
@@ -31,7 +31,7 @@ def page(browser: Browser, stage: Stage) -> Iterator[Page]:
     page.mouse.move(300, 300)
     wait_for(page, f"location.hash === '#v={stage.violation(ALARMS).id}'")
     yield page
-    page.close()
+    forget(page)
 
 
 def test_a_row_that_is_read_stays_where_it_is(page: Page, stage: Stage) -> None:

@@ -10,11 +10,11 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import openpyxl
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from geofence.violation import ViolationVehicle
 from tests.support.centre_samples import MS
-from tests.support.page_feed import PATIENCE_MS, wait_for
+from tests.support.page_feed import PATIENCE_MS, forget, wait_for
 from tests.support.stage import Stage, staged
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
@@ -42,14 +42,14 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 @pytest.fixture
-def page(browser: Browser, stage: Stage) -> Iterator[Page]:
+def page(profile: BrowserContext, stage: Stage) -> Iterator[Page]:
     """Give a page that loads the stage; it must raise no error."""
     problems: list[str] = []
-    found = browser.new_page(viewport={"width": 1280, "height": 800})
+    found = profile.new_page()
     found.on("pageerror", lambda error: problems.append(str(error)))
     found.set_default_timeout(PATIENCE_MS)
     yield found
-    found.close()
+    forget(found)
     assert problems == []
 
 

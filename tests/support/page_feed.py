@@ -65,6 +65,12 @@ def chromium(arguments: Sequence[str] = NO_CARD) -> Iterator[Browser]:
         browser.close()
 
 
+def forget(page: Page) -> None:
+    """Close a page and what its address has kept, for the next one that gets the same port."""
+    page.evaluate("localStorage.clear()")
+    page.close()
+
+
 def wait_for(page: Page, condition: str, patience_s: float = PATIENCE_MS / 1_000) -> None:
     """Wait until an expression holds; as a function, since the page's policy allows no strings as code."""
     page.wait_for_function(f"() => {condition}", timeout=patience_s * 1_000)

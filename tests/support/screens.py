@@ -22,7 +22,7 @@ from tests.support.centre_feed import Traffic
 from tests.support.centre_samples import episode_id
 from tests.support.page_feed import PATIENCE_MS, chromium, wait_for
 from tests.support.signed_in import NAMES, PASSWORD, add_accounts
-from tests.support.stage import Stage, staged
+from tests.support.stage import GIVEN_UP_S, Stage, staged
 
 PLATE, CARRIER = "辽L·A0042", "盘锦一运"
 REGISTERED = f"""
@@ -65,7 +65,7 @@ class Filled:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         add_accounts(stage.engine, list(NAMES), stage.clock.now_ns())
-        self.api = httpx.Client(base_url=stage.url, timeout=10.0, verify=False)
+        self.api = httpx.Client(base_url=stage.url, timeout=GIVEN_UP_S, verify=False)
         stage.until(lambda: self.api.get("/api/me").status_code == 401)  # the centre has seen the accounts
         me = self._post("/api/sign-in", {"name": "ada", "password": PASSWORD, "desk": "席 2"})
         self.api.headers["x-csrf"] = me["csrf"]

@@ -66,7 +66,7 @@ class Stage:
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._resume: asyncio.Event | None = None
-        self._ended: asyncio.Event
+        self._leaving = False
         self._centre: Centre
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()))
 
@@ -76,9 +76,17 @@ class Stage:
         assert self._ready.wait(GIVEN_UP_S), "the centre does not start"
 
     def end(self) -> None:
-        """Stop serving; the database stays."""
-        self._loop.call_soon_threadsafe(self._centre.stop.set)
+        """Stop serving, also in an outage; the database stays."""
+
+        def leave() -> None:
+            self._leaving = True
+            self._centre.stop.set()
+            if self._resume is not None:
+                self._resume.set()
+
+        self._loop.call_soon_threadsafe(leave)
         self._thread.join(GIVEN_UP_S)
+        assert not self._thread.is_alive(), "the centre does not end"
         self._loop.close()
 
     async def _serve(self) -> None:
@@ -94,6 +102,8 @@ class Stage:
         await serve(build(centre), listener, centre.stop)
         while self._resume is not None:  # an outage of the pages' link only
             await self._resume.wait()
+            if self._leaving:
+                break
             centre.stop.clear()
             self._resume = None
             listener = bind("127.0.0.1", int(self.url.rstrip("/").rpartition(":")[2]))
@@ -127,8 +137,10 @@ class Stage:
         """Serve no page meanwhile; the messages of RSUs are committed all the same."""
         resume = self._resume = asyncio.Event()
         self._loop.call_soon_threadsafe(self._centre.stop.set)
-        yield
-        self._loop.call_soon_threadsafe(resume.set)
+        try:
+            yield
+        finally:
+            self._loop.call_soon_threadsafe(resume.set)
 
     def receive(self, topic: str, message: Any) -> None:
         """Let the centre receive a message."""

@@ -20,7 +20,9 @@ export interface InputActions {
 /** Whether a key belongs to somebody else: it is one of the browser's, a part has taken it, or somebody writes. */
 export function isTaken(event: KeyboardEvent): boolean {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return true;
-  return (event.target as Partial<Element> | null)?.closest?.("input, textarea, select, dialog") != null;
+  const target = event.target as Partial<Element> | null;
+  if (target?.closest?.("input, textarea, select, dialog") == null) return false;
+  return target.closest<HTMLDialogElement>("dialog")?.open !== false; // a shut one keeps the focus until the next frame
 }
 
 /** These keys, but where `is` says no they do nothing. */

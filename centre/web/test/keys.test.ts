@@ -11,6 +11,10 @@ test("a key is somebody else's in a field or a dialog, with a modifier, and wher
   assert.equal(isTaken(key()), false);
   assert.equal(isTaken(key({ target: {} })), false, "the window has no ancestors");
   for (const inside of ["input", "textarea", "select", "dialog"]) assert.equal(isTaken(key({}, inside)), true, inside);
+  for (const open of [true, false]) {
+    const target = { closest: (selector: string) => (/^dialog$|textarea/.test(selector) ? { open } : null) };
+    assert.equal(isTaken(key({ target })), open, `the field of a dialog that is ${open ? "open" : "shut"}`);
+  }
   for (const what of ["ctrlKey", "metaKey", "altKey", "defaultPrevented"]) assert.equal(isTaken(key({ [what]: true })), true, what);
 });
 

@@ -77,6 +77,7 @@ export class Dialog {
   }
 
   private key(event: KeyboardEvent): void {
+    if (!this.el.open) return; // Esc has shut it, and the focus leaves with the next frame: the key is the page's
     event.stopPropagation(); // the page's keys rest meanwhile
     const target = event.target as HTMLElement;
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing && target.dataset["ask"] !== "cancel") {
@@ -95,7 +96,7 @@ export class Dialog {
 
   private accept(): void {
     const { el, question } = this;
-    if (question === null) return;
+    if (question === null || !el.open) return;
     const value = (selector: string): string | null => el.querySelector<HTMLInputElement>(selector)?.value.trim() || null;
     const answer: Answer = {
       reason: el.querySelector<HTMLInputElement>("input[name=reason]:checked")?.value ?? null,
