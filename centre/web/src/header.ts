@@ -186,21 +186,21 @@ function lossHtml(state: State): string {
   for (const x of state.losses) {
     if (x.kind === "broker" || x.kind === "database") {
       const why = x.kind === "broker" && x.id !== "" ? `${getLang() === "zh" ? "：" : ": "}${escape(x.id)}` : "";
-      parts.push(t(x.kind === "broker" ? "lossBroker" : "lossDatabase", { r: escape(x.id), t: sinceWord(x.sinceMs) }) + why);
+      parts.push(t(x.kind === "broker" ? "lossBroker" : "lossDatabase", { r: escape(x.id), t: sinceWord(x.sinceMs, state.nowMs()) }) + why);
     }
   }
-  const first = sinceWord(Math.min(...rsus.map((x) => x.sinceMs)));
+  const first = sinceWord(Math.min(...rsus.map((x) => x.sinceMs)), state.nowMs());
   const seen = [...state.rsus.values()].filter((x) => x.state !== "never").length;
   if (nobodyWatches(state)) parts.push(rsus.length === 0 ? t("lossNever") : t("lossAll", { n: rsus.length, t: first }));
   else if (rsus.length > 4) parts.push(t("lossMany", { n: rsus.length, m: seen, t: first }));
   else if (rsus.length > 0) {
     parts.push(
-      rsus.map((x) => t(x.never === true ? "lossRsuNever" : "lossRsus", { r: escape(x.id), t: sinceWord(x.sinceMs) })).join(comma)
+      rsus.map((x) => t(x.never === true ? "lossRsuNever" : "lossRsus", { r: escape(x.id), t: sinceWord(x.sinceMs, state.nowMs()) })).join(comma)
     );
   }
   for (const x of state.losses) {
     if (x.kind === "gateway") {
-      parts.push(t(x.never === true ? "lossGatewayNever" : "lossGateway", { r: escape(x.id), t: sinceWord(x.sinceMs) }));
+      parts.push(t(x.never === true ? "lossGatewayNever" : "lossGateway", { r: escape(x.id), t: sinceWord(x.sinceMs, state.nowMs()) }));
     }
   }
   if (parts.length === 0) return "";
