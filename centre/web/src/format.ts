@@ -28,7 +28,7 @@ export function moment(timeMs: number, nowMs: number, digits = 0): string {
 }
 
 /** As `moment`, for a narrow column: the time of day, of another day the date. */
-export function beganShort(startMs: number, nowMs: number): string {
+export function briefMoment(startMs: number, nowMs: number): string {
   const began = moment(startMs, nowMs);
   return began.includes(" ") ? began.slice(0, began.indexOf(" ")) : began;
 }

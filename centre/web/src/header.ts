@@ -35,7 +35,7 @@ const HEADER =
   <div></div><div data-testid="trucks"></div><div class="wide" data-testid="open"></div><div class="mid"></div>
   <div class="wide"></div><div class="wide"></div></div>
   <div class="soundbox"><button type="button" class="boxed" data-do="sound" data-testid="sound"></button></div>
-  <div class="wide"><button type="button" class="boxed" data-do="shift" data-testid="duty"></button></div>
+  <div class="dutybox"><button type="button" class="boxed" data-do="shift" data-testid="duty"></button></div>
   <div class="ctl"><button type="button" data-do="mute" data-testid="mute"></button><button type="button" data-do="search"></button>
   <button type="button" data-do="board"></button><button type="button" data-do="lang"></button>
   <button type="button" data-do="theme"></button></div><div class="who" data-testid="who"></div>`;

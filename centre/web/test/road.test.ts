@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EpisodeDetail, Rsu, SiteBody, Version } from "../src/api.ts";
 import { budget, history, logOdds } from "../src/evidence.ts";
-import { beganShort, clock, moment, probability, span, station } from "../src/format.ts";
+import { briefMoment, clock, moment, probability, span, station } from "../src/format.ts";
 import { Axis, Plane } from "../src/projection.ts";
 import { hatches, judgeableM, makeSite } from "../src/site.ts";
 import { backOffMs } from "../src/streams.ts";
@@ -46,8 +46,8 @@ test("a time of another day has its date, by the days of UTC+8", () => {
   assert.equal(moment(now - 86_400_000, now), "01-01 01:00:05"); // the same time of day
   assert.equal(moment(now - 2 * 86_400_000, now), "2025-12-31 01:00:05");
   assert.equal(moment(now + 86_400_000, now), "01-03 01:00:05"); // until when a shelf holds
-  assert.equal(beganShort(now - 86_400_000, now), "01-01");
-  assert.equal(beganShort(now, now), "01:00:05");
+  assert.equal(briefMoment(now - 86_400_000, now), "01-01");
+  assert.equal(briefMoment(now, now), "01:00:05");
   assert.equal(moment(NaN, now), "—");
   assert.equal(moment(now, NaN), "01:00:05"); // before the centre has said what time it is
 });

@@ -1,7 +1,7 @@
 /** What the desk adds to a row: chip, state, button, time left, note; and the whole row of a loss of view. */
 
 import type { Episode } from "../api.ts";
-import { age, beganShort, briefAge, escape, moment, ms, span } from "../format.ts";
+import { age, briefAge, briefMoment, escape, moment, ms, span } from "../format.ts";
 import { markSvg } from "../icons.ts";
 import { isAlarm } from "../order.ts";
 import { ruleName } from "../rules.ts";
@@ -161,7 +161,7 @@ export function lossCells(state: State, loss: LossAlarm, folded: boolean): strin
   const [part, detail, ageS] = [lossPart(loss), lossDetail(loss), (state.nowMs() - startMs) / 1_000];
   const word = who !== "" ? who : loss.end_ns === null ? t("lossGoes") : t("ended");
   return [
-    `<div>${markSvg("warning", 7, handling.state === "new", priorityDigit(handling))}${t("lossS")}</div><i title="${moment(startMs, state.nowMs())}">${beganShort(startMs, state.nowMs())}</i>`,
+    `<div>${markSvg("warning", 7, handling.state === "new", priorityDigit(handling))}${t("lossS")}</div><i title="${moment(startMs, state.nowMs())}">${briefMoment(startMs, state.nowMs())}</i>`,
     `<span class="p" title="${escape(part)}">${escape(part)}</span><i>${t("lossOfView")}</i>`,
     `<span class="rl">${escape(lossName(loss))}</span><i title="${escape(detail)}">${escape(detail) || "&nbsp;"}</i>`,
     '<span class="a">—</span><i>&nbsp;</i>',
