@@ -33,6 +33,11 @@ export function briefMoment(startMs: number, nowMs: number): string {
   return began.includes(" ") ? began.slice(0, began.indexOf(" ")) : began;
 }
 
+/** When a row's alarm began: its cell of the list. */
+export function beganHtml(startMs: number, nowMs: number): string {
+  return `<i title="${moment(startMs, nowMs)}">${briefMoment(startMs, nowMs)}</i>`;
+}
+
 /** 0 = Sunday. */
 export function weekday(timeMs: number): number {
   return new Date(timeMs + ZONE_MS).getUTCDay();

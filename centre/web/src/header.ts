@@ -182,11 +182,12 @@ function warningsHtml(state: State): string {
 function lossHtml(state: State): string {
   const comma = getLang() === "zh" ? "、" : ", ";
   const parts: string[] = [];
+  const since = (x: { sinceMs: number }): string => sinceWord(x.sinceMs, state.nowMs());
   const rsus = state.losses.filter((x) => x.kind === "rsu");
   for (const x of state.losses) {
     if (x.kind === "broker" || x.kind === "database") {
       const why = x.kind === "broker" && x.id !== "" ? `${getLang() === "zh" ? "：" : ": "}${escape(x.id)}` : "";
-      parts.push(t(x.kind === "broker" ? "lossBroker" : "lossDatabase", { r: escape(x.id), t: sinceWord(x.sinceMs, state.nowMs()) }) + why);
+      parts.push(t(x.kind === "broker" ? "lossBroker" : "lossDatabase", { r: escape(x.id), t: since(x) }) + why);
     }
   }
   const first = sinceWord(Math.min(...rsus.map((x) => x.sinceMs)), state.nowMs());
@@ -195,12 +196,12 @@ function lossHtml(state: State): string {
   else if (rsus.length > 4) parts.push(t("lossMany", { n: rsus.length, m: seen, t: first }));
   else if (rsus.length > 0) {
     parts.push(
-      rsus.map((x) => t(x.never === true ? "lossRsuNever" : "lossRsus", { r: escape(x.id), t: sinceWord(x.sinceMs, state.nowMs()) })).join(comma)
+      rsus.map((x) => t(x.never === true ? "lossRsuNever" : "lossRsus", { r: escape(x.id), t: since(x) })).join(comma)
     );
   }
   for (const x of state.losses) {
     if (x.kind === "gateway") {
-      parts.push(t(x.never === true ? "lossGatewayNever" : "lossGateway", { r: escape(x.id), t: sinceWord(x.sinceMs, state.nowMs()) }));
+      parts.push(t(x.never === true ? "lossGatewayNever" : "lossGateway", { r: escape(x.id), t: since(x) }));
     }
   }
   if (parts.length === 0) return "";

@@ -87,7 +87,10 @@ export function isOverdue(state: State, episode: Episode): boolean {
 /** The words for why an open episode gets no updates; empty if it gets them. */
 export function missingUpdates(state: State, episode: Episode): string {
   const loss = lossOf(state, episode);
-  if (loss === null) return isOverdue(state, episode) ? t("noNews", { r: escape(episode.esn), t: moment(ms(episode.received_ns), state.nowMs()) }) : "";
+  if (loss === null) {
+    const newest = moment(ms(episode.received_ns), state.nowMs());
+    return isOverdue(state, episode) ? t("noNews", { r: escape(episode.esn), t: newest }) : "";
+  }
   const since = sinceWord(loss.sinceMs, state.nowMs());
   if (loss.kind === "broker") return t("brokerSince", { t: since });
   if (loss.kind === "database") return t("databaseSince", { t: since });

@@ -59,7 +59,8 @@ export function trailLines(state: State, id: string): [number, string][] {
     ].filter((part) => part !== "").join(" · ");
     const words = `${who} ${doneWord(x.act)}${about === "" ? "" : `${getLang() === "zh" ? "：" : ": "}${about}`}`;
     const at = ms(x.at_ns);
-    return [at, `<span class="q">${moment(at, state.nowMs())}</span> <span title="${escape(words)}">${escape(words)}</span>`] as [number, string];
+    const when = `<span class="q">${moment(at, state.nowMs())}</span>`;
+    return [at, `${when} <span title="${escape(words)}">${escape(words)}</span>`] as [number, string];
   });
 }
 

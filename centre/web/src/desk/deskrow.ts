@@ -1,7 +1,7 @@
 /** What the desk adds to a row: chip, state, button, time left, note; and the whole row of a loss of view. */
 
 import type { Episode } from "../api.ts";
-import { age, briefAge, briefMoment, escape, moment, ms, span } from "../format.ts";
+import { age, beganHtml, briefAge, escape, moment, ms, span } from "../format.ts";
 import { markSvg } from "../icons.ts";
 import { isAlarm } from "../order.ts";
 import { ruleName } from "../rules.ts";
@@ -107,8 +107,8 @@ export function elsewhereWords(state: State, id: string): string {
   const found = state.desk.elsewhere.get(id);
   if (found === undefined || URGENCY[found.state] <= URGENCY[state.desk.of(id).state]) return "";
   return t("elsewhere", {
-    c: found.centre, s: stateWord({ state: found.state, is_false: false }), u: found.user, t: moment(found.atMs, state.nowMs()).slice(0, -3),
-    a: moment(found.asOfMs, state.nowMs()).slice(0, -3),
+    c: found.centre, s: stateWord({ state: found.state, is_false: false }), u: found.user,
+    t: moment(found.atMs, state.nowMs()).slice(0, -3), a: moment(found.asOfMs, state.nowMs()).slice(0, -3),
   });
 }
 
@@ -161,7 +161,8 @@ export function lossCells(state: State, loss: LossAlarm, folded: boolean): strin
   const [part, detail, ageS] = [lossPart(loss), lossDetail(loss), (state.nowMs() - startMs) / 1_000];
   const word = who !== "" ? who : loss.end_ns === null ? t("lossGoes") : t("ended");
   return [
-    `<div>${markSvg("warning", 7, handling.state === "new", priorityDigit(handling))}${t("lossS")}</div><i title="${moment(startMs, state.nowMs())}">${briefMoment(startMs, state.nowMs())}</i>`,
+    `<div>${markSvg("warning", 7, handling.state === "new", priorityDigit(handling))}${t("lossS")}</div>`
+      + beganHtml(startMs, state.nowMs()),
     `<span class="p" title="${escape(part)}">${escape(part)}</span><i>${t("lossOfView")}</i>`,
     `<span class="rl">${escape(lossName(loss))}</span><i title="${escape(detail)}">${escape(detail) || "&nbsp;"}</i>`,
     '<span class="a">—</span><i>&nbsp;</i>',

@@ -101,21 +101,25 @@ const alarmHead = (): string[] => [
 
 /** The parts of the sheet: each a title and a table. */
 function parts(sheet: Sheet, state: State): { title: string; n?: number; head: string[]; rows: string[][] }[] {
+  const nowMs = ms(sheet.now_ns);
   const open = [...sheet.new, ...sheet.acknowledged, ...sheet.handled];
   return [
     { title: t("sheetOpen"), n: sheet.n_open, head: alarmHead(), rows: open.map((x) => alarmRow(sheet, state, x)) },
     { title: t("sheetClosed"), n: sheet.n_closed, head: alarmHead(), rows: sheet.closed.map((x) => alarmRow(sheet, state, x)) },
     {
       title: t("sheetLosses"), head: [t("cBegan"), t("shelfWhat"), t("cRule"), t("ended")],
-      rows: sheet.losses.map((x) => [moment(ms(x.start_ns), ms(sheet.now_ns)), x.part, lossName(x), x.end_ns === null ? t("lossGoes") : moment(ms(x.end_ns), ms(sheet.now_ns))]),
+      rows: sheet.losses.map((x) => {
+        const end = x.end_ns === null ? t("lossGoes") : moment(ms(x.end_ns), nowMs);
+        return [moment(ms(x.start_ns), nowMs), x.part, lossName(x), end];
+      }),
     },
     {
       title: t("sheetShelves"), head: [t("shelfWhat"), t("shelfUntil"), t("shelfWhy"), t("shelfBy")],
-      rows: sheet.shelves.map((x) => [shelfWords(x), moment(ms(x.until_ns), ms(sheet.now_ns)), x.reason, x.user]),
+      rows: sheet.shelves.map((x) => [shelfWords(x), moment(ms(x.until_ns), nowMs), x.reason, x.user]),
     },
     {
       title: t("sheetNotes"), head: [t("cBegan"), t("cPlate"), t("shelfBy"), t("actNote")],
-      rows: sheet.notes.map((x) => [moment(ms(x.at_ns), ms(sheet.now_ns)), what(sheet, state, x.id)[0], x.user, x.text ?? ""]),
+      rows: sheet.notes.map((x) => [moment(ms(x.at_ns), nowMs), what(sheet, state, x.id)[0], x.user, x.text ?? ""]),
     },
   ];
 }

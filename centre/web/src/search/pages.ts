@@ -127,7 +127,8 @@ function journeysHtml(state: State, journeys: readonly Journey[]): string {
   if (journeys.length === 0) return `<p class="dim">${t("qNoJourneys")}</p>`;
   const [gate, nowMs] = [gateName(state), state.nowMs()];
   const rows = journeys.map((x) => [
-    `${stamp(x.start_ns).slice(0, 10)} ${beganText(x, gate, ms(x.start_ns))}`, lastedText(x, nowMs), x.open ? t("qNow") : endText(x, gate, ms(x.start_ns)), speedText(x),
+    `${stamp(x.start_ns).slice(0, 10)} ${beganText(x, gate, ms(x.start_ns))}`, lastedText(x, nowMs),
+    x.open ? t("qNow") : endText(x, gate, ms(x.start_ns)), speedText(x), // with its date where it is of another day
     escape(permitText(x)), escape(violationsText(x)),
   ]);
   return table([t("cEntry"), t("cLasted"), t("cExit"), t("cMeanMax"), t("cPermit"), t("cRules")], rows, t("qJourneys"));
