@@ -12,8 +12,12 @@ QUICK_ROUNDS, ROUNDS = 15, 60
 
 
 def is_quick() -> bool:
-    """Whether the arguments have `--quick`."""
-    return "--quick" in sys.argv[1:]
+    """Whether the arguments have `--quick`; `--help` prints what the benchmark says of itself, and ends."""
+    arguments = sys.argv[1:]
+    if "--help" in arguments or "-h" in arguments:
+        sys.stdout.write(f"{sys.modules['__main__'].__doc__}\n")
+        sys.exit(0)
+    return "--quick" in arguments
 
 
 def rounds() -> int:

@@ -34,6 +34,18 @@ def lines_of(name: str, data: bytes, n: int | None = None) -> bytes:
     return head + b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
 
 
+class Next(NamedTuple):
+    """What all clients receive that have the events up to `after` while `newest` is the newest one."""
+
+    after: int
+    newest: int
+    lines: tuple[bytes, ...]
+    last: int  # number of the last event of these lines
+
+
+NOTHING = Next(-1, -1, (), -1)
+
+
 class EventFeed:
     """The newest part of the feed, shared by all clients, and the newest present state by name."""
 
@@ -49,6 +61,7 @@ class EventFeed:
         self._read = read
         self._bounds = bounds
         self._tail: deque[Event] = deque(maxlen=TAIL_EVENTS_MAX)
+        self._shared = NOTHING
         self._newest = 0
         self._n_clients = 0
         self._passed_over = False  # changes were committed while there was no client
@@ -78,8 +91,7 @@ class EventFeed:
             await self._wake.wait()
             self._wake.clear()
             if not self._n_clients:  # none would receive the events: not even their numbers are read
-                self._tail.clear()
-                self._passed_over = True
+                self._pass_over()
                 continue
             try:
                 if self._passed_over:
@@ -91,12 +103,16 @@ class EventFeed:
                     self._newest = events[-1].n
                     self._notify()
                 if not self._n_clients:  # the last one left, perhaps before all was read
-                    self._tail.clear()
-                    self._passed_over = True
+                    self._pass_over()
                 await asyncio.sleep(TURN_S)
             except UnreadableError:
                 self._wake.set()
                 await asyncio.sleep(RETRY_S)
+
+    def _pass_over(self) -> None:
+        self._tail.clear()
+        self._shared = NOTHING
+        self._passed_over = True
 
     def publish_state(self, name: str, data: bytes) -> None:
         """Send the present state `name` to all clients; a client that is behind gets only the newest."""
@@ -104,9 +120,10 @@ class EventFeed:
         self._states[name] = (turn + 1, lines_of(name, data))
         self._notify()
 
-    async def follow(self, after: int | None) -> AsyncGenerator[list[bytes], None]:
+    async def follow(self, after: int | None) -> AsyncGenerator[tuple[bytes, ...], None]:
         """Yield the events that a client with cursor `after` has not received, those of one moment together.
 
+        Clients that are equally far get the same object: what is made of it for one fits all.
         after : None: from now on
         """
         self._n_clients += 1
@@ -118,29 +135,29 @@ class EventFeed:
         finally:
             self._n_clients -= 1
 
-    async def _follow(self, after: int | None) -> AsyncIterator[list[bytes]]:
+    async def _follow(self, after: int | None) -> AsyncIterator[tuple[bytes, ...]]:
         cursor: int | None = None
         seen: dict[str, int] = {}
         while True:
             changed, unread = self._changed, False
-            found: list[bytes] = []
+            committed: tuple[bytes, ...] = ()
+            reset: list[bytes] = []
             try:
                 if cursor is None:
                     cursor, is_reset = await self._begin(after)
                     if is_reset:
-                        found.append(lines_of("reset", b'{"cursor":%d}' % cursor, cursor))
-                events = await self._next(cursor)
-                if events:
-                    found += [event.lines for event in events]
-                    cursor = events[-1].n
+                        reset.append(lines_of("reset", b'{"cursor":%d}' % cursor, cursor))
+                _, _, committed, cursor = await self._next(cursor)
             except UnreadableError:
                 unread = True
+            states = []
             for name, (turn, lines) in self._states.items():
                 if seen.get(name) != turn:
                     seen[name] = turn
-                    found.append(lines)
-            if found:
-                yield found
+                    states.append(lines)
+            for found in (tuple(reset), committed, tuple(states)):
+                if found:
+                    yield found
             if unread or cursor is None or cursor >= self._newest:
                 await changed.wait()  # the present state changes each second, so a failed read is tried again
 
@@ -153,15 +170,25 @@ class EventFeed:
         self.counts["feed.reset"] += 1  # of another database, or older than the feed keeps
         return newest, True
 
-    async def _next(self, cursor: int) -> Sequence[Event]:
-        if cursor >= self._newest:
-            return ()
+    async def _next(self, cursor: int) -> Next:
+        """Return the events after a cursor; `last` is the cursor itself where there are none."""
+        newest = self._newest
+        if cursor >= newest:
+            return Next(cursor, newest, (), cursor)
+        if (self._shared.after, self._shared.newest) == (cursor, newest):
+            return self._shared
         if self._tail and self._tail[0].n <= cursor + 1:
             newer = list(itertools.takewhile(lambda event: event.n > cursor, reversed(self._tail)))
-            return newer[: -READ_EVENTS_MAX - 1 : -1]
+            self._shared = _next_of(cursor, newest, newer[: -READ_EVENTS_MAX - 1 : -1])
+            return self._shared
         self.counts["feed.read_back"] += 1
-        return await self._read(cursor, READ_EVENTS_MAX)
+        return _next_of(cursor, newest, await self._read(cursor, READ_EVENTS_MAX))
 
     def _notify(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def _next_of(after: int, newest: int, events: Sequence[Event]) -> Next:
+    lines = tuple(event.lines for event in events)
+    return Next(after, newest, lines, events[-1].n if events else after)

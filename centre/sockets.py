@@ -5,7 +5,7 @@ moment leave in one write, in the very bytes that all pages share; all else is u
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from litestar.types import Message
@@ -18,9 +18,17 @@ MANY = "petroroad.send_many"
 PART_BYTES = 65_536  # of one write: what a slow page has not read yet waits here, not in its buffers
 
 
-def many(kind: int, payloads: Sequence[bytes]) -> Message:
-    """Return the ASGI message that sends these messages; texts are UTF-8.  kind : TEXT or BINARY"""
-    return cast(Message, {"type": MANY, "kind": kind, "payloads": payloads})
+def many(frames: bytes) -> Message:
+    """Return the ASGI message that sends these frames, which may be shared by many pages."""
+    return cast(Message, {"type": MANY, "frames": frames})
+
+
+def framed(kind: int, payloads: Iterable[bytes]) -> bytes:
+    """Return messages as frames; texts are UTF-8.  kind : TEXT or BINARY"""
+    frames: list[bytes] = []
+    for payload in payloads:
+        frames += (head_of(kind, len(payload)), payload)
+    return b"".join(frames)
 
 
 def parts_of(payloads: Iterable[bytes]) -> Iterator[list[bytes]]:
@@ -57,8 +65,4 @@ class Socket(WebSocketsSansIOProtocol):
         await self.writable.wait()
         if self.disconnected or self.close_sent or self.conn.state is not State.OPEN:
             raise ClientDisconnected
-        kind: int = message["kind"]
-        frames: list[bytes] = []
-        for payload in message["payloads"]:
-            frames += (head_of(kind, len(payload)), payload)
-        self.transport.write(b"".join(frames))
+        self.transport.write(message["frames"])

@@ -14,7 +14,7 @@ from centre.answers.delivery import HEAD_KEY
 from centre.answers.problem import refuse
 from centre.answers.query import refuse_names
 from centre.app import Centre
-from centre.sockets import BINARY, PART_BYTES, TEXT, many, parts_of
+from centre.sockets import BINARY, PART_BYTES, TEXT, framed, many, parts_of
 from centre.track_viewer import stretches_of
 
 SEND_TIMEOUT_S = 10.0  # a client that reads nothing for so long is cut; it connects again and resumes
@@ -26,6 +26,21 @@ BUSY = ((b"retry-after", b"10"),)
 ENDED = "the centre stops, or the client was too slow"
 
 
+class Cut:
+    """Cuts the events of a moment into the bytes of writes: once, and not for each of the pages."""
+
+    def __init__(self, join: Callable[[list[bytes]], bytes]) -> None:
+        """join : makes the bytes of one write"""
+        self._join = join
+        self._newest: tuple[tuple[bytes, ...], list[bytes]] = ((), [])
+
+    def parts(self, events: tuple[bytes, ...]) -> list[bytes]:
+        """Return the writes; of the very object of the last call, those of the last call."""
+        if events is not self._newest[0]:
+            self._newest = (events, [self._join(part) for part in parts_of(events)])
+        return self._newest[1]
+
+
 class Streams:
     """Serves the streams of one centre; each ends when the client leaves or the centre stops."""
 
@@ -33,6 +48,7 @@ class Streams:
         self._centre = centre
         self._event_clients: Counter[Client] = Counter()
         self._track_clients: Counter[Client] = Counter()
+        self._bodies, self._texts = Cut(b"".join), Cut(lambda part: framed(TEXT, part))
 
     async def events(self, scope: Scope, receive: Receive, send: Send) -> None:
         """GET /api/events."""
@@ -45,7 +61,7 @@ class Streams:
         if HEAD_KEY in scope:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
-        writing = self._write_events(after, send, _body)
+        writing = self._write_events(after, send, self._bodies, _body)
         with _counted(self._event_clients, client):
             if await self._until_gone(writing, receive, "http.disconnect"):
                 async with _sending_end():
@@ -63,7 +79,7 @@ class Streams:
         if not allowed:
             return
         await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
-        writing = self._write_events(after, send, _texts)
+        writing = self._write_events(after, send, self._texts, many)
         with _counted(self._event_clients, client):
             page = self._centre.shown.page()
             if await self._until_gone(writing, receive, "websocket.disconnect", page.receive):
@@ -89,7 +105,7 @@ class Streams:
             while True:
                 frames = await viewer.next_frames(PART_BYTES)
                 async with asyncio.timeout(SEND_TIMEOUT_S):
-                    await send(many(BINARY, frames))
+                    await send(many(framed(BINARY, frames)))
 
         def look(text: str) -> None:
             try:
@@ -105,11 +121,11 @@ class Streams:
             self._centre.tracks.leave(viewer)
 
     async def _write_events(
-        self, after: int | None, send: Send, message: Callable[[list[bytes]], Message]
+        self, after: int | None, send: Send, cut: Cut, message: Callable[[bytes], Message]
     ) -> None:
         """Send the events after a cursor; TimeoutError where the client reads nothing."""
         async for events in self._centre.feed.follow(after):
-            for part in parts_of(events):
+            for part in cut.parts(events):
                 async with asyncio.timeout(SEND_TIMEOUT_S):
                     await send(message(part))
 
@@ -193,12 +209,8 @@ def _client(scope: Scope) -> Client:
     return host, headers.get(b"user-agent", b"")[:200]
 
 
-def _body(events: list[bytes]) -> Message:
-    return {"type": "http.response.body", "body": b"".join(events), "more_body": True}
-
-
-def _texts(events: list[bytes]) -> Message:
-    return many(TEXT, events)
+def _body(part: bytes) -> Message:
+    return {"type": "http.response.body", "body": part, "more_body": True}
 
 
 @contextlib.asynccontextmanager

@@ -34,7 +34,7 @@ async def _turns(n: int) -> None:
         await asyncio.sleep(0)
 
 
-async def _next(stream: AsyncIterator[list[bytes]], n: int) -> list[int]:
+async def _next(stream: AsyncIterator[tuple[bytes, ...]], n: int) -> list[int]:
     """Return the numbers of so many events, which come together or one after the other."""
     found: list[int] = []
     async with asyncio.timeout(10.0):
@@ -102,4 +102,24 @@ async def test_a_page_that_leaves_amid_a_reading_leaves_nothing_unread_for_the_n
     await asyncio.sleep(0.3)
     assert database.n_read < 1_000
     assert await _next(feed.follow(0), 1_000) == list(range(1, 1_001))
+    running.cancel()
+
+
+async def test_clients_equally_far_receive_the_same_object_and_one_that_is_behind_its_own() -> None:
+    database = Database()
+    feed = EventFeed(database.read, database.bounds)
+    running = asyncio.create_task(feed.run())
+    database.newest = 3
+    await feed.start()
+    streams = [feed.follow(3), feed.follow(3), feed.follow(2)]
+    waiting = [asyncio.ensure_future(anext(stream)) for stream in streams]
+    await _turns(10)
+    assert [task.done() for task in waiting] == [False, False, True]
+    database.newest = 5
+    feed.wake()
+    first, second, behind = await asyncio.gather(*waiting)
+    assert first is second
+    assert [int(lines) for lines in first] == [4, 5]
+    assert [int(lines) for lines in behind] == [3]
+    assert await _next(streams[2], 2) == [4, 5]
     running.cancel()

@@ -3,7 +3,8 @@
 import pytest
 from websockets.frames import Frame, Opcode
 
-from centre.sockets import BINARY, PART_BYTES, TEXT, head_of, parts_of
+from centre.sockets import BINARY, PART_BYTES, TEXT, framed, head_of, parts_of
+from centre.streams import Cut
 
 
 @pytest.mark.parametrize("n_bytes", [0, 1, 125, 126, 127, 65_535, 65_536, 70_000])
@@ -20,3 +21,19 @@ def test_a_write_has_a_limit_and_keeps_the_order() -> None:
     assert [payload for part in parts for payload in part] == payloads
     assert [sum(map(len, part)) for part in parts] == [1, PART_BYTES, PART_BYTES, 1, 2 * PART_BYTES, 4]
     assert list(parts_of(())) == []
+
+
+def test_pages_equally_far_share_the_bytes_of_each_write() -> None:
+    joined: list[list[bytes]] = []
+
+    def join(part: list[bytes]) -> bytes:
+        joined.append(part)
+        return framed(TEXT, part)
+
+    cut = Cut(join)
+    some, other = (b"a" * PART_BYTES, b"b"), (b"c",)
+    assert cut.parts(some) is cut.parts(some)
+    assert b"".join(cut.parts(some)) == b"".join(head_of(TEXT, len(one)) + one for one in some)
+    assert len(joined) == 2, "two writes, each joined once"
+    assert cut.parts(other) == [framed(TEXT, other)]
+    assert cut.parts((b"a" * PART_BYTES, b"b")) is not cut.parts(other)

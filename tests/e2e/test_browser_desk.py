@@ -227,3 +227,9 @@ def test_a_flood_hides_nothing_and_keys_stay_quick(stage: Stage, desk: Callable[
         "[...document.querySelectorAll('#list .row2')].filter((x) => x.children[1].innerHTML !== '').length"
     )
     assert page.evaluate(in_full) > 8
+    page.set_viewport_size({"width": 1366, "height": 768})  # the smallest usual screen, with a banner too
+    stage.kill("RSU21")
+    page.wait_for_selector("[data-testid=banner]:has-text('RSU21')")
+    edge = "document.querySelector('{}').getBoundingClientRect().{}"
+    acts, foot = edge.format("#acts .more-acts", "bottom"), edge.format("footer", "top")
+    wait_for(page, f"{acts} <= {foot}", 10.0)  # no button is below the edge

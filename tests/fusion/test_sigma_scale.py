@@ -113,6 +113,6 @@ def test_a_fleet_that_claims_the_half_is_found_out_and_a_newcomer_of_it_not_beli
 def test_the_fleet_bounds_how_far_a_claim_may_be_off(logs, want_place):
     rows = table_of(4).rows
     assert fleet_scale2(rows, 0) == math.inf, "nothing is known"
-    rows.fleet[0, at.N_SCALES + 1 :] = logs + 3.0
+    rows.fleet[0, at.N_SCALES + 1 : at.F_FRESH] = logs + 3.0
     near = 0.25 ** np.abs(np.arange(9) - want_place)
     assert fleet_scale2(rows, 3) == pytest.approx((near * 2.0 ** (np.arange(9) - 2)).sum() / near.sum())

@@ -58,17 +58,17 @@ def replace_terminal(feed, terminal):
     return replace(feed, fixes=replace(feed.fixes, terminal=(terminal,)))
 
 
-def drive(setup, drift, seconds=13.0, seed=1):
+def drive(setup, drift, seconds=13.0, seed=1, t0_ns=T0_NS):
     """Return every input of the drive as (accepted_ns, input), the start first."""
     noise = np.random.Generator(np.random.Philox(seed))
-    inputs = [(T0_NS, Start(epoch=1_800_000_000))]
+    inputs = [(t0_ns, Start(epoch=1_800_000_000))]
     for k in range(1, int(seconds * 1e9) // SCAN_NS):
-        t_ns = T0_NS + k * SCAN_NS
-        east_m, north_m = place((t_ns - T0_NS) / 1e9, drift)
+        t_ns = t0_ns + k * SCAN_NS
+        east_m, north_m = place((t_ns - t0_ns) / 1e9, drift)
         inputs.append((t_ns + 5_000_000, scan(setup.radars[0], t_ns, k, east_m, north_m, noise)))
-        if (t_ns - T0_NS) % FIX_NS == 0:
+        if (t_ns - t0_ns) % FIX_NS == 0:
             inputs.append((t_ns + 65_000_000, fix(t_ns, east_m, north_m)))
-    inputs.append((T0_NS + int(seconds * 1e9), Stop()))
+    inputs.append((t0_ns + int(seconds * 1e9), Stop()))
     return sorted(inputs, key=lambda row: row[0])
 
 

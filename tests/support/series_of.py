@@ -58,18 +58,19 @@ def arrival_of(item, site):
     return Arrival("/input", None, None, item)
 
 
-def fed(directory, seconds, *, is_stalled=lambda log_ns: False, **options):
+def fed(directory, seconds, *, t0_ns=T0_NS, is_stalled=lambda log_ns: False, **options):
     """Feed an agent with the truck's drive; return its series.
 
+    t0_ns : when the drive begins
     is_stalled : says at which log times nothing arrives, as on a busy machine: ticks come several at a time
     """
     site = load_site(EXAMPLE)
     record = msgspec.structs.replace(site.record, esn=ESN)
-    FeedClock.shown_ns = T0_NS
-    series = Series(directory, ESN, EPOCH, encode(record), T0_NS, **options)
+    FeedClock.shown_ns = t0_ns
+    series = Series(directory, ESN, EPOCH, encode(record), t0_ns, **options)
     setup = setups(site, expects_gateway=site.config.gateway is not None, esns=(ESN,))[ESN]
     agent = Agent(Pipeline(setup), FeedClock(0, 0), outbox=NoOutbox(), recorder=series, counts=Counts())
-    for log_ns, item in drive(setup, leave, seconds=seconds):
+    for log_ns, item in drive(setup, leave, seconds=seconds, t0_ns=t0_ns):
         if isinstance(item, Start | Stop) or not is_stalled(log_ns):
             FeedClock.shown_ns = log_ns
             agent.accept(arrival_of(Start(epoch=EPOCH) if isinstance(item, Start) else item, site))

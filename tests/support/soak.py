@@ -79,10 +79,13 @@ def handle(page: Page, wanted: str, acked: dict[str, float]) -> None:
         page.keyboard.press("Escape")  # J begins at the top again
         return
     acked[wanted] = page.evaluate("performance.now()")
-    for key in ("a", "h"):
-        page.keyboard.press(key)
-        page.wait_for_timeout(400)
-    page.keyboard.press("c")
+    for act in (
+        "acknowledge",
+        "handle",
+        "close",
+    ):  # a key does nothing before the act of the last is committed
+        page.wait_for_selector(f"#acts [data-name={act}][aria-disabled=false]")
+        page.keyboard.press(act[0])
     page.wait_for_selector("#ask[open]")
     page.keyboard.press("1")
     page.keyboard.press("Enter")

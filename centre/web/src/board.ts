@@ -1,6 +1,6 @@
 /** The board of journeys, a screen of its own: who is on the road, since when, where, expected out; below, who has left. */
 
-import { escape, kmh, ms, clock, station } from "./format.ts";
+import { escape, kmh, moment, ms, station } from "./format.ts";
 import {
   beganText, cargoOf, contactText, dwellText, endText, gateName, isOverdue, lastedText, loadJourneys, ordered, permitText, plateOf,
   speedText, violationsText,
@@ -87,12 +87,12 @@ function openRow(x: Journey, nowMs: number, gate: GateName): string {
   const overdue = isOverdue(x, nowMs);
   const lost = x.contact === "lost";
   const share = x.share === null ? "—" : `<meter min="0" max="1" value="${x.share}"></meter> ${(x.share * 100).toFixed(0)} %`;
-  const out = x.eta_ns === null ? "—" : `${clock(ms(x.eta_ns))}${x.exit === null ? "" : ` ${escape(gate(x.exit))}`}`;
+  const out = x.eta_ns === null ? "—" : `${moment(ms(x.eta_ns), nowMs)}${x.exit === null ? "" : ` ${escape(gate(x.exit))}`}`;
   const late = overdue ? ` · ${t("overdueBy", { t: lastedText({ ...x, start_ns: x.due_ns ?? x.start_ns }, nowMs) })}` : "";
   const moving = Number(x.standing_since_ns) === 0;
   const now = `${station(x.s_m)} · ${moving ? `${kmh(x.speed_mps)} km/h` : t("stands")}`;
   const cells = [
-    `<b>${vehicleLink(plateOf(x))}</b>`, escape(cargoOf(x)), beganText(x, gate), lastedText(x, nowMs),
+    `<b>${vehicleLink(plateOf(x))}</b>`, escape(cargoOf(x)), beganText(x, gate, nowMs), lastedText(x, nowMs),
     lost ? `${station(x.s_m)}` : now, share,
     flagged(`${out}${late}`, overdue), dwellText(x, nowMs), flagged(escape(contactText(x, nowMs)), lost || x.contact === "radar"),
     flagged(escape(permitText(x)), Object.keys(x.broken).length > 0),
@@ -104,8 +104,8 @@ function openRow(x: Journey, nowMs: number, gate: GateName): string {
 
 function endedRow(x: Journey, nowMs: number, gate: GateName): string {
   const cells = [
-    `<b>${vehicleLink(plateOf(x))}</b>`, escape(cargoOf(x)), beganText(x, gate), lastedText(x, nowMs),
-    flagged(endText(x, gate), x.reason === "lost"), speedText(x), dwellText(x, nowMs),
+    `<b>${vehicleLink(plateOf(x))}</b>`, escape(cargoOf(x)), beganText(x, gate, nowMs), lastedText(x, nowMs),
+    flagged(endText(x, gate, nowMs), x.reason === "lost"), speedText(x), dwellText(x, nowMs),
     flagged(escape(permitText(x)), Object.keys(x.broken).length > 0), escape(violationsText(x)),
   ];
   return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;

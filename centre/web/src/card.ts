@@ -5,7 +5,7 @@ import { chartsSvg } from "./charts.ts";
 import { deskLine, lossCard, trailLines } from "./desk/carddesk.ts";
 import { chipHtml, priorityDigit } from "./desk/deskrow.ts";
 import { hasEvidence } from "./desk/model.ts";
-import { clock, escape, kmh, ms, probability, station, withUnit } from "./format.ts";
+import { escape, kmh, moment, ms, probability, station, withUnit } from "./format.ts";
 import { markSvg } from "./icons.ts";
 import { isAlarm, rank } from "./order.ts";
 import {
@@ -108,7 +108,7 @@ function terminalHtml(episode: Episode): string {
 /** The time of the numbers below: a visible vehicle's are live, as in the close-up; the others come with each version. */
 function asOfHtml(state: State, episode: Episode): string {
   const why = missingUpdates(state, episode);
-  const values = t(liveFor(state, episode) === null ? "lastValues" : "liveValues", { t: clock(asOf(episode)) });
+  const values = t(liveFor(state, episode) === null ? "lastValues" : "liveValues", { t: moment(asOf(episode), state.nowMs()) });
   return why === "" ? values : `<b>▲ ${why}</b> · ${values}`;
 }
 
@@ -158,7 +158,7 @@ function numsHtml(state: State, found: Episode): string {
 function logHtml(state: State, episode: Episode, detail: EpisodeDetail): string {
   const lines: [number, string][] = [];
   const add = (atMs: number, digits: number, what: string): void => {
-    lines.push([atMs, `<span class="q">${clock(atMs, digits)}</span> ${escape(what)}`]);
+    lines.push([atMs, `<span class="q">${moment(atMs, state.nowMs(), digits)}</span> ${escape(what)}`]);
   };
   detail.versions.forEach((version, i) => {
     const before: Version | undefined = detail.versions[i - 1];

@@ -20,6 +20,24 @@ export function date(timeMs: number): string {
   return Number.isFinite(timeMs) ? new Date(timeMs + ZONE_MS).toISOString().slice(0, 10) : "—";
 }
 
+/** A time of day, and before it the date where it is not of today (UTC+8): yesterday's 14:09 must not look like today's. */
+export function moment(timeMs: number, nowMs: number, digits = 0): string {
+  const [day, today] = [date(timeMs), date(nowMs)];
+  if (day === today || !Number.isFinite(timeMs) || !Number.isFinite(nowMs)) return clock(timeMs, digits);
+  return `${day.slice(0, 5) === today.slice(0, 5) ? day.slice(5) : day} ${clock(timeMs, digits)}`;
+}
+
+/** As `moment`, for a narrow column: the time of day, of another day the date. */
+export function briefMoment(startMs: number, nowMs: number): string {
+  const began = moment(startMs, nowMs);
+  return began.includes(" ") ? began.slice(0, began.indexOf(" ")) : began;
+}
+
+/** When a row's alarm began: its cell of the list. */
+export function beganHtml(startMs: number, nowMs: number): string {
+  return `<i title="${moment(startMs, nowMs)}">${briefMoment(startMs, nowMs)}</i>`;
+}
+
 /** 0 = Sunday. */
 export function weekday(timeMs: number): number {
   return new Date(timeMs + ZONE_MS).getUTCDay();

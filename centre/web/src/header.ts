@@ -35,7 +35,7 @@ const HEADER =
   <div></div><div data-testid="trucks"></div><div class="wide" data-testid="open"></div><div class="mid"></div>
   <div class="wide"></div><div class="wide"></div></div>
   <div class="soundbox"><button type="button" class="boxed" data-do="sound" data-testid="sound"></button></div>
-  <div class="wide"><button type="button" class="boxed" data-do="shift" data-testid="duty"></button></div>
+  <div class="dutybox"><button type="button" class="boxed" data-do="shift" data-testid="duty"></button></div>
   <div class="ctl"><button type="button" data-do="mute" data-testid="mute"></button><button type="button" data-do="search"></button>
   <button type="button" data-do="board"></button><button type="button" data-do="lang"></button>
   <button type="button" data-do="theme"></button></div><div class="who" data-testid="who"></div>`;
@@ -182,25 +182,26 @@ function warningsHtml(state: State): string {
 function lossHtml(state: State): string {
   const comma = getLang() === "zh" ? "、" : ", ";
   const parts: string[] = [];
+  const since = (x: { sinceMs: number }): string => sinceWord(x.sinceMs, state.nowMs());
   const rsus = state.losses.filter((x) => x.kind === "rsu");
   for (const x of state.losses) {
     if (x.kind === "broker" || x.kind === "database") {
       const why = x.kind === "broker" && x.id !== "" ? `${getLang() === "zh" ? "：" : ": "}${escape(x.id)}` : "";
-      parts.push(t(x.kind === "broker" ? "lossBroker" : "lossDatabase", { r: escape(x.id), t: sinceWord(x.sinceMs) }) + why);
+      parts.push(t(x.kind === "broker" ? "lossBroker" : "lossDatabase", { r: escape(x.id), t: since(x) }) + why);
     }
   }
-  const first = sinceWord(Math.min(...rsus.map((x) => x.sinceMs)));
+  const first = sinceWord(Math.min(...rsus.map((x) => x.sinceMs)), state.nowMs());
   const seen = [...state.rsus.values()].filter((x) => x.state !== "never").length;
   if (nobodyWatches(state)) parts.push(rsus.length === 0 ? t("lossNever") : t("lossAll", { n: rsus.length, t: first }));
   else if (rsus.length > 4) parts.push(t("lossMany", { n: rsus.length, m: seen, t: first }));
   else if (rsus.length > 0) {
     parts.push(
-      rsus.map((x) => t(x.never === true ? "lossRsuNever" : "lossRsus", { r: escape(x.id), t: sinceWord(x.sinceMs) })).join(comma)
+      rsus.map((x) => t(x.never === true ? "lossRsuNever" : "lossRsus", { r: escape(x.id), t: since(x) })).join(comma)
     );
   }
   for (const x of state.losses) {
     if (x.kind === "gateway") {
-      parts.push(t(x.never === true ? "lossGatewayNever" : "lossGateway", { r: escape(x.id), t: sinceWord(x.sinceMs) }));
+      parts.push(t(x.never === true ? "lossGatewayNever" : "lossGateway", { r: escape(x.id), t: since(x) }));
     }
   }
   if (parts.length === 0) return "";

@@ -2,7 +2,7 @@
 
 import { get } from "./api.ts";
 import type { Vehicle } from "./api.ts";
-import { age, clock, escape, kmh, ms, station } from "./format.ts";
+import { age, escape, kmh, moment, ms, station } from "./format.ts";
 import { ruleName } from "./rules.ts";
 import type { State } from "./state.ts";
 import { pick, reason, t } from "./words.ts";
@@ -147,8 +147,8 @@ export function gateName(state: State): GateName {
   };
 }
 
-export function beganText(x: Journey, gate: GateName): string {
-  return `${clock(ms(x.start_ns))} ${x.entry === null ? t("firstSeen") : escape(gate(x.entry))}`;
+export function beganText(x: Journey, gate: GateName, nowMs: number): string {
+  return `${moment(ms(x.start_ns), nowMs)} ${x.entry === null ? t("firstSeen") : escape(gate(x.entry))}`;
 }
 
 export function lastedText(x: Journey, nowMs: number): string {
@@ -159,7 +159,7 @@ export function speedText(x: Journey): string {
   return `${kmh(x.mean_mps)} / ${kmh(x.speed_mps_max)}`;
 }
 
-export function endText(x: Journey, gate: GateName): string {
+export function endText(x: Journey, gate: GateName, nowMs: number): string {
   const how = x.reason === "exit" && x.exit !== null ? escape(gate(x.exit)) : reason(`end_${x.reason ?? ""}`);
-  return `${clock(ms(x.end_ns))} ${how}`;
+  return `${moment(ms(x.end_ns), nowMs)} ${how}`;
 }

@@ -2,7 +2,7 @@
 
 import { canUnfold } from "./order.ts";
 import type { Ranked, Section, SectionKey } from "./order.ts";
-import { clock, ms } from "./format.ts";
+import { clock, moment, ms } from "./format.ts";
 import { unseen } from "./desk/alarms.ts";
 import { judgeableM } from "./site.ts";
 import type { State, Step } from "./state.ts";
@@ -42,7 +42,7 @@ export function emptyHtml(state: State): string {
   const lengths = { n: state.summary.hazmat, a: (good / 1_000).toFixed(1), b: (length / 1_000).toFixed(2) };
   return `<p><b>${t("emptyTitle")}</b></p><p class="dim">${t("emptyJudging", lengths)}<br>
     ${t("emptyNot", { n: stretches(state.hatches.length), a: ((length - good) / 1_000).toFixed(1) })}<br>
-    ${Number.isFinite(lastMs) ? t("emptyLast", { t: clock(lastMs) }) : t("emptyNone")}</p>`;
+    ${Number.isFinite(lastMs) ? t("emptyLast", { t: moment(lastMs, state.nowMs()) }) : t("emptyNone")}</p>`;
 }
 
 export function loadingHtml(state: State): string {

@@ -5,6 +5,7 @@ import type { EpisodeDetail, Rsus, SiteBody } from "./api.ts";
 import { baseFeatures } from "./basemap.ts";
 import { loadDesk } from "./desk/load.ts";
 import { hasEvidence } from "./desk/model.ts";
+import { resetWindow } from "./detail/zoom.ts";
 import { Fleet } from "./fleet.ts";
 import { lanePlace, makeSite } from "./site.ts";
 import type { Site } from "./site.ts";
@@ -56,6 +57,7 @@ export class Loader {
     state.fleet = new Fleet({ plane: site.plane, axis: site.axis, lane: (lane) => lanePlace(site, lane) });
     state.steps.add("site");
     state.windowFrom = site.from;
+    resetWindow(state); // a road may be shorter than the strip
     const map = await get<GeoJSON.FeatureCollection>("/api/map");
     state.steps.add("map");
     this.onMap(site, baseFeatures(map, site));

@@ -7,7 +7,7 @@ import {
   begin, beginOpaque, brackets, colours, gradeColour, hatchPath, line, mark, rect, ringOn, LabelSpace, stake, stakeWords, text, textWidth,
 } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
-import { clock, kmh, shortPlate, station } from "./format.ts";
+import { clock, kmh, moment, shortPlate, station } from "./format.ts";
 import type { ClosePane, Pane } from "./maps.ts";
 import { isAlarm } from "./order.ts";
 import { paint } from "./painter.ts";
@@ -222,7 +222,7 @@ export function closeTitle(state: State): string {
     ? ""
     : at.episode!.open
     ? t("lastPlace", { t: agoOf(state, at.where) })
-    : t("placeOf", { t: clock(at.where.atMs) });
+    : t("placeOf", { t: moment(at.where.atMs, state.nowMs()) });
   const dragged = isDragged(state) ? ` · ${t("closeDragged")}` : "";
   return `${t("closeUp")} ${station(at.s)}${what === "" ? "" : ` · ${what}`}${dragged}`;
 }

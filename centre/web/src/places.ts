@@ -2,7 +2,7 @@
 
 import type { Episode } from "./api.ts";
 import type { StakeWords } from "./draw.ts";
-import { age, clock, shortPlate } from "./format.ts";
+import { age, moment, shortPlate } from "./format.ts";
 import type { State } from "./state.ts";
 import type { Where } from "./where.ts";
 import { t } from "./words.ts";
@@ -15,6 +15,6 @@ export function agoOf(state: State, where: Where): string {
 
 export function placeWords(state: State, episode: Episode, where: Where): StakeWords {
   const plate = shortPlate(episode.vehicle?.plate ?? episode.vehicle?.terminal ?? "") || t("unknown");
-  if (!episode.open) return { plate, struck: true, when: t("endedAt", { t: clock(where.atMs) }) };
+  if (!episode.open) return { plate, struck: true, when: t("endedAt", { t: moment(where.atMs, state.nowMs()) }) };
   return { plate, struck: false, when: t("lastSeen", { t: agoOf(state, where) }) };
 }

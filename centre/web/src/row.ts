@@ -3,7 +3,7 @@
 import type { Episode, Grade } from "./api.ts";
 import { mostUrgent } from "./desk/alarms.ts";
 import { chipHtml, handledBy, noteParts, priorityDigit, rowIds } from "./desk/deskrow.ts";
-import { briefAge, clock, escape, ms, probability, span, station, withUnit } from "./format.ts";
+import { beganHtml, briefAge, briefMoment, escape, moment, ms, probability, span, station, withUnit } from "./format.ts";
 import { isExerciseId } from "./desk/model.ts";
 import { markSvg } from "./icons.ts";
 import { isAlarm } from "./order.ts";
@@ -43,7 +43,8 @@ export function cellsHtml(state: State, episode: Episode, folded = false): strin
   const startMs = ms(episode.start_ns);
   const filled = isAlarm(episode) && handling.state === "new" && handling.shelf === null;
   return [
-    `<div>${markSvg(grade, isAlarm(episode) ? 7 : 6, filled, priorityDigit(handling))}${name(`${grade}S`)}</div><i>${clock(startMs)}</i>`,
+    `<div>${markSvg(grade, isAlarm(episode) ? 7 : 6, filled, priorityDigit(handling))}${name(`${grade}S`)}</div>`
+      + beganHtml(startMs, state.nowMs()),
     `${plateHtml(episode, plate)}<i title="${escape(goodsText(vehicle?.un))}">${escape(un)}</i>`,
     `<span class="rl">${escape(ruleName(episode.rule))}</span><i title="${place}">${place}</i>`,
     `<span class="a">${withUnit(depth)}</span><i>${depth === "—" || most === "" ? "&nbsp;" : now ? `${t("max")} ${most}` : t("max")}</i>`,
@@ -73,13 +74,14 @@ function timeWord(state: State, episode: Episode, live: Live | null): string {
   const loss = lossOf(state, episode);
   if (loss !== null) return t(loss.kind === "rsu" ? "rsuOff" : "noUpdate");
   if (isOverdue(state, episode)) return t("noUpdate");
-  return isReturning(episode, live) ? t("returning") : t(live !== null ? "pAsOf" : "asOf", { t: clock(asOf(episode)) });
+  if (isReturning(episode, live)) return t("returning");
+  return t(live !== null ? "pAsOf" : "asOf", { t: briefMoment(asOf(episode), state.nowMs()) });
 }
 
 /** Why an open episode gets no updates, and since when; empty if it gets them. */
 function noteHtml(state: State, episode: Episode): string {
   const why = missingUpdates(state, episode);
-  return why === "" ? "" : `▲ ${why} · ${t("lastValues", { t: clock(asOf(episode)) })}`;
+  return why === "" ? "" : `▲ ${why} · ${t("lastValues", { t: moment(asOf(episode), state.nowMs()) })}`;
 }
 
 /** The plate as a person corrected it, else as the RSU stated it. */

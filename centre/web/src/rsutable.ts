@@ -2,7 +2,7 @@
 
 import type { Gateway, Rsu } from "./api.ts";
 import { clockFacts, wrongClocks } from "./clocks.ts";
-import { age, clock, escape, ms, signed } from "./format.ts";
+import { age, clock, escape, moment, ms, signed } from "./format.ts";
 import { stateSvg } from "./icons.ts";
 import { cameraUrl } from "./evidence/state.ts";
 import { Hold } from "./hold.ts";
@@ -151,7 +151,7 @@ export class RsuTable implements View {
         on && p99 !== null ? cell(p99.toFixed(0), isSlow(x)) : "—"
       }</td><td class="wide-cell">${beat}</td><td class="wide-cell">${sensors}</td>`;
     this.write(x.esn, x.state, `main${x.state === "offline" || fault ? " flag" : ""}${now ? " now" : ""}`, cells, () => moreCells([
-      [t("cBeat"), x.beat_ns === null ? "—" : clock(ms(x.beat_ns))],
+      [t("cBeat"), x.beat_ns === null ? "—" : moment(ms(x.beat_ns), state.nowMs())],
       ["p99 n", `${x.latency.n}${x.latency.deferred > 0 ? ` · ${t("deferredN", { n: x.latency.deferred })}` : ""}`],
       [t("stored"), String(x.stored)], [t("missing"), String(x.missing)],
       [t("versionW"), x.version ?? "—"], [t("mapW"), x.map ?? "—"], [t("rulesW"), x.config ?? "—"],

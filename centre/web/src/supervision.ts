@@ -2,7 +2,7 @@
 
 import type { Episode, Gateway, Rsu } from "./api.ts";
 import { wrongClocks } from "./clocks.ts";
-import { clock, escape, ms } from "./format.ts";
+import { escape, moment, ms } from "./format.ts";
 import type { State } from "./state.ts";
 import { t } from "./words.ts";
 
@@ -60,9 +60,9 @@ function lostSinceMs(x: Rsu | Gateway): number {
   return x.state === "offline" ? ms(x.since_ns ?? x.beat_ns) : ms(x.beat_ns);
 }
 
-/** The time of day of a loss, or the words for one from before the centre's start. */
-export function sinceWord(sinceMs: number): string {
-  return Number.isNaN(sinceMs) ? t("beforeStart") : clock(sinceMs);
+/** The time of a loss, or the words for one from before the centre's start. */
+export function sinceWord(sinceMs: number, nowMs: number): string {
+  return Number.isNaN(sinceMs) ? t("beforeStart") : moment(sinceMs, nowMs);
 }
 
 /** Whether no RSU judges at all. False while it is unknown, because the centre is cut off from the RSUs. */
@@ -87,8 +87,11 @@ export function isOverdue(state: State, episode: Episode): boolean {
 /** The words for why an open episode gets no updates; empty if it gets them. */
 export function missingUpdates(state: State, episode: Episode): string {
   const loss = lossOf(state, episode);
-  if (loss === null) return isOverdue(state, episode) ? t("noNews", { r: escape(episode.esn), t: clock(ms(episode.received_ns)) }) : "";
-  const since = sinceWord(loss.sinceMs);
+  if (loss === null) {
+    const newest = moment(ms(episode.received_ns), state.nowMs());
+    return isOverdue(state, episode) ? t("noNews", { r: escape(episode.esn), t: newest }) : "";
+  }
+  const since = sinceWord(loss.sinceMs, state.nowMs());
   if (loss.kind === "broker") return t("brokerSince", { t: since });
   if (loss.kind === "database") return t("databaseSince", { t: since });
   return t(loss.never === true ? "neverHeard" : "offSince", { r: escape(loss.id), t: since });

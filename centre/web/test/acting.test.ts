@@ -42,6 +42,6 @@ test("an act names the version that the person saw when it began, and a refusal 
   await new Acting(state, dialog, notice, { changed: () => undefined, stirred: () => undefined }).begin("close", "a");
   assert.equal(sent[0]!.path, "/api/alarms/a/acts");
   assert.equal(sent[0]!.body["version"], 3);
-  assert.deepEqual(said, ["<wang> was first: took it in hand at 08:00:01"]);
+  assert.deepEqual(said, ["<wang> was first: took it in hand at 1970-01-01 08:00:01"]);
   assert.equal(state.desk.pending.size, 0);
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EpisodeDetail, SiteBody, Version } from "../src/api.ts";
 import { chartsSvg } from "../src/charts.ts";
+import { spread } from "../src/charts/parts.ts";
 import { history } from "../src/evidence.ts";
 import { makeSite } from "../src/site.ts";
 import { setLang } from "../src/words.ts";
@@ -96,4 +97,14 @@ test("a distance to the vehicle ahead is drawn against the one that is asked for
   assert.ok(svg.includes("least 50") && svg.includes(">gap<"));
   const all = xs(svg);
   assert.ok(Math.min(...all) >= 51.9 && Math.max(...all) <= 600 - 106 + 0.1);
+});
+
+test("labels beside a low plot cover none another, nor leave it at the bottom", () => {
+  const places = (ys: number[]): number[] => {
+    const svg = spread(ys.map((y, i) => [y, String(i), ""]), 0, 100);
+    return [...svg.matchAll(/ y="([\d.]+)"/g)].map((found) => Number(found[1]) - 4).sort((a, b) => a - b);
+  };
+  assert.deepEqual(places([85, 99, 100]), [72, 86, 100]); // three at the lower edge
+  assert.deepEqual(places([20, 22, 60]), [20, 34, 60]);
+  assert.deepEqual(places([120]), [100]);
 });

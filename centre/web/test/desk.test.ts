@@ -60,7 +60,7 @@ test("a row says what was done at the other centre, and until when that is known
     { centre: "main", stamp_ns: "61000000000", alarms: [there("a", "acknowledged", "<b>"), there("b", "acknowledged")] },
     { centre: "third", stamp_ns: "2000000000", alarms: [there("a", "new")] },
   ] }));
-  assert.equal(elsewhereWords(state, "a"), "centre main: Acked by <b> at 08:00 (as of 08:01)");
+  assert.equal(elsewhereWords(state, "a"), "centre main: Acked by <b> at 1970-01-01 08:00 (as of 1970-01-01 08:01)");
   assert.deepEqual(noteParts(state, "a", true, state.desk.of("a")), [elsewhereWords(state, "a").replace("<b>", "&#60;b&#62;")]);
   assert.equal(elsewhereWords(state, "b"), "", "here it is in hand: that is more");
   assert.equal(elsewhereWords(state, "c"), "");
@@ -191,7 +191,7 @@ test("the time left, the escalation and who was first are on the row", () => {
   assert.equal(handledBy(row), "Acked &#60;wang&#62;");
   state.desk.refused.set("a", { act: "acknowledge", who: "<wang>", atNs: "1000000000", detail: "" });
   assert.match(noteParts(state, "a", true, state.desk.of("a"))[0]!, /&#60;wang&#62;/);
-  assert.equal(refusalText(state, "a"), "<wang> was first: acknowledged at 08:00:01");
+  assert.equal(refusalText(state, "a"), "<wang> was first: acknowledged at 1970-01-01 08:00:01");
   assert.match(noteParts(state, "a", false, row).join(" · "), /was first.*▲ escalated 1: late to ack/);
 });
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EpisodeDetail, Rsu, SiteBody, Version } from "../src/api.ts";
 import { budget, history, logOdds } from "../src/evidence.ts";
-import { clock, probability, span, station } from "../src/format.ts";
+import { briefMoment, clock, moment, probability, span, station } from "../src/format.ts";
 import { Axis, Plane } from "../src/projection.ts";
 import { hatches, judgeableM, makeSite } from "../src/site.ts";
 import { backOffMs } from "../src/streams.ts";
@@ -36,6 +36,20 @@ const rsu = (esn: string, stretch: [number, number], state: Rsu["state"], unjudg
   stored: 0, missing: 0, twin_n: 0,
   config: null, map: null, version: null, clock_offset_ms: 0, sensors: {}, counts: {}, unjudged, degraded: [], clocks: {}, clocks_n: 0,
   radar_clocks: {}, host_clock: null, latency: { p50_ms: null, p99_ms: null, n: 0, deferred: 0 },
+});
+
+test("a time of another day has its date, by the days of UTC+8", () => {
+  const now = Date.UTC(2026, 0, 1, 17, 0, 5); // 01:00:05 on 2 January there
+  assert.equal(moment(now - 5_000, now), "01:00:00");
+  assert.equal(moment(now - 3_605_000, now), "00:00:00");
+  assert.equal(moment(now - 3_606_000, now, 1), "01-01 23:59:59.0"); // the same day in UTC
+  assert.equal(moment(now - 86_400_000, now), "01-01 01:00:05"); // the same time of day
+  assert.equal(moment(now - 2 * 86_400_000, now), "2025-12-31 01:00:05");
+  assert.equal(moment(now + 86_400_000, now), "01-03 01:00:05"); // until when a shelf holds
+  assert.equal(briefMoment(now - 86_400_000, now), "01-01");
+  assert.equal(briefMoment(now, now), "01:00:05");
+  assert.equal(moment(NaN, now), "—");
+  assert.equal(moment(now, NaN), "01:00:05"); // before the centre has said what time it is
 });
 
 test("the plane and its inverse agree, and metres are metres", () => {

@@ -45,7 +45,7 @@ test("a unit that is off or without heartbeat is lost, one that was never online
 test("a loss from before the centre's start has no time", () => {
   setLang("en");
   const { sinceMs } = stateOf([rsu("A", { stale: true, beat_ns: null })]).losses[0]!;
-  assert.equal(sinceWord(sinceMs), "before the centre started");
+  assert.equal(sinceWord(sinceMs, 0), "before the centre started");
 });
 
 test("nobody watches if all RSUs are off, silent or were never online", () => {

@@ -23,6 +23,12 @@ test("the station under the pointer stays where it is while the strip is zoomed"
   assert.equal(x.windowM, WINDOW_M);
 });
 
+test("a road shorter than the strip is shown whole, and nothing beyond it", () => {
+  const x = state(600);
+  resetWindow(x);
+  assert.deepEqual([x.windowFrom, x.windowM], [0, 600]);
+});
+
 test("the strip is never shorter than its least nor longer than the road, and stays on it", () => {
   const x = state(40_000);
   for (let i = 0; i < 40; i++) zoomWindow(x, 0.8, 39_990);

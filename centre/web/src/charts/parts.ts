@@ -26,11 +26,14 @@ export interface Frame {
   lowerH: number;
 }
 
-/** Labels beside the plot, moved apart so that none covers another. */
+const LABEL_PX = 14; // from one label to the next
+
+/** Labels beside the plot, moved apart so that none covers another: down, and from its lower edge up again. */
 export function spread(labels: [number, string, string][], x: number, bottom: number): string {
   labels.sort((a, b) => a[0] - b[0]);
-  for (let i = 1; i < labels.length; i++) labels[i]![0] = Math.max(labels[i]![0], labels[i - 1]![0] + 14);
-  return labels.map(([y, word, style]) => text(x, Math.min(bottom, y) + 4, word, style)).join("");
+  for (let i = 1; i < labels.length; i++) labels[i]![0] = Math.max(labels[i]![0], labels[i - 1]![0] + LABEL_PX);
+  for (let i = labels.length - 1, most = bottom; i >= 0; i--, most -= LABEL_PX) labels[i]![0] = Math.min(labels[i]![0], most);
+  return labels.map(([y, word, style]) => text(x, y + 4, word, style)).join("");
 }
 
 

@@ -1,7 +1,7 @@
 /** The desk's part of the card: who has the alarm, its priority and why, its trail of acts; and the card of a loss of view. */
 
 import { get } from "../api.ts";
-import { age, clock, escape, ms } from "../format.ts";
+import { age, escape, moment, ms } from "../format.ts";
 import { markSvg } from "../icons.ts";
 import { isLinked } from "../state.ts";
 import type { State } from "../state.ts";
@@ -59,7 +59,8 @@ export function trailLines(state: State, id: string): [number, string][] {
     ].filter((part) => part !== "").join(" · ");
     const words = `${who} ${doneWord(x.act)}${about === "" ? "" : `${getLang() === "zh" ? "：" : ": "}${about}`}`;
     const at = ms(x.at_ns);
-    return [at, `<span class="q">${clock(at)}</span> <span title="${escape(words)}">${escape(words)}</span>`] as [number, string];
+    const when = `<span class="q">${moment(at, state.nowMs())}</span>`;
+    return [at, `${when} <span title="${escape(words)}">${escape(words)}</span>`] as [number, string];
   });
 }
 
@@ -71,7 +72,7 @@ export function reasonWord(state: State, code: string): string {
 /** One line of the card: state, by whom and since when, time left, notes, case, shelf; and the priority with its grounds. */
 export function deskLine(state: State, id: string): string {
   const x = state.desk.of(id);
-  const since = x.since_ns === null ? "" : ` ${clock(ms(x.since_ns))}`;
+  const since = x.since_ns === null ? "" : ` ${moment(ms(x.since_ns), state.nowMs())}`;
   const parts = [
     `<b>${stateWord(x)}</b>${x.user === null || x.state === "new" ? "" : ` ${escape(x.user)}`}${since}`,
     x.reason === null ? "" : escape(reasonWord(state, x.reason)),
@@ -104,8 +105,8 @@ export function lossCard(state: State, loss: LossAlarm): string {
   const handling = state.desk.of(loss.id);
   const endMs = loss.end_ns === null ? state.viewMs() : ms(loss.end_ns);
   const facts: [string, string][] = [
-    [t("since"), clock(ms(loss.start_ns))], [t("lasted"), age((endMs - ms(loss.start_ns)) / 1_000)],
-    [t("cState"), loss.end_ns === null ? t("lossGoes") : t("lossGone", { t: clock(ms(loss.end_ns)) })],
+    [t("since"), moment(ms(loss.start_ns), state.nowMs())], [t("lasted"), age((endMs - ms(loss.start_ns)) / 1_000)],
+    [t("cState"), loss.end_ns === null ? t("lossGoes") : t("lossGone", { t: moment(ms(loss.end_ns), state.nowMs()) })],
   ];
   const trail = trailLines(state, loss.id).map(([, html]) => `<div>${html}</div>`).join("");
   return `<div class="cardtop g-warning">${markSvg("warning", 9, handling.state === "new", priorityDigit(handling))}`

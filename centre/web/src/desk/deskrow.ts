@@ -1,7 +1,7 @@
 /** What the desk adds to a row: chip, state, button, time left, note; and the whole row of a loss of view. */
 
 import type { Episode } from "../api.ts";
-import { age, briefAge, clock, escape, ms, span } from "../format.ts";
+import { age, beganHtml, briefAge, escape, moment, ms, span } from "../format.ts";
 import { markSvg } from "../icons.ts";
 import { isAlarm } from "../order.ts";
 import { ruleName } from "../rules.ts";
@@ -107,8 +107,8 @@ export function elsewhereWords(state: State, id: string): string {
   const found = state.desk.elsewhere.get(id);
   if (found === undefined || URGENCY[found.state] <= URGENCY[state.desk.of(id).state]) return "";
   return t("elsewhere", {
-    c: found.centre, s: stateWord({ state: found.state, is_false: false }), u: found.user, t: clock(found.atMs).slice(0, 5),
-    a: clock(found.asOfMs).slice(0, 5),
+    c: found.centre, s: stateWord({ state: found.state, is_false: false }), u: found.user,
+    t: moment(found.atMs, state.nowMs()).slice(0, -3), a: moment(found.asOfMs, state.nowMs()).slice(0, -3),
   });
 }
 
@@ -117,7 +117,7 @@ export function refusalText(state: State, id: string): string {
   const refusal = state.desk.refused.get(id);
   if (refusal === undefined) return "";
   if (refusal.who === "") return refusal.detail;
-  return t("firstWas", { u: refusal.who, t: clock(ms(refusal.atNs)), a: doneWord(refusal.act) });
+  return t("firstWas", { u: refusal.who, t: moment(ms(refusal.atNs), state.nowMs()), a: doneWord(refusal.act) });
 }
 
 function caseHtml(state: State, id: string): string {
@@ -161,7 +161,8 @@ export function lossCells(state: State, loss: LossAlarm, folded: boolean): strin
   const [part, detail, ageS] = [lossPart(loss), lossDetail(loss), (state.nowMs() - startMs) / 1_000];
   const word = who !== "" ? who : loss.end_ns === null ? t("lossGoes") : t("ended");
   return [
-    `<div>${markSvg("warning", 7, handling.state === "new", priorityDigit(handling))}${t("lossS")}</div><i>${clock(startMs)}</i>`,
+    `<div>${markSvg("warning", 7, handling.state === "new", priorityDigit(handling))}${t("lossS")}</div>`
+      + beganHtml(startMs, state.nowMs()),
     `<span class="p" title="${escape(part)}">${escape(part)}</span><i>${t("lossOfView")}</i>`,
     `<span class="rl">${escape(lossName(loss))}</span><i title="${escape(detail)}">${escape(detail) || "&nbsp;"}</i>`,
     '<span class="a">—</span><i>&nbsp;</i>',

@@ -1,7 +1,7 @@
 /** What one shift hands to the next, as tables for the screen and the printer, and as CSV. Pure. */
 
 import { may } from "../accounts/me.ts";
-import { age, clock, date, escape, ms, station } from "../format.ts";
+import { age, clock, date, escape, moment, ms, station } from "../format.ts";
 import { plateShown } from "../row.ts";
 import { ruleName } from "../rules.ts";
 import { table as tableHtml } from "../search/tables.ts";
@@ -48,7 +48,7 @@ function table(head: Cells, rows: readonly Cells[], label: string): string {
 export function dutyTable(now: ShiftNow, nowMs: number): string {
   const rows = now.on_duty.map((x) => {
     const sinceMs = ms(x.since_ns);
-    return [escape(x.user), escape(x.desk) || "—", clock(sinceMs), age((nowMs - sinceMs) / 1_000)];
+    return [escape(x.user), escape(x.desk) || "—", moment(sinceMs, nowMs), age((nowMs - sinceMs) / 1_000)];
   });
   const { last } = now;
   const words = last === null
@@ -59,15 +59,15 @@ export function dutyTable(now: ShiftNow, nowMs: number): string {
   return `${table([t("duty"), t("desk"), t("cBegan"), t("cLasted")], rows, t("duty"))}<p class="dim">${words}</p>`;
 }
 
-export function shelvesTable(shelves: readonly Shelf[], linked: boolean): string {
+export function shelvesTable(shelves: readonly Shelf[], linked: boolean, nowMs: number): string {
   const isFree = linked && may("shelve");
   const why = isFree ? "" : t(linked ? "noShelf" : "noLink");
   const sorted = [...shelves].sort((a, b) => Number(b.ended_ns === null) - Number(a.ended_ns === null) || b.n - a.n).slice(0, 100);
   const rows = sorted.map((x) => [
-    `${x.n}`, escape(shelfWords(x)), clock(ms(x.until_ns)), escape(x.reason), escape(x.user), `${x.n_held}`,
+    `${x.n}`, escape(shelfWords(x)), moment(ms(x.until_ns), nowMs), escape(x.reason), escape(x.user), `${x.n_held}`,
     x.ended_ns === null
       ? `<button type="button" data-shelf="${x.n}" aria-disabled="${!isFree}" title="${why}">${t("shelfEnd")}</button>`
-      : t("shelfGone", { t: clock(ms(x.ended_ns)) }),
+      : t("shelfGone", { t: moment(ms(x.ended_ns), nowMs) }),
   ]);
   if (rows.length === 0) return `<p class="dim">${t("shelfNone")}</p>`;
   return table(["#", t("shelfWhat"), t("shelfUntil"), t("shelfWhy"), t("shelfBy"), t("shelfHeld"), ""], rows, t("shelves"));
@@ -89,7 +89,7 @@ function holderOf(x: Handling): string {
 }
 
 const alarmRow = (sheet: Sheet, state: State, x: Handling): string[] => [
-  `${x.priority || "—"}`, clock(ms(x.raised_ns)), ...what(sheet, state, x.id),
+  `${x.priority || "—"}`, moment(ms(x.raised_ns), ms(sheet.now_ns)), ...what(sheet, state, x.id),
   [x.shelf === null ? stateWord(x) : t("onShelf", { n: x.shelf }), elsewhereWords(state, x.id)].filter((y) => y !== "").join(" · "),
   holderOf(x),
   x.escalated > 0 ? t("escalated", { n: x.escalated }) : "", x.reason === null ? "" : reasonWord(state, x.reason),
@@ -101,21 +101,25 @@ const alarmHead = (): string[] => [
 
 /** The parts of the sheet: each a title and a table. */
 function parts(sheet: Sheet, state: State): { title: string; n?: number; head: string[]; rows: string[][] }[] {
+  const nowMs = ms(sheet.now_ns);
   const open = [...sheet.new, ...sheet.acknowledged, ...sheet.handled];
   return [
     { title: t("sheetOpen"), n: sheet.n_open, head: alarmHead(), rows: open.map((x) => alarmRow(sheet, state, x)) },
     { title: t("sheetClosed"), n: sheet.n_closed, head: alarmHead(), rows: sheet.closed.map((x) => alarmRow(sheet, state, x)) },
     {
       title: t("sheetLosses"), head: [t("cBegan"), t("shelfWhat"), t("cRule"), t("ended")],
-      rows: sheet.losses.map((x) => [clock(ms(x.start_ns)), x.part, lossName(x), x.end_ns === null ? t("lossGoes") : clock(ms(x.end_ns))]),
+      rows: sheet.losses.map((x) => {
+        const end = x.end_ns === null ? t("lossGoes") : moment(ms(x.end_ns), nowMs);
+        return [moment(ms(x.start_ns), nowMs), x.part, lossName(x), end];
+      }),
     },
     {
       title: t("sheetShelves"), head: [t("shelfWhat"), t("shelfUntil"), t("shelfWhy"), t("shelfBy")],
-      rows: sheet.shelves.map((x) => [shelfWords(x), clock(ms(x.until_ns)), x.reason, x.user]),
+      rows: sheet.shelves.map((x) => [shelfWords(x), moment(ms(x.until_ns), nowMs), x.reason, x.user]),
     },
     {
       title: t("sheetNotes"), head: [t("cBegan"), t("cPlate"), t("shelfBy"), t("actNote")],
-      rows: sheet.notes.map((x) => [clock(ms(x.at_ns)), what(sheet, state, x.id)[0], x.user, x.text ?? ""]),
+      rows: sheet.notes.map((x) => [moment(ms(x.at_ns), nowMs), what(sheet, state, x.id)[0], x.user, x.text ?? ""]),
     },
   ];
 }

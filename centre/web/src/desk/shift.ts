@@ -97,7 +97,7 @@ export class ShiftView implements View {
     const at = (name: string): HTMLElement => this.root.querySelector<HTMLElement>(`[data-testid=${name}]`)!;
     const blank = `<div class="blank dim">${t(linked ? "loading" : "qAway")}</div>`;
     set(at("duties"), this.now === null ? blank : dutyTable(this.now, state.viewMs()));
-    set(at("shelves"), shelvesTable(shelves, linked));
+    set(at("shelves"), shelvesTable(shelves, linked, state.nowMs()));
     set(at("sheet"), this.sheet === null ? blank : sheetHtml(this.sheet, state));
   }
 

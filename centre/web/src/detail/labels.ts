@@ -3,7 +3,7 @@
 import type { Episode } from "../api.ts";
 import { brackets, colours, gradeColour, LabelSpace, mark, ringOn, stake, stakeSpan, stakeWords, text, textWidth } from "../draw.ts";
 import type { Ctx } from "../draw.ts";
-import { clock, ms, shortPlate } from "../format.ts";
+import { moment, ms, shortPlate } from "../format.ts";
 import { isAlarm } from "../order.ts";
 import { placeWords } from "../places.ts";
 import { ruleView } from "../rules.ts";
@@ -166,7 +166,7 @@ export function drawReason(ctx: Ctx, f: Frame, state: State, site: Site, x: Hatc
     t("notJudged"), x.reason === "offline" || x.reason === "never" ? `${x.esn ? `${x.esn} ` : "RSU "}${name(x.reason)}` : reason(x.reason),
   ];
   const since = ms(x.sinceNs);
-  if (Number.isFinite(since) && x.reason !== "never") lines.push(`${t("since")} ${clock(since)}`);
+  if (Number.isFinite(since) && x.reason !== "never") lines.push(`${t("since")} ${moment(since, state.nowMs())}`);
   const inside = state.fleet === null ? 0 : countIn(state, x);
   if (x.reason === "offline" && inside > 0) lines.push(t("lastKnown", { n: inside }));
   const rows = site.rows.filter((row) => !row.hazmat && row.offset_m[1] <= x.high + 0.1 && row.offset_m[0] >= x.low - 0.1);

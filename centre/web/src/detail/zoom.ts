@@ -21,10 +21,10 @@ export function zoomWindow(state: State, factor: number, atM: number): void {
   state.moveWindow(atM - share * wanted);
 }
 
-/** Four kilometres again, about the same middle. */
+/** Four kilometres again, or all of a shorter road, about the same middle. */
 export function resetWindow(state: State): void {
   const middle = state.windowFrom + state.windowM / 2;
-  state.windowM = WINDOW_M;
+  state.windowM = state.site === null ? WINDOW_M : Math.min(WINDOW_M, state.site.to - state.site.from);
   state.moveWindow(middle - WINDOW_M / 2);
 }
 

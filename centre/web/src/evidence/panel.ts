@@ -91,7 +91,7 @@ export class OutwardPanel implements View {
     set(foot.querySelector(".cam")!, cameraHtml(state, episode));
     const dead = this.nDead > 0 ? `▲ ${t("deadLetters", { n: this.nDead })}` : "";
     const problem = this.problem === "" ? "" : `▲ ${escape(this.problem)}`;
-    const said = [problem, fileHtml(this.files[0]), warningHtml(this.warnings), dead].filter((x) => x !== "");
+    const said = [problem, fileHtml(this.files[0]), warningHtml(this.warnings, state.nowMs()), dead].filter((x) => x !== "");
     set(foot.querySelector(".said")!, said.map((x) => `<div>${x}</div>`).join(""));
     this.drawForm(foot);
   }

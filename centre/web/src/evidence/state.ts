@@ -1,6 +1,6 @@
 /** What the centre knows of an episode's evidence files and warnings, and the words for it. Pure. */
 
-import { clock, escape, ms } from "../format.ts";
+import { escape, moment, ms } from "../format.ts";
 import { t, wordOf } from "../words.ts";
 
 export interface EvidenceFile {
@@ -57,11 +57,11 @@ export function fileHtml(file: EvidenceFile | undefined): string {
 }
 
 /** The newest warning in a line: its outcome, when, who, what. */
-export function warningHtml(warnings: Warnings | null): string {
+export function warningHtml(warnings: Warnings | null, nowMs: number): string {
   const newest = warnings?.items[0];
   if (newest === undefined) return "";
   const words = wordOf("warn", newest.outcome);
-  const when = `<span class="dim">${clock(ms(newest.sent_ns))} ${escape(newest.user)}</span>`;
+  const when = `<span class="dim">${moment(ms(newest.sent_ns), nowMs)} ${escape(newest.user)}</span>`;
   return `<span title="${escape(newest.text)}">${escape(words)}</span> ${when}`;
 }
 

@@ -1,7 +1,7 @@
 /** The pages of a vehicle, a carrier and an RSU, from what the centre says of them. They return HTML. */
 
 import { get } from "../api.ts";
-import { clock, escape, ms, station } from "../format.ts";
+import { escape, moment, ms, station } from "../format.ts";
 import { beganText, contactText, endText, gateName, lastedText, permitText, speedText, violationsText } from "../journeys.ts";
 import type { Journey } from "../journeys.ts";
 import { ruleName } from "../rules.ts";
@@ -127,7 +127,8 @@ function journeysHtml(state: State, journeys: readonly Journey[]): string {
   if (journeys.length === 0) return `<p class="dim">${t("qNoJourneys")}</p>`;
   const [gate, nowMs] = [gateName(state), state.nowMs()];
   const rows = journeys.map((x) => [
-    `${stamp(x.start_ns).slice(0, 10)} ${beganText(x, gate)}`, lastedText(x, nowMs), x.open ? t("qNow") : endText(x, gate), speedText(x),
+    `${stamp(x.start_ns).slice(0, 10)} ${beganText(x, gate, ms(x.start_ns))}`, lastedText(x, nowMs),
+    x.open ? t("qNow") : endText(x, gate, ms(x.start_ns)), speedText(x), // with its date where it is of another day
     escape(permitText(x)), escape(violationsText(x)),
   ]);
   return table([t("cEntry"), t("cLasted"), t("cExit"), t("cMeanMax"), t("cPermit"), t("cRules")], rows, t("qJourneys"));
@@ -147,8 +148,8 @@ export function vehicleHtml(state: State, x: VehiclePage): string {
   const trip = open === undefined
     ? `<p class="dim">${t("qNoTrip")}</p>`
     : facts([
-      [t("cEntry"), beganText(open, gateName(state))], [t("cNow"), station(open.s_m)],
-      [t("cLasted"), lastedText(open, state.nowMs())], [t("cOut"), open.eta_ns === null ? "—" : clock(ms(open.eta_ns))],
+      [t("cEntry"), beganText(open, gateName(state), state.nowMs())], [t("cNow"), station(open.s_m)],
+      [t("cLasted"), lastedText(open, state.nowMs())], [t("cOut"), open.eta_ns === null ? "—" : moment(ms(open.eta_ns), state.nowMs())],
       [t("cContact"), escape(contactText(open, state.nowMs()))],
       [t("cPermit"), escape(permitText(open))],
     ]);
