@@ -342,6 +342,35 @@ def test_an_episode_that_is_handed_over_again_after_a_restart_lives_once():
     assert raised == sorted(set(raised)), "each version once"
 
 
+@pytest.mark.parametrize("way", ["asked", "handed over"])
+def test_what_ended_here_does_not_begin_again_for_a_giver_that_restarted(way):
+    """The giver was killed before its disk forgot the episode; its versions here are numbered already."""
+    giver, receiver, at = handed_over()
+    stale = giver.monitor.carry([1])
+    assert [one.hop for row in stale for one in row.episodes] == [0]
+    closed = receiver.end(T0_NS + 13 * 10**9 + 10**8, [1])
+    assert [v.phase for v in closed] == ["close"]
+    if way == "asked":
+        theirs = stale[0].episodes[0]
+        assert receiver.monitor.take_over(T0_NS + 14 * 10**9, theirs, is_here=True) == []
+    else:
+        receiver.monitor.adopt(stale)
+        assert receiver.monitor.restate(T0_NS + 14 * 10**9, stale) == []
+    later = receiver.drive(6.0, at, from_s=14.0)
+    assert closed[0].id not in {v.id for v in later}
+
+
+def test_what_was_given_back_and_comes_again_continues():
+    giver, receiver, at = handed_over()
+    giver.monitor.drop([1])
+    giver.monitor.adopt(receiver.monitor.carry([1]))
+    receiver.monitor.drop([1])
+    giver.drive(2.0, at, from_s=13.0)
+    receiver.monitor.adopt(giver.monitor.carry([1]))
+    later = receiver.drive(6.0, at, from_s=15.0)
+    assert {(v.id, v.hop, v.phase) for v in later} == {(giver.out[0].id, 3, "update")}
+
+
 def test_an_episode_whose_track_nobody_knows_any_more_is_closed():
     world = World()
     opened = world.drive(7.0, drift(2.0, 1.0, 2.0, 20.0))
