@@ -153,14 +153,16 @@ def _store_version(
     rows.add_version({
         "id": found.id, "version": found.version, "esn": found.esn, "hop": found.hop,
         "grade": GRADES.index(found.grade), "body": item.body, "sha256": item.sha256, "epoch": batch.epoch,
-        "seq": item.seq, "decided_ns": _decided_ns(item, found),
+        "seq": item.seq, "decided_ns": _decided_ns(found, is_timed=item.is_clock_set),
         "detected_ns": item.detected_ns, "sent_ns": item.sent_ns, "received_ns": batch.received_ns,
     })  # fmt: skip
     rows.change_of(found.id).versions.append((found.version, found.esn))
     result.delivered.append(_delivered(batch, item, found))
     result.counts["violation.stored"] += 1
-    result.counts["violation.clock_unset"] += not item.is_clock_set
-    _update_episode(result, rows, batch, item, found)
+    if not item.is_clock_set:
+        result.counts["violation.clock_unset"] += 1
+        rows.shifts_ns[found.id, found.version, found.esn] = batch.received_ns - item.detected_ns
+    _update_episode(result, rows, batch, found)
 
 
 def _delivered(batch: Batch, item: Item, found: Violation) -> Delivered:
@@ -172,16 +174,16 @@ def _delivered(batch: Batch, item: Item, found: Violation) -> Delivered:
     )  # fmt: skip
 
 
-def _decided_ns(item: Item, found: Violation) -> int | None:
+def _decided_ns(found: Violation, *, is_timed: bool) -> int | None:
     """Return the arrival that a latency is counted from.
 
     None where a tick decided, or long after, or where the clock that showed it was never set.
     """
-    is_timed = item.is_clock_set and found.stamps.by is None and not found.late
+    is_timed = is_timed and found.stamps.by is None and not found.late
     return found.stamps.arrived_ns if is_timed else None
 
 
-def _update_episode(result: CommitResult, rows: Rows, batch: Batch, item: Item, found: Violation) -> None:
+def _update_episode(result: CommitResult, rows: Rows, batch: Batch, found: Violation) -> None:
     """Show the newest version, the highest (hop, version), in the episode's row, and note the change.
 
     By that order any higher hop replaces a `handover_lost` close, whichever arrives first. An older version
@@ -194,10 +196,11 @@ def _update_episode(result: CommitResult, rows: Rows, batch: Batch, item: Item, 
         "grade": grade, "rule": found.rule,
     }  # fmt: skip
     shown, change = rows.episodes.get(found.id), rows.change_of(found.id)
-    decided_ns = _decided_ns(item, found) if grade >= WARNING else None
+    shift_ns = rows.shifts_ns.get((found.id, found.version, found.esn))
+    decided_ns = _decided_ns(found, is_timed=shift_ns is None) if grade >= WARNING else None
     sample = None if decided_ns is None else (decided_ns, found.esn)
     # it is searched by when it was, not by what a clock shows that was never set
-    searched = found if item.is_clock_set else righted(found, batch.received_ns - item.detected_ns)
+    searched = found if shift_ns is None else righted(found, shift_ns)
     if shown is None:
         first: dict[str, object] = {
             "grade_max": grade, "versions": 1, "first_received_ns": batch.received_ns,
