@@ -11,7 +11,7 @@ from core.times import STAMP_NS_MAX, STAMP_NS_MIN
 from edge import wire
 from edge.decoding import decoder
 from geofence import violation as codec
-from geofence.clocks import is_set, judging_ns
+from geofence.clocks import is_set
 from geofence.plausible import Bounds, fault_of, plain
 from geofence.violation import Violation
 
@@ -187,12 +187,13 @@ def _judged(
 ) -> Item:
     """Return an item whose fields are sound, by what the bytes of its violation are."""
     try:
-        violation = read_violation(body, esn, judging_ns(detected_ns, judged_ns), bounds)
+        is_clock_set = is_set(detected_ns, judged_ns)
+        violation = read_violation(body, esn, judged_ns if is_clock_set else detected_ns, bounds)
     except Exception as error:  # foreign bytes: msgspec raises more kinds of error than it documents
         return _refused(seq, body, error)
     return Item(
         seq=seq, kind="violation", body=body, sha256=hashlib.sha256(body).digest(), violation=violation,
-        detected_ns=detected_ns, sent_ns=sent_ns, is_clock_set=is_set(detected_ns, judged_ns),
+        detected_ns=detected_ns, sent_ns=sent_ns, is_clock_set=is_clock_set,
     )  # fmt: skip
 
 
