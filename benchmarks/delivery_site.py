@@ -8,7 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.latency_site import ORIGIN, Addresses, write_site
 from edge.config import load_site
@@ -22,6 +22,7 @@ from petroroad.processes.broker_security import server_tls
 from petroroad.processes.children import Child, ChildSpec, start, stop_all, until_ready
 from petroroad.toml_text import dumps
 
+Security = Literal["plain", "tls", "signed"]  # signed: with TLS too
 HOST = "127.0.0.1"
 CERTIFICATE_DAYS = 1.0
 ROWS = 30  # of evidence: some 3 kB a violation
@@ -61,10 +62,11 @@ def site_of(folder: Path, esns: Sequence[str], broker_port: int, http: str) -> P
     return path
 
 
-def make_secure(path: Path, kind: Kind) -> None:
-    """Let a site file ask for TLS and signatures, and issue the certificates of all its parts."""
+def make_secure(path: Path, kind: Kind, *, signed: bool) -> None:
+    """Let a site file ask for TLS, and for signatures, and issue the certificates of all its parts."""
     config = tomllib.loads(path.read_text(encoding="utf-8"))
-    config["mqtt"] |= {"embedded": kind} | FILES
+    config["mqtt"] |= {"embedded": kind}
+    config["mqtt"] |= {key: name for key, name in FILES.items() if signed or key != "parts_file"}
     path.write_text(dumps(config), encoding="utf-8")
     folder = path.parent / "pki"
     pki.create(folder, "bench", None)
@@ -113,13 +115,13 @@ class Site:
 
 @contextlib.asynccontextmanager
 async def running(
-    kind: Kind, folder: Path, esns: Sequence[str], port: int, http: str, *, secure: bool = False
+    kind: Kind, folder: Path, esns: Sequence[str], port: int, http: str, *, security: Security = "plain"
 ) -> AsyncIterator[Site]:
-    """Run a broker and a centre for these RSUs; secure : with TLS, and all messages signed."""
+    """Run a broker and a centre for these RSUs."""
     path = site_of(folder, esns, port, http)
-    if secure:
-        make_secure(path, kind)
-    tls = server_tls(load_site(path), BROKER_NAME) if secure else None
+    if security != "plain":
+        make_secure(path, kind, signed=security == "signed")
+    tls = server_tls(load_site(path), BROKER_NAME) if security != "plain" else None
     broker = await start_broker(kind, folder, HOST, port, tls)
     site = Site(path, http, broker, await start(centre_spec(path)))
     try:

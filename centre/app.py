@@ -12,6 +12,7 @@ import msgspec
 
 from centre import postgresql
 from centre.access.service import Access, Facts, Limits
+from centre.ages import Ages
 from centre.asker import Asker
 from centre.audit.proofs import LogChecks
 from centre.beside import Beside
@@ -32,6 +33,7 @@ from centre.ingest import Ingest
 from centre.metrics import EXPECTED, Metrics
 from centre.outward import Outward, build_outward
 from centre.overview import Overview
+from centre.own_clock import OwnClock
 from centre.presence import CentrePresence, begin_presence
 from centre.reader import Reader
 from centre.search.directory import Directory
@@ -44,9 +46,10 @@ from centre.statistics.sampler import Sampler
 from centre.storage import Storage
 from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
-from centre.violation_writer import ViolationWriter
+from centre.violation_writer import ViolationWriter, own_clock_of
 from centre.workers.watch import WorkerWatch
 from centre.writer import Writer
+from core.times import STAMP_NS_MIN
 from edge.clock import Clock
 from edge.config import Site, address_of, is_loopback
 from edge.exposition import Values
@@ -182,9 +185,9 @@ def build_centre(
 
     main_id : the site's first centre, where this is the second; None: this one
     """
-    engine, damage, beside = storage.engine, Damage(), Beside(log)
-    view, started_ns = view_of(site), clock.now_ns()
-    (rsus, gateways), tracks, broker = _units(site, started_ns), TrackHub(), BrokerLink(started_ns)
+    engine, damage, beside, own_clock = storage.engine, Damage(), Beside(log), own_clock_of(storage.engine)
+    view, started_ns, tracks = view_of(site), clock.now_ns(), TrackHub(own_clock.believed)
+    (rsus, gateways), broker = _units(site, started_ns, own_clock), BrokerLink(started_ns)
     metrics = Metrics(
         configs=site.config.rsu, rsus=rsus, gateways=gateways, peers=lambda: ingest.peers,
         now_ns=clock.now_ns, database=storage.path,
@@ -192,8 +195,8 @@ def build_centre(
     tracks.on_snapshot, shown = metrics.received_snapshot, Shown(metrics.stored.latency, clock.now_ns)
     bounds = bounds_of(site.config.site.origin, view.range_m, view.map_version)
     writer = Writer(
-        ViolationWriter(engine, clock.now_ns, beside.bugs.note), log, lambda: feed.wake(), bounds, storage,
-        damage.report, metrics.stored.stored,
+        ViolationWriter(engine, clock.now_ns, beside.bugs.note, own_clock), log, lambda: feed.wake(), bounds,
+        storage, damage.report, metrics.stored.stored,
     )  # fmt: skip
     database = Database(
         engine, Reader(engine, beside.note), lambda: writer.fault or writer.storage_fault, log, damage.report
@@ -203,8 +206,8 @@ def build_centre(
     feed = EventFeed(
         FeedEvents(database, lambda: overview, shown, present, beside.note).read, database.bounds
     )
-    history = open_history(site, storage.path, clock.now_ns, log)
-    recorders = _recorders(site, tracks, lambda: overview, database, writer, clock.now_ns)
+    history = open_history(site, storage.path, clock.now_ns, log, own_clock.agrees)
+    recorders = _recorders(site, tracks, lambda: overview, database, writer, clock.now_ns, own_clock)
     status = begin_presence(
         engine, centre=site.config.centre.id, acks=site.config.centre.acks, now_ns=clock.now_ns,
         ready=lambda: database.fault is None,
@@ -212,7 +215,7 @@ def build_centre(
     ingest = Ingest(
         writer=writer, centre=status.database, centre_id=status.centre, main_id=main_id,
         now_ns=clock.now_ns, rsus=rsus, gateways=gateways, tracks=tracks, publish=broker.publish,
-        share="units" if site.config.centre.ingest == "workers" else "all",
+        share="units" if site.config.centre.ingest == "workers" else "all", own_clock=own_clock,
     )  # fmt: skip
     listener = FeedListener(engine, feed.wake, log) if postgresql.is_postgresql(engine) else None
     outward = build_outward(site, database, writer, ingest, broker, clock.now_ns, log)
@@ -220,7 +223,7 @@ def build_centre(
     asker = Asker(
         centre=status.database, since_ns=ask_since_ns(engine, oldest_kept_ns(site, started_ns)),
         database=database, writer=writer, rsus=rsus, gaps=lambda: overview.gaps(),
-        publish=broker.publish, now_ns=clock.now_ns,
+        publish=broker.publish, now_ns=clock.now_ns, kept_ns=kept_ns(site),
     )  # fmt: skip
     overview = _overview(
         site, clock, rsus, gateways, tracks, database, broker, ingest, storage, asker, history,
@@ -276,14 +279,15 @@ def _overview(
         shared=shared,
         workers=WorkerWatch(expected=config.centre.ingest == "workers", started_ns=started_ns),
         history=lambda: [] if history is None else history.notices(), beside=beside,
+        doubts_clock=lambda: ingest.own_clock.is_doubted,
     )  # fmt: skip
 
 
-def _units(site: Site, started_ns: int) -> tuple[UnitRegistry, UnitRegistry]:
+def _units(site: Site, started_ns: int, own_clock: OwnClock) -> tuple[UnitRegistry, UnitRegistry]:
     """Return the registries of the RSUs and of the gateway."""
-    gateway = site.config.gateway
-    rsus = UnitRegistry("rsu", [rsu.esn for rsu in site.config.rsu], started_ns)
-    return rsus, UnitRegistry("gateway", () if gateway is None else (gateway.id,), started_ns)
+    gateway, judged_ns = site.config.gateway, own_clock.believed
+    rsus = UnitRegistry("rsu", [rsu.esn for rsu in site.config.rsu], started_ns, judged_ns)
+    return rsus, UnitRegistry("gateway", () if gateway is None else (gateway.id,), started_ns, judged_ns)
 
 
 def _counts_of(*parts: Any) -> list[Counter[str]]:
@@ -305,6 +309,7 @@ def _recorders(
     database: Database,
     writer: Writer,
     now_ns: Callable[[], int],
+    own_clock: OwnClock,
 ) -> dict[str, Filler | Sampler]:
     """Return what fills the tables of search and statistics while the centre runs, by name."""
     read = partial(database.read, database.reader.read)
@@ -312,7 +317,7 @@ def _recorders(
     tracks.on_tracks = passages.receive
     sampler = Sampler(
         rows=lambda: overview().rsu_table()["rsus"], passages=passages, read=read, run=writer.run,
-        now_ns=now_ns,
+        now_ns=now_ns, aged_ns=Ages(own_clock).now_ns,
     )  # fmt: skip
     return {"search": Filler(read, writer.run, database.log), "statistics": sampler}
 
@@ -337,7 +342,7 @@ def _desk(
         publish=feed.publish_state, kept_days=(site.config.retention or RetentionConfig()).plates_days,
         database=database, writer=writer, now_ns=presence.now_ns,
         is_dead=lambda esn: esn in overview.offline(), is_busy=lambda: ingest.waiting[0] > 0,
-        on_bug=beside.note,
+        on_bug=beside.note, aged_ns=Ages(ingest.own_clock).now_ns,
     )  # fmt: skip
     if site.config.standby is not None:
         desk.mirror = DeskMirror(
@@ -360,5 +365,10 @@ def _work(ingest: Ingest, feed: EventFeed, tracks: TrackHub) -> dict[str, float 
 
 def oldest_kept_ns(site: Site, now_ns: int) -> int:
     """Return the time from which on the RSUs keep their recordings."""
+    return max(STAMP_NS_MIN, now_ns - kept_ns(site))
+
+
+def kept_ns(site: Site) -> int:
+    """Return how long the RSUs keep their recordings."""
     retention = site.config.retention or RetentionConfig()
-    return max(10**18, now_ns - int(retention.recordings_days * 86_400e9))
+    return int(retention.recordings_days * 86_400e9)

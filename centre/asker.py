@@ -13,6 +13,7 @@ from centre.faults import NotWrittenError, UnreadableError
 from centre.settings import NOTHING_TO_ASK
 from centre.unit_registry import UnitRegistry
 from centre.writer import Writer
+from core.times import STAMP_NS_MIN
 from edge import topics
 from edge.ask import ViolationAsk
 from edge.wire import ACKNOWLEDGED_MAX, Status, encode
@@ -20,6 +21,7 @@ from edge.wire import ACKNOWLEDGED_MAX, Status, encode
 TURN_S = 1.0
 SINCE_TIMES_MAX = 2  # the RSU reads all its recordings for each
 SINCE_AGAIN_NS = 300 * 10**9
+DAY_NS = 86_400 * 10**9
 
 Publish = Callable[[str, bytes, int], bool]  # topic, payload, QoS
 
@@ -38,8 +40,12 @@ class Asker:
         gaps: Callable[[], Mapping[str, tuple[int, int]]],
         publish: Publish,
         now_ns: Callable[[], int],
+        kept_ns: int = 30 * DAY_NS,
     ) -> None:
-        """since_ns : ask each RSU for its violations since then.  `gaps()`: (stored, missing) by RSU"""
+        """since_ns : ask each RSU for its violations since then.  `gaps()`: (stored, missing) by RSU
+        kept_ns : how long RSUs keep their recordings
+        """
+        self._kept_ns = kept_ns
         self._centre, self._since_ns, self._database, self._writer = centre, since_ns, database, writer
         self._rsus, self._gaps, self._publish, self._now_ns = rsus, gaps, publish, now_ns
         self._asking: dict[str, Asking] = {}
@@ -91,11 +97,24 @@ class Asker:
             self._since = await self._database.read(self._database.reader.asks, self._since_ns)
         now_ns = self._now_ns()
         times, asked_ns = self._since.get(esn, (0, 0))
-        if times >= SINCE_TIMES_MAX or (times and now_ns - asked_ns < SINCE_AGAIN_NS):
+        if times >= SINCE_TIMES_MAX or (times and 0 <= now_ns - asked_ns < SINCE_AGAIN_NS):
             return
-        if self._send(esn, since_ns=self._since_ns):
+        if self._send(esn, since_ns=self._since_by(esn, now_ns)):
             self._since[esn] = (times + 1, now_ns)
             await self._writer.execute(StoreAsk(esn, self._since_ns, times + 1, now_ns))
+
+    def _since_by(self, esn: str, now_ns: int) -> int:
+        """Return since when an RSU is asked, by its own clock, which its recordings have.
+
+        Where that differs from ours by a day, or has not come so far yet, `since_ns` is of a wrong clock:
+        asked for what came since 2032, the RSU would send nothing. It is asked for all that it keeps.
+        """
+        status = self._rsus.rows()[esn].status
+        offset_ms = None if status is None else status.clock_offset_ms
+        offset_ns = int((offset_ms or 0.0) * 1e6)
+        if abs(offset_ns) <= DAY_NS and self._since_ns <= now_ns + offset_ns:
+            return self._since_ns
+        return max(STAMP_NS_MIN, now_ns + offset_ns - self._kept_ns)
 
     def _depth(self, esn: str) -> int | None:
         """Return the depth of an RSU's outbox by its last heartbeat; None where it is not online."""

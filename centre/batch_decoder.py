@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from core.times import STAMP_NS_MAX, STAMP_NS_MIN
 from edge import wire
 from edge.decoding import decoder
 from geofence import violation as codec
-from geofence.plausible import Bounds, fault_of, plain, stamp_range
+from geofence.clocks import is_set
+from geofence.plausible import Bounds, fault_of, plain
 from geofence.violation import Violation
 
 REASON_LENGTH_MAX = 200
@@ -71,6 +73,7 @@ class Item:
     reason: str | None = None  # of the void, or why `violation` is None
     detected_ns: int = 0
     sent_ns: int = 0
+    is_clock_set: bool = True  # False: the RSU's clock at the detection and ours can't both be right
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +147,7 @@ def _sound_items(
     esn: str, payload: bytes, judged_ns: int, bounds: Bounds
 ) -> tuple[int, tuple[Item, ...]] | None:
     """Return epoch and items of a batch with sound fields; None for any other: it is read item by item."""
-    low, high = stamp_range(judged_ns)
+    low, high = STAMP_NS_MIN, STAMP_NS_MAX
     try:
         batch = _read_sound(payload)
     except (msgspec.MsgspecError, ValueError):
@@ -172,8 +175,8 @@ def _item(esn: str, parts: _RawItem, row: bytes, judged_ns: int, bounds: Bounds)
         body = found if isinstance(found, bytes) else body
         if len(body) > wire.VIOLATION_BYTES_MAX:
             raise ValueError(f"violation: longer than {wire.VIOLATION_BYTES_MAX} bytes (is {len(body)})")
-        detected_ns = _stamp("detected_ns", parts.detected_ns, judged_ns)
-        sent_ns = _stamp("sent_ns", parts.sent_ns, judged_ns)
+        detected_ns = _stamp("detected_ns", parts.detected_ns)
+        sent_ns = _stamp("sent_ns", parts.sent_ns)
     except (msgspec.MsgspecError, ValueError) as error:
         return _refused(seq, body, error)
     return _judged(esn, seq, body, detected_ns, sent_ns, judged_ns, bounds)
@@ -184,12 +187,13 @@ def _judged(
 ) -> Item:
     """Return an item whose fields are sound, by what the bytes of its violation are."""
     try:
-        violation = read_violation(body, esn, judged_ns, bounds)
+        is_clock_set = is_set(detected_ns, judged_ns)
+        violation = read_violation(body, esn, judged_ns if is_clock_set else detected_ns, bounds)
     except Exception as error:  # foreign bytes: msgspec raises more kinds of error than it documents
         return _refused(seq, body, error)
     return Item(
         seq=seq, kind="violation", body=body, sha256=hashlib.sha256(body).digest(), violation=violation,
-        detected_ns=detected_ns, sent_ns=sent_ns,
+        detected_ns=detected_ns, sent_ns=sent_ns, is_clock_set=is_clock_set,
     )  # fmt: skip
 
 
@@ -222,13 +226,12 @@ def _void(raw: msgspec.Raw) -> str:
     return plain(reason, REASON_LENGTH_MAX)
 
 
-def _stamp(name: str, raw: msgspec.Raw, judged_ns: int) -> int:
-    """Return a stamp of an item; no integer is unreadable, a stamp out of range implausible."""
+def _stamp(name: str, raw: msgspec.Raw) -> int:
+    """Return a stamp of an item; no integer is unreadable, a stamp that no clock shows implausible."""
     value = _value(raw)
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f"{name}: no integer")
-    low, high = stamp_range(judged_ns)
-    if not low <= value <= high:
+    if not STAMP_NS_MIN <= value <= STAMP_NS_MAX:
         raise _ImplausibleError(f"{name}: a stamp out of range (is {value})")
     return value
 

@@ -24,9 +24,10 @@ from centre.faults import NotWrittenError
 from centre.gate import Gate
 from centre.inbox import Inbox, QueuedBatch, is_live
 from centre.journey_inbox import JourneyInbox, acks_of
+from centre.own_clock import OwnClock
 from centre.peers import Peers
 from centre.track_hub import TrackHub
-from centre.unit_registry import UnitRegistry
+from centre.unit_registry import Unit, UnitRegistry
 from centre.writer import Writer
 from edge import topics, wire
 from edge.centre_status import EpochKnown
@@ -69,12 +70,15 @@ class Ingest:
         centre_id: str | None = None,
         main_id: str | None = None,
         share: Share = "all",
+        own_clock: OwnClock | None = None,
     ) -> None:
         """`publish(topic, payload, qos)` starts sending, or returns False.
 
         centre, centre_id : the names of its database and of the centre itself, for the acknowledgements
         main_id : the site's first centre; None: this one.  share : which messages it receives
+        own_clock : that the writer follows too
         """
+        self.own_clock = own_clock or OwnClock()
         self._writer, self._centre, self._now_ns = writer, centre, now_ns
         self._centre_id = centre_id
         self._rsus, self._gateways, self._tracks = rsus, gateways, tracks
@@ -153,15 +157,22 @@ class Ingest:
         self._wake.set()
 
     def _receive_rsu_status(self, message: Incoming) -> None:
-        self._queue_status(
-            self._rsus.receive_status(
-                message.topic.name, message.payload, retained=message.retained, now_ns=self._now_ns()
-            )
-        )
+        name, now_ns = message.topic.name, self._now_ns()
+        change = self._rsus.receive_status(name, message.payload, retained=message.retained, now_ns=now_ns)
+        self._queue_status(change)
+        if self.peers.answers_clocks():  # its offset is that from our clock
+            self._note_clock(self._rsus.rows().get(name), name, now_ns)
         for esn, epoch in self._rsus.pop_behind().items():
             self.counts["epoch.given"] += 1
             known = EpochKnown(centre=self._centre_id or "centre", epoch=epoch)
             self._publish(topics.epoch_down(esn), encode_known(known), 1)
+
+    def _note_clock(self, unit: Unit | None, name: str, now_ns: int) -> None:
+        """Note what the clock of an RSU shows, by its newest heartbeat."""
+        if unit is not None and unit.status is not None and unit.beat_ns == now_ns:
+            offset_ms = unit.status.clock_offset_ms
+            if offset_ms is not None:
+                self.own_clock.note(name, now_ns + int(offset_ms * 1e6))
 
     def _receive_gateway_status(self, message: Incoming) -> None:
         self._queue_status(

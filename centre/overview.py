@@ -53,14 +53,17 @@ class Overview:
         workers: WorkerWatch,
         history: Callable[[], Sequence[str]] = tuple,
         beside: Beside,
+        doubts_clock: Callable[[], bool] = lambda: False,
     ) -> None:
         """`own_counts`: the counters of the centre's other parts; `asked(esn)`: `Asker.figures`.
 
         `strangers`: of `gate.Gate`.  `other_centre`: id of the site's second centre, or of the first.
         `shared`: other processes may write the database too.  `workers`: those that do so for a site
         `history()`: why no history is kept now.  `beside`: what of the work beside delivery fails
+        `doubts_clock()`: whether our own clock is not believed now
         """
         self._workers, self._history, self._beside = workers, history, beside
+        self._doubts_clock = doubts_clock
         self._other_centre, self._shared = other_centre, shared
         self._desk: Callable[[], Awaitable[dict[str, Any]]] | None = None  # its figures
         self._asked, self._strangers = asked, strangers
@@ -200,6 +203,7 @@ class Overview:
             workers=self._workers.fault(self._now_ns()),
             history=self._history(),
             failing=self._beside.failing,
+            doubts_clock=self._doubts_clock(),
         )
 
     def counts(self) -> dict[str, dict[str, Any]]:

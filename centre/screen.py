@@ -28,16 +28,19 @@ AnyStatus = wire.Status | wire.GatewayStatus
 Row = TypeVar("Row")
 
 
-def screened_snapshot(payload: bytes, now_ns: int, counts: Counter[str]) -> tuple[wire.TrackSnapshot, bytes]:
+def screened_snapshot(
+    payload: bytes, judged_ns: int, counts: Counter[str]
+) -> tuple[wire.TrackSnapshot, bytes]:
     """Return a `track/up` and its bytes without the tracks and names that can't be true.
 
-    Raises msgspec.MsgspecError or ValueError where it is no snapshot, or its stamp is far from `now_ns`.
+    judged_ns : of `OwnClock`. Raises msgspec.MsgspecError or ValueError where it is no snapshot, or its
+        stamp is far from `judged_ns`
     """
     snapshot = wire.decode_snapshot(payload)
     if len(snapshot.dtype) > DTYPE_FIELDS_MAX:
         raise ValueError(f"dtype has more than {DTYPE_FIELDS_MAX} fields")
     records = wire.records_of(snapshot)
-    low, high = stamp_range(now_ns)
+    low, high = stamp_range(judged_ns)
     if not low <= snapshot.stamp_ns <= high:
         raise ValueError("stamp_ns out of range")
     changed: dict[str, Any] = {}
@@ -85,8 +88,14 @@ def _plain_or_none(text: str | None) -> str | None:
     return text if text is None or is_plain(text) else None
 
 
-def screened_status(status: AnyStatus, now_ns: int, counts: Counter[str]) -> AnyStatus:
-    """Return a status without the values that can't be true; they are counted by field."""
+def screened_status(
+    status: AnyStatus, now_ns: int, counts: Counter[str], judged_ns: int | None = None
+) -> AnyStatus:
+    """Return a status without the values that can't be true; they are counted by field.
+
+    judged_ns : of `OwnClock`, that stamps are held against; None: `now_ns`
+    """
+    judged_ns = now_ns if judged_ns is None else judged_ns
     screen = _StatusScreen(counts)
     changed: dict[str, Any] = {
         "version": screen.text("version", status.version),
@@ -105,7 +114,7 @@ def screened_status(status: AnyStatus, now_ns: int, counts: Counter[str]) -> Any
         "sensors": screen.texts("sensors", status.sensors),
         "degraded": screen.rows("degraded", status.degraded[:ENTRIES_MAX], is_plain),
         "centres": screen.rows("centres", status.centres, lambda seen: is_plain(seen.database or "")),
-        "unjudged": screen.stretches(status.unjudged, now_ns),
+        "unjudged": screen.stretches(status.unjudged, now_ns, judged_ns),
     }
     return msgspec.structs.replace(status, **changed)
 
@@ -155,10 +164,10 @@ class _StatusScreen:
         return sound
 
     def stretches(
-        self, stretches: tuple[wire.UnjudgedStretch, ...], now_ns: int
+        self, stretches: tuple[wire.UnjudgedStretch, ...], now_ns: int, judged_ns: int
     ) -> tuple[wire.UnjudgedStretch, ...]:
         """Return the stretches whose ends can be true; one with a wrong `since_ns` begins now."""
-        low, high = stamp_range(now_ns)
+        low, high = stamp_range(judged_ns)
         found = []
         for each in self.rows("unjudged", stretches, _is_stretch)[:ENTRIES_MAX]:
             if not low <= each.since_ns <= high:

@@ -30,7 +30,6 @@ VERSION_COLUMNS = (
 )  # fmt: skip
 EPISODE_COLUMNS = ("id", *CHANGING, "first_received_ns")
 NEWEST_NUMBER = {table.name: sa.select(sa.func.max(table.c.n)) for table in (QUARANTINE, FEED)}
-NEWEST_RECEIVED = sa.select(EPISODE.c.first_received_ns).order_by(EPISODE.c.n.desc()).limit(1)
 ADD_UNSETTLED = sa.insert(UNSETTLED)
 ADD_EPISODE = sa.insert(EPISODE)
 

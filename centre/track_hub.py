@@ -42,7 +42,9 @@ class _Arrived:
 class TrackHub:
     """Receives the snapshots of all RSUs and offers them to all viewers."""
 
-    def __init__(self) -> None:
+    def __init__(self, judged_ns: Callable[[int], int] = lambda now_ns: now_ns) -> None:
+        """`judged_ns(now_ns)`: the time that stamps are held against, by an arrival: `OwnClock.believed`."""
+        self._judged_ns = judged_ns
         self.counts: Counter[str] = Counter()
         self._latest: dict[str, Latest] = {}
         self._viewers: set[Viewer] = set()
@@ -98,7 +100,7 @@ class TrackHub:
         now_ns : its arrival; 0 where that is unknown
         """
         try:
-            snapshot, payload = screened_snapshot(payload, now_ns, self.counts)
+            snapshot, payload = screened_snapshot(payload, self._judged_ns(now_ns), self.counts)
         except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
             self.counts["track.unreadable"] += 1
             return

@@ -48,7 +48,12 @@ class Unit:
 class UnitRegistry:
     """All units of one kind that the site names."""
 
-    def __init__(self, kind: Kind, ids: Iterable[str], started_ns: int) -> None:
+    def __init__(
+        self, kind: Kind, ids: Iterable[str], started_ns: int,
+        judged_ns: Callable[[int], int] = lambda now_ns: now_ns,
+    ) -> None:  # fmt: skip
+        """`judged_ns(now_ns)`: the time that stamps are held against, by an arrival: `OwnClock.believed`."""
+        self._judged_ns = judged_ns
         self.kind: Kind = kind
         self.counts: Counter[str] = Counter()
         self._rows = {name: Unit(known=True) for name in ids}
@@ -106,7 +111,8 @@ class UnitRegistry:
         try:
             if len(payload) > STATUS_BYTES_MAX:
                 raise ValueError("too long")
-            status = screened_status(_DECODE[self.kind](payload), now_ns, self.counts)
+            judged_ns = self._judged_ns(now_ns)
+            status = screened_status(_DECODE[self.kind](payload), now_ns, self.counts, judged_ns)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             self.counts["status.unreadable"] += 1
             return None

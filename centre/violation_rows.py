@@ -11,6 +11,7 @@ from centre.batch_decoder import Batch, Item
 from centre.commands import Acknowledgement, CommitResult
 from centre.faults import reason_of
 from centre.quarantine import has_room, quarantine
+from centre.search.keys import righted
 from centre.statements import WARNING
 from centre.transaction_rows import Rows
 from centre.views.excess import excess_m_max
@@ -152,24 +153,34 @@ def _store_version(
     rows.add_version({
         "id": found.id, "version": found.version, "esn": found.esn, "hop": found.hop,
         "grade": GRADES.index(found.grade), "body": item.body, "sha256": item.sha256, "epoch": batch.epoch,
-        "seq": item.seq, "decided_ns": _decided_ns(found),
+        "seq": item.seq, "decided_ns": _decided_ns(found, is_timed=item.is_clock_set),
         "detected_ns": item.detected_ns, "sent_ns": item.sent_ns, "received_ns": batch.received_ns,
     })  # fmt: skip
     rows.change_of(found.id).versions.append((found.version, found.esn))
     result.delivered.append(_delivered(batch, item, found))
     result.counts["violation.stored"] += 1
+    if not item.is_clock_set:
+        result.counts["violation.clock_unset"] += 1
+        rows.shifts_ns[found.id, found.version, found.esn] = batch.received_ns - item.detected_ns
     _update_episode(result, rows, batch, found)
 
 
 def _delivered(batch: Batch, item: Item, found: Violation) -> Delivered:
     received_ns, grade = batch.received_ns, found.grade if found.phase == "close" else None
     detected_ns, sent_ns = item.detected_ns or received_ns, item.sent_ns or received_ns
-    return Delivered(batch.esn, found.stamps, found.late, detected_ns, sent_ns, received_ns, grade)
+    return Delivered(
+        batch.esn, found.stamps, found.late, detected_ns, sent_ns, received_ns, grade,
+        is_timed=item.is_clock_set,
+    )  # fmt: skip
 
 
-def _decided_ns(found: Violation) -> int | None:
-    """Return the arrival that a latency is counted from; None where a tick decided, or long after."""
-    return None if found.stamps.by is not None or found.late else found.stamps.arrived_ns
+def _decided_ns(found: Violation, *, is_timed: bool) -> int | None:
+    """Return the arrival that a latency is counted from.
+
+    None where a tick decided, or long after, or where the clock that showed it was never set.
+    """
+    is_timed = is_timed and found.stamps.by is None and not found.late
+    return found.stamps.arrived_ns if is_timed else None
 
 
 def _update_episode(result: CommitResult, rows: Rows, batch: Batch, found: Violation) -> None:
@@ -185,15 +196,18 @@ def _update_episode(result: CommitResult, rows: Rows, batch: Batch, found: Viola
         "grade": grade, "rule": found.rule,
     }  # fmt: skip
     shown, change = rows.episodes.get(found.id), rows.change_of(found.id)
-    decided_ns = _decided_ns(found) if grade >= WARNING else None
+    shift_ns = rows.shifts_ns.get((found.id, found.version, found.esn))
+    decided_ns = _decided_ns(found, is_timed=shift_ns is None) if grade >= WARNING else None
     sample = None if decided_ns is None else (decided_ns, found.esn)
+    # it is searched by when it was, not by what a clock shows that was never set
+    searched = found if shift_ns is None else righted(found, shift_ns)
     if shown is None:
         first: dict[str, object] = {
             "grade_max": grade, "versions": 1, "first_received_ns": batch.received_ns,
             "excess_m_max": deepest_m, "p_violation_max": found.p_violation,
         }  # fmt: skip
         rows.write_episode(found.id, first | newest)
-        rows.write_key(found, is_newest=True)
+        rows.write_key(searched, is_newest=True)
         change.is_new, change.sample = True, sample
         change.shown.append((found.version, found.esn))
         return
@@ -212,5 +226,5 @@ def _update_episode(result: CommitResult, rows: Rows, batch: Batch, found: Viola
     else:
         changed |= newest
     rows.write_episode(found.id, changed)
-    rows.write_key(found, is_newest=not is_overtaken)
+    rows.write_key(searched, is_newest=not is_overtaken)
     change.shown.append((shown["version"], shown["esn"]))

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from centre import changes, postgresql
 from centre import statements as sql
+from centre.ages import known_ns
 from centre.attempts import Attempt, alone, together
 from centre.batch_decoder import Batch, UnreadableBatch
 from centre.beside import OnBug, uncared
@@ -40,8 +41,14 @@ TRY_AGAIN_S = 0.02  # after the first failed try; twice as long after the second
 class ViolationWriter:
     """Commits batches and statuses, one transaction for each call; not thread-safe."""
 
-    def __init__(self, engine: sa.Engine, now_ns: Callable[[], int], on_bug: OnBug = uncared) -> None:
-        """`on_bug(work, error)`: an error that nobody expected; the rest goes its way."""
+    def __init__(
+        self, engine: sa.Engine, now_ns: Callable[[], int], on_bug: OnBug = uncared,
+        own_clock: OwnClock | None = None,
+    ) -> None:  # fmt: skip
+        """`on_bug(work, error)`: an error that nobody expected; the rest goes its way.
+
+        own_clock : that others follow too; None: one of its own
+        """
         # SQLite locks at the begin: a command (`centre user`) may write the file too, and a transaction that
         # has read before that one's commit could never write any more
         self._engine = engine.execution_options(exclusive=True)
@@ -50,15 +57,23 @@ class ViolationWriter:
         self._settler = Settler(self._engine, now_ns, on_bug)
         self.counts: Counter[str] = Counter()  # of what no commit returns; see `taken_counts`
         self._settler.begin(self.counts)
-        self._own_clock = OwnClock(_newest_ns(self._engine), time.monotonic_ns)
+        self._own_clock = own_clock or own_clock_of(self._engine)
+        self._n_doubts = self._own_clock.n_doubts  # that are counted
 
     def judged_ns(self, received_ns: int) -> int:
         """Return the time that the stamps of a message are held against: see `OwnClock`."""
-        n_doubts = self._own_clock.n_doubts
         believed_ns = self._own_clock.believed(received_ns)
-        if self._own_clock.n_doubts > n_doubts:
-            self.counts["clock.doubted"] += 1
+        n_doubts = self._own_clock.n_doubts
+        if n_doubts > self._n_doubts:
+            self.counts["clock.doubted"] += n_doubts - self._n_doubts
+            self._n_doubts = n_doubts
         return believed_ns
+
+    def note_clock(self, batch: Batch) -> None:
+        """Note what an RSU's clock showed as it sent a batch: it bears witness of ours."""
+        sent_ns = max((item.sent_ns for item in batch.items), default=0)
+        if sent_ns:
+            self._own_clock.note(batch.esn, sent_ns)
 
     @property
     def feed_n(self) -> int:
@@ -210,9 +225,8 @@ def _note(db: sa.Connection, found: Sequence[Change]) -> int | None:
     return n
 
 
-def _newest_ns(engine: sa.Engine) -> int | None:
-    """Return when the newest episode came; None where there is none, or where nothing can be read now."""
+def own_clock_of(engine: sa.Engine) -> OwnClock:
+    """Return what our clock is worth at the start, by what the database knows, if it can be read."""
     with contextlib.suppress(SQLAlchemyError), engine.connect() as db:
-        found: int | None = db.scalar(sql.NEWEST_RECEIVED)
-        return found
-    return None
+        return OwnClock(known_ns(db) or None)
+    return OwnClock()

@@ -214,6 +214,7 @@ class Writer:
             )  # fmt: skip
             n_done += 1
             if isinstance(batch, Batch):
+                self._violation_writer.note_clock(batch)
                 n_items += len(batch.items) + QUARANTINE_ITEMS * len(batch.strays)
             elif limits.has_quarantine_room(batch.esn, batch.received_ns):
                 n_items += QUARANTINE_ITEMS

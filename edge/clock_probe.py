@@ -9,6 +9,7 @@ from edge import wire
 from edge.clock import Clock
 
 KEPT = 8  # answers; the one with the shortest round trip is used
+AGREES_MS = 86_400_000
 ASKED_MAX = 4  # requests that wait for an answer
 
 
@@ -45,6 +46,12 @@ class ClockProbe:
             count("clock.implausible")
             return
         self._answers.append((trip_ns, offset_ns))
+
+    @property
+    def agrees(self) -> bool:
+        """Whether this clock and the centre's differ by less than a day: two rarely go wrong alike."""
+        offset_ms = self.offset_ms
+        return offset_ms is not None and abs(offset_ms) < AGREES_MS
 
     @property
     def offset_ms(self) -> float | None:

@@ -37,6 +37,7 @@ class Delivered(NamedTuple):
     sent_ns: int
     received_ns: int
     closed_as: Grade | None = None  # the episode's highest grade, where this version closes it
+    is_timed: bool = True  # False: the RSU's clock was never set, so its stamps measure nothing
 
     @property
     def kind(self) -> Kind:
@@ -73,6 +74,9 @@ class ViolationLatency:
         """Observe all stages of the versions that one transaction of the centre has committed."""
         alike: dict[tuple[str, Kind], list[Delivered]] = {}
         for found in versions:
+            if not found.is_timed:
+                self.counts["latency.clock_unset"] += 1
+                continue
             alike.setdefault((found.esn, found.kind), []).append(found)
         for (esn, kind), some in alike.items():
             ahead_ns = ahead(esn)

@@ -133,8 +133,13 @@ class Lineage:
             own = [self._book.detach(episode) for episode in self._book.of(track)]
             theirs = []
             for episode in judgement.episodes:
-                theirs.append(msgspec.structs.replace(episode, hop=episode.hop + 1, version_ns=0))
                 own += self._resume.detach_known(episode.id)
+                is_here = any(each.id == episode.id for each in own)
+                if not is_here and self._resume.has_ended(episode):  # its giver was killed and forgot it
+                    self._count("handover.ended")
+                    continue
+                theirs.append(msgspec.structs.replace(episode, hop=episode.hop + 1, version_ns=0))
+                self._resume.take(theirs[-1])
             try:
                 restore_row(self._state, ADOPTED, judgement, self._lane_of)
             except (ValueError, OverflowError):  # its episodes continue, its evidence starts anew

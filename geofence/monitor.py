@@ -300,14 +300,16 @@ class Monitor:
         self._resume.take(ours)
         return self._restate(now_ns, [ours])
 
-    def start(self, now_ns: int, episodes: Sequence[bytes]) -> None:
-        """Keep the episodes that a restart found open for 30 s, until their vehicles are seen."""
+    def start(self, now_ns: int, episodes: Sequence[bytes]) -> list[Judged]:
+        """Let episodes that a restart found open wait 30 s; return closes of those of an unset clock."""
+        closes: list[Judged] = []
         for body in episodes:
             episode = decoded(body)
             if episode is not None and is_sound(episode, self._frame):
-                self._resume.wait(now_ns, episode)
+                closes += self._resume.wait_or_close(now_ns, episode)
             else:  # a damaged row, or one of another version
                 self._count("start.episode")
+        return closes
 
     def close_changed(self, t_ns: int, rules: Collection[str]) -> list[Judged]:
         """Close the open and the waiting episodes of rules whose settings change."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from core.arrays import I64
 from fusion.tracks import TrackBatch
+from geofence.clocks import is_set
 from geofence.episode_book import EpisodeBook, Judged
 from geofence.episodes import Facts, OpenEpisode
 from geofence.grading import RuleSettings
@@ -16,7 +17,7 @@ from geofence.violation import Stamps
 
 RESUME_PLACE_M = 30.0  # how near an unidentified vehicle must be to where it could have got
 SPEED_SPREAD = 1.2
-TAKEN_MAX = 256  # episodes of neighbours, the newest: their questions come again for a second at most
+TAKEN_MAX = 256  # episodes of neighbours, the newest: some minutes of a busy boundary, longer than a restart
 
 
 def terminal_of(episode: OpenEpisode) -> str | None:
@@ -39,7 +40,7 @@ class Resume:
         self._wait_ns = int(settings.resume_s * 1e9)
         self._frame, self._book = frame, book
         self._waiting: list[Waiting] = []
-        self.taken: dict[str, int] = {}  # episodes that waited at a neighbour: hop under which each is ours
+        self.taken: dict[str, int] = {}  # episodes that a neighbour had: hop under which each is or was ours
 
     @property
     def is_waiting(self) -> bool:
@@ -51,8 +52,19 @@ class Resume:
         episode.version_ns = 0  # its next version comes with the next observation
         self._waiting.append(Waiting(episode, now_ns + self._wait_ns))
 
+    def wait_or_close(self, now_ns: int, episode: OpenEpisode) -> list[Judged]:
+        """Keep an episode as `wait`, or return its close where the clock that saw it was never set.
+
+        No stamp by a clock that was set since can follow those that it has.
+        """
+        if is_set(episode.seen_ns, now_ns):
+            self.wait(now_ns, episode)
+            return []
+        stamps = Stamps(measured_ns=episode.seen_ns, arrived_ns=episode.seen_ns, by="tick")
+        return [self._book.finish(episode, stamps, "lost")]
+
     def take(self, episode: OpenEpisode) -> None:
-        """Remember an episode that waited at a neighbour, also once it has ended here."""
+        """Remember an episode that a neighbour had, also once it has ended here."""
         self.taken.pop(episode.id, None)
         self.taken[episode.id] = episode.hop
         while len(self.taken) > TAKEN_MAX:

@@ -8,14 +8,17 @@ import time
 import msgspec
 
 from core.errors import CommandError
+from core.times import NS
 from edge import topics, wire
 from edge.config import Site
-from edge.config_down import ConfigDown
+from edge.config_down import ConfigAnswer, ConfigDown
 from edge.link import Link, link_settings
 from edge.tls_causes import words
 from petroroad.operators import operator
 
 RETRY_S = 0.2  # until there is a connection
+AHEAD_NS = 60 * NS  # operators' clocks differ by less
+SEQ_MAX = 2**63 - 1
 AGAIN_S = 3.0  # longer than between two heartbeats
 
 
@@ -29,13 +32,16 @@ async def publish_rules(
     """
     esns = [rsu.esn for rsu in site.config.rsu]
     down = ConfigDown(seq=time.time_ns(), rules=rules, map=packed)  # grows from one publication to the next
+    seqs = dict.fromkeys(esns, down.seq)  # of each its own: what one RSU says must not number the others'
     answered = asyncio.Event()
 
     def receive(name: str, body: bytes, _retained: bool) -> None:
-        topic = topics.parse(name)
-        answer = _answer_of(body, down.seq)
-        if topic is not None and topic.name in esns and answer is not None:
-            answers[topic.name] = answer
+        topic, answer = topics.parse(name), _answer_of(body)
+        if topic is None or topic.name not in esns or answer is None:
+            return
+        seqs[topic.name] = beyond(seqs[topic.name], answer.seq, time.time_ns())
+        if answer.seq == seqs[topic.name]:
+            answers[topic.name] = "accepted" if answer.refused is None else f"refused: {answer.refused}"
             if len(answers) == len(esns):
                 answered.set()
 
@@ -48,7 +54,7 @@ async def publish_rules(
             while not answered.is_set():
                 # again to those that have not answered: the same number changes nothing there
                 sent = [
-                    link.publish(topics.config_down(esn), wire.encode(down), qos=1, retain=True)
+                    link.publish(topics.config_down(esn), _numbered(down, seqs[esn]), qos=1, retain=True)
                     for esn in esns
                     if esn not in answers
                 ]
@@ -66,12 +72,23 @@ async def publish_rules(
         answers.setdefault(esn, "no answer yet")
 
 
-def _answer_of(body: bytes, seq: int) -> str | None:
-    """Return the answer to publication `seq` in a status, None where there is none yet."""
+def beyond(seq: int, answered: int, now_ns: int) -> int:
+    """Return the number of a publication to an RSU that has answered another one.
+
+    Its own, but where that one was numbered by a clock that was ahead: the RSU reads none below it. One of
+    just now is another operator's, and the newer one counts.
+    """
+    is_ahead = answered > max(seq, now_ns + AHEAD_NS)
+    return answered + 1 if is_ahead and answered < SEQ_MAX else seq
+
+
+def _numbered(down: ConfigDown, seq: int) -> bytes:
+    return wire.encode(msgspec.structs.replace(down, seq=seq))
+
+
+def _answer_of(body: bytes) -> ConfigAnswer | None:
+    """Return an RSU's answer to the newest publication, None where its status has none."""
     try:
-        answer = wire.decode_status(body).configured
+        return wire.decode_status(body).configured
     except (msgspec.DecodeError, ValueError):  # an RSU of another kind of software
         return None
-    if answer is None or answer.seq != seq:
-        return None
-    return "accepted" if answer.refused is None else f"refused: {answer.refused}"

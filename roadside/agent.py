@@ -24,6 +24,7 @@ from edge.link import Link
 from edge.outbox.outbox import Outbox
 from edge.recording.recorder import Recorder
 from edge.subscriptions import Handler, Incoming, Subscription, Subscriptions
+from geofence.clocks import judging_ns
 from geofence.violation import Violation
 from roadside.down_gate import DownGate
 from roadside.inputs import (
@@ -328,7 +329,7 @@ class Agent:
                 self.recorder.write_state(f"/state/{self.esn}", body, self.last_ns, stamp_ns)
 
     def _put(self, violation: Violation, body: bytes, episode: bytes | None) -> None:
-        now_ns, late = self.clock.now_ns(), violation.late
+        now_ns, late = judging_ns(violation.stamps.arrived_ns, self.clock.now_ns()), violation.late
         self.outbox.put(body, now_ns, violation.id, episode)
         self.latency.decided(self.esn, violation.stamps, late=late, decided_ns=now_ns)
 

@@ -15,6 +15,7 @@ from fusion.clocks import ClockFault
 from fusion.registration import Registered
 from fusion.timekeeping import ClockReport
 from fusion.tracks import TrackBatch
+from geofence.clocks import judging_ns
 from geofence.coverage import Unjudged
 from geofence.episode_book import Judged
 from geofence.plausible import WITHHELD, Bounds, plain
@@ -122,7 +123,8 @@ def raised(found: Sequence[Judged], bounds: Bounds, t_ns: int, count: Callable[[
     """Return the violations that can be true, and in place of each other one the reason for a void."""
     outputs: list[Output] = []
     for violation, episode in found:
-        fault = implausible(violation, bounds, t_ns)
+        # what was open before the clock was set closes by the clock that it was seen by
+        fault = implausible(violation, bounds, judging_ns(violation.stamps.arrived_ns, t_ns))
         if fault is None:
             outputs.append(Raised(violation, encode_violation(violation), episode))
             continue

@@ -114,11 +114,10 @@ class Pipeline(Configured):
                 others = self.travelling.start(journeys, episodes)
                 accepted, others = self.config.start(self.late.start(now_ns, self.tracker.id_base, others))
                 self._put_in_force(accepted)
-                self.monitor.start(now_ns, others)
-                return []
+                return self._emit(now_ns, self.monitor.start(now_ns, others))
             case EpisodesFound(episodes=episodes, ended=ended):
-                self.monitor.start(now_ns, episodes)
-                return [Released(key) for key in self.monitor.drop_ended(ended)]
+                closes = self._emit(now_ns, self.monitor.start(now_ns, episodes))
+                return closes + [Released(key) for key in self.monitor.drop_ended(ended)]
             case ConfigDown() | Published():
                 return self._configure(now_ns, item)
             case ClockStep():

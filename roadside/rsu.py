@@ -270,7 +270,9 @@ class RsuService(Service):
     async def _keep_needed(self) -> None:
         """Let the recordings of violations that the centre lacks be kept."""
         while True:
-            self.agent.recorder.keep_since(self.agent.outbox.oldest_ns)
+            self.agent.recorder.keep_since(
+                self.agent.outbox.oldest_ns, is_clock_shown_right=self.shell.probe.agrees
+            )
             await asyncio.sleep(RETENTION_S)
 
     async def _send_journeys(self) -> None:

@@ -72,6 +72,7 @@ class Shown(TypedDict):
     sent_ns: MaybeNs
     received_ns: MaybeNs
     committed_ns: MaybeNs
+    clock_unset: bool
 
 
 class Episode(Shown):

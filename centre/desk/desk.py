@@ -57,13 +57,16 @@ class Desk:
         kept_days: float,
         on_bug: OnBug = uncared,
         is_busy: Callable[[], bool] = lambda: False,
+        aged_ns: Callable[[sa.Connection, int], int] = lambda db, now_ns: now_ns,
     ) -> None:
         """`is_dead(esn)`: whether an RSU is off or silent; `publish(kind, data)`: to all pages, unwritten;
         `kept_days`: how long what has ended is kept; `is_busy()`: whether messages wait for a commit;
-        `on_bug(work, error)`: an error that nobody expected in one alarm; the others are taken in."""
+        `on_bug(work, error)`: an error that nobody expected in one alarm; the others are taken in;
+        `aged_ns(db, now_ns)`: the time by which rows grow old, of `Ages`."""
         self.policy, self.database, self.now_ns = policy, database, now_ns
         self._engine = postgresql.snapshots(database.engine)
         self._writer, self._kept_days, self._is_busy = writer, kept_days, is_busy
+        self._aged_ns = aged_ns
         self.counts: Counter[str] = Counter()
         self._intake = Intake(policy, self.counts, on_bug)
         self._acts = Acts(self._intake, policy, is_dead)
@@ -170,7 +173,7 @@ class Desk:
             await asyncio.sleep(TICK_S)
 
     async def _let_time_act(self) -> None:
-        due_ns = await self.ask(timing.next_due_ns)
+        due_ns = await self.ask(timing.next_due_ns, self.policy, self.now_ns())
         if due_ns is None or due_ns > self.now_ns():
             return
 
@@ -199,7 +202,9 @@ class Desk:
         while True:
             with contextlib.suppress(NotWrittenError, UnreadableError):
                 await self._until_done(
-                    lambda db, _found, now_ns: keeping.trim(db, self.counts, self._kept_days, now_ns)
+                    lambda db, _found, now_ns: keeping.trim(
+                        db, self.counts, self._kept_days, self._aged_ns(db, now_ns)
+                    )
                 )
                 await self._drop_orphans()
             await asyncio.sleep(TRIM_S)

@@ -58,12 +58,12 @@ class Shelf:
     ) -> list[tuple[dict[str, Any], str]]:
         """Return the files that are too old or too many, oldest first, each with the reason.
 
-        rows : of the table, oldest first.  known_ns : a time that has passed for sure, that of the newest
-        episode: files are made too seldom to tell the age of each other
+        rows : of the table, oldest first.  known_ns : a time that has passed for sure (`ages.known_ns`);
+        files are made too seldom to tell the age of each other. 0 or None: nothing says so
         """
         found = []
-        times_ns = [row["made_ns"] or 0 for row in rows] + ([] if known_ns is None else [known_ns])
-        newest_s = max(times_ns) / NS if times_ns else None
+        newest_ns = known_ns or max((row["made_ns"] or 0 for row in rows), default=None)
+        newest_s = None if newest_ns is None else newest_ns / NS
         by_ns = round(self._ages.now_s(now_ns / NS, newest_s) * NS)
         total = sum(row["n_bytes"] or 0 for row in rows)
         for row in rows:

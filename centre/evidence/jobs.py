@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from centre.accounts.actor import Actor
+from centre.ages import known_ns
 from centre.audit.log import Act, append
 from centre.changes import Change
 from centre.database import Database
@@ -285,8 +286,8 @@ class Evidence:
                 rows = await self.database.read(partial(self._read, store.held))  # last: one may be made now
                 making, ready = ({row["id"] for row in each} for each in (waiting, rows))
                 await asyncio.to_thread(self.shelf.sweep, lie, making, ready)
-                known_ns = await self.database.read(partial(self._read, store.newest_received_ns))
-                for row, why in self.shelf.excess(rows, self.now_ns(), known_ns):
+                passed_ns = await self.database.read(partial(self._read, known_ns))
+                for row, why in self.shelf.excess(rows, self.now_ns(), passed_ns):
                     await asyncio.to_thread(self.shelf.path(row["id"]).unlink, missing_ok=True)
                     change = partial(
                         store.delete, key=row["id"], violation=row["violation"], why=why, now_ns=self.now_ns()

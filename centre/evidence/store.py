@@ -12,7 +12,6 @@ from centre.audit.log import Act, append
 from centre.audit.tables import AUDIT
 from centre.evidence.manifest import AuditRow, Missing
 from centre.evidence_tables import EVIDENCE
-from centre.statements import NEWEST_RECEIVED
 from centre.store import VERSION
 
 WAITING_MAX = 32  # files that wait to be made
@@ -108,12 +107,6 @@ def held(db: sa.Connection) -> list[dict[str, Any]]:
     """Return the files that lie on the disk, oldest first."""
     query = sa.select(EVIDENCE).where(EVIDENCE.c.state == "ready").order_by(EVIDENCE.c.n)
     return [dict(row) for row in db.execute(query).mappings()]
-
-
-def newest_received_ns(db: sa.Connection) -> int | None:
-    """Return when the newest episode came; None: there is none."""
-    found: int | None = db.scalar(NEWEST_RECEIVED)
-    return found
 
 
 def seal(db: sa.Connection, violation: str, body: Mapping[str, Any], act: str, now_ns: int) -> AuditRow:

@@ -34,7 +34,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path, self.hours, self.clips = path, path / "hours", path / "clips"
-        self._ages = AgeClock()
+        self._ages = AgeClock(path=path / "age")
 
     def make(self) -> None:
         """Make the folders where they are missing, for this user alone; raises OSError."""
@@ -83,16 +83,17 @@ class Folder:
         clips = [_size(path) for _, path in _named(self.clips, _CLIP)]
         return sum(hours), len(clips), sum(clips)
 
-    def purge(self, policy: Policy, now_ns: int) -> tuple[list[Path], bool]:
+    def purge(self, policy: Policy, now_ns: int, *, is_shown_right: bool = False) -> tuple[list[Path], bool]:
         """Delete what is too much, the oldest first; return it, and whether space is still short.
 
+        is_shown_right : the clocks of RSUs agree with ours
         The hour of `now_ns` is written and stays. Hours go before clips: they are deleted sooner anyway.
         """
         open_path = self.hour(now_ns)
         deleted: list[Path] = []
         kept = (*_named(self.hours, _HOUR), *_named(self.clips, _CLIP))
         newest_s = max((start_s for start_s, path in kept if path != open_path), default=None)
-        now_s = self._ages.now_s(now_ns / NS, newest_s)
+        now_s = self._ages.now_s(now_ns / NS, newest_s, is_shown_right=is_shown_right)
         for folder, pattern, limits, length_s in (
             (self.hours, _HOUR, policy.hours, 3_600),
             (self.clips, _CLIP, policy.clips, 0),

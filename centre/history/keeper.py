@@ -211,10 +211,14 @@ class History:
             self.recorder.units(item, now_ns)
 
 
-def open_history(site: Site, database: Path | None, now_ns: Callable[[], int], log: Logger) -> History | None:
+def open_history(
+    site: Site, database: Path | None, now_ns: Callable[[], int], log: Logger,
+    is_clock_shown_right: Callable[[int], bool],
+) -> History | None:  # fmt: skip
     """Return the history of a site's centre, which `start` begins; None where it has no folder.
 
     database : the file of the centre's database; None: that is on a server
+    is_clock_shown_right : `OwnClock.agrees`
     """
     named = site.config.centre.history
     folder = Path(named) if named is not None else None
@@ -224,7 +228,9 @@ def open_history(site: Site, database: Path | None, now_ns: Callable[[], int], l
         log.warning("history.off", why="[centre] history names no folder")
         return None
     stretches = {rsu.esn: rsu.stretch_m for rsu in site.config.rsu}
-    return History(folder, site.config.retention, stretches, now_ns, log)
+    history = History(folder, site.config.retention, stretches, now_ns, log)
+    history.recorder.is_clock_shown_right = is_clock_shown_right
+    return history
 
 
 def policy_of(retention: RetentionConfig) -> Policy:

@@ -6,7 +6,7 @@ Blocking, for one thread; `memory` and `wish` may be called by another one. Time
 import sqlite3
 import threading
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,6 +59,8 @@ class Recorder:
 
     def __init__(self, folder: Folder, policy: Policy, counts: Counter[str], log: Logger) -> None:
         self.folder, self.policy, self.counts, self._log = folder, policy, counts, log
+        # whether the RSUs' clocks agree with ours, which shows that time
+        self.is_clock_shown_right: Callable[[int], bool] = lambda now_ns: False
         self._lock = threading.Lock()  # of what `memory` reads
         self._gatherings: dict[str, Gathering] = {}
         self._ring = Ring(RING_BYTES_MAX)
@@ -287,7 +289,9 @@ class Recorder:
         try:
             self.folder.make()
             self.folder.delete_drafts()  # one is written by this thread only, and not now
-            deleted, self._is_short = self.folder.purge(self.policy, now_ns)
+            deleted, self._is_short = self.folder.purge(
+                self.policy, now_ns, is_shown_right=self.is_clock_shown_right(now_ns)
+            )
         except OSError:  # the disk is gone: the next write reports it
             return
         for path in deleted:

@@ -22,7 +22,8 @@ from edge.log import Logger
 LOOK_S = 0.5  # between looks for new changes and due events
 AT_ONCE = 16  # events in one round
 BACKOFF_S, BACKOFF_S_MAX = 1.0, 300.0  # of one event, doubled with each try
-DEAD_S = 86_400.0  # an event that can't be delivered for so long is given up
+DEAD_S = 86_400.0  # an event that can't be delivered for so long is given up,
+DEAD_TRIES = int(DEAD_S / BACKOFF_S_MAX / 2.0)  # and was tried so often: half the time at least
 Deliver = Callable[[str, bytes], Awaitable[None]]  # id, body; raises NotDeliveredError
 
 
@@ -118,7 +119,8 @@ class Sender:
             self.counts[f"outreach.{way}.failed"] += 1
             now_ns = self.now_ns()
             wait_s = min(BACKOFF_S * 2.0 ** min(row.tries, 12), BACKOFF_S_MAX)
-            is_dead = now_ns - row.made_ns > DEAD_S * NS
+            # the clock alone says nothing: one that is set ahead must not give up what was hardly tried
+            is_dead = now_ns - row.made_ns > DEAD_S * NS and row.tries >= DEAD_TRIES
             if is_dead:
                 self.counts[f"outreach.{way}.dead"] += 1
                 self.log.error("outreach.given_up", way=way, event_id=row.id, error=str(error))

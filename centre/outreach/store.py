@@ -18,6 +18,7 @@ FEED_KEY, AUDIT_KEY = "outreach_feed", "outreach_audit"  # of SETTING: how far t
 ROWS_AT_ONCE = 200
 WAITING_MAX = 20_000  # of one way; beyond it the oldest go, and are counted
 LOCK = "outreach"
+WAIT_NS_MAX = 3_600 * 10**9  # between two tries
 
 
 def begin(db: sa.Connection) -> None:
@@ -137,10 +138,14 @@ def _trim(db: sa.Connection, way: str) -> int:
 
 
 def due(db: sa.Connection, way: str, now_ns: int, limit: int) -> list[Any]:
-    """Return the rows to send now: of each alarm only the oldest that waits, so that their order holds."""
+    """Return the rows to send now: of each alarm only the oldest that waits, so that their order holds.
+
+    A row whose turn is further away than any wait is due: the clock that it was put off by was ahead.
+    """
     waiting = (OUTREACH.c.way == way) & OUTREACH.c.dead.is_(False)
     first = sa.select(sa.func.min(OUTREACH.c.n)).where(waiting).group_by(OUTREACH.c.violation)
-    query = sa.select(OUTREACH).where(OUTREACH.c.n.in_(first), OUTREACH.c.next_ns <= now_ns)
+    is_due = (OUTREACH.c.next_ns <= now_ns) | (OUTREACH.c.next_ns > now_ns + WAIT_NS_MAX)
+    query = sa.select(OUTREACH).where(OUTREACH.c.n.in_(first), is_due)
     return list(db.execute(query.order_by(OUTREACH.c.n).limit(limit)).all())
 
 

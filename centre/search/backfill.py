@@ -7,16 +7,20 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from centre.search.keys import Values, key_of
+from centre.search.keys import Values, key_of, righted
 from centre.search.tables import EPISODE_KEY
 from geofence import violation as codec
+from geofence.clocks import is_set
 from geofence.violation import Violation
 
 AT_ONCE = 100
 LOOKED_AT = 5_000  # numbers of episodes that one query compares
 # what is read of the tables of the ledger
 EPISODE = sa.table("episode", sa.column("n", sa.BigInteger), sa.column("id", sa.String))
-VERSION = sa.table("violation_version", sa.column("id", sa.String), sa.column("body", sa.LargeBinary))
+VERSION = sa.table(
+    "violation_version", sa.column("id", sa.String), sa.column("body", sa.LargeBinary),
+    sa.column("detected_ns", sa.BigInteger), sa.column("received_ns", sa.BigInteger),
+)  # fmt: skip
 
 
 class Missing(NamedTuple):
@@ -64,10 +68,13 @@ def computed(db: sa.Connection, ids: Sequence[str], counts: Counter[str] | None 
     An episode of which no version can be read is left out, and counted.
     """
     versions: dict[str, list[Violation]] = {violation_id: [] for violation_id in ids}
-    found: Any = db.execute(sa.select(VERSION.c.id, VERSION.c.body).where(VERSION.c.id.in_(ids)))
+    found: Any = db.execute(sa.select(VERSION).where(VERSION.c.id.in_(ids)))
     for row in found:
         try:
-            versions[row.id].append(codec.decode(row.body))
+            one = codec.decode(row.body)
+            if not is_set(row.detected_ns, row.received_ns):
+                one = righted(one, row.received_ns - row.detected_ns)
+            versions[row.id].append(one)
         except (msgspec.MsgspecError, ValueError):
             if counts is not None:
                 counts["search.unreadable"] += 1

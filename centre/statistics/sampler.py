@@ -15,6 +15,14 @@ LOOK_S = 5.0
 LOOKS_PER_STORE = 12
 
 
+Aged = Callable[[Any, int], int]
+
+
+def by_wall(_db: Any, now_ns: int) -> int:
+    """Where nothing else is known of the time."""
+    return now_ns
+
+
 class Sampler:
     """Fills the tables of the statistics.
 
@@ -29,9 +37,12 @@ class Sampler:
         read: Callable[..., Awaitable[Any]],
         run: Callable[..., Awaitable[Any]],
         now_ns: Callable[[], int],
+        aged_ns: Aged = by_wall,
     ) -> None:
+        """`aged_ns(db, now_ns)`: the time by which rows grow old, of `Ages`."""
+
         self._rows, self._passages, self._read, self._run = rows, passages, read, run
-        self._now_ns = now_ns
+        self._now_ns, self._aged_ns = now_ns, aged_ns
         self._watch = Watch()
         self.counts: Counter[str] = Counter()
 
@@ -64,7 +75,9 @@ class Sampler:
         if not (changes or hours or passages):
             return
         try:
-            dropped = await self._run(partial(_store, changes, hours, passages, self._now_ns()), "statistics")
+            now_ns = self._now_ns()
+            work = partial(_store, changes, hours, passages, lambda db: self._aged_ns(db, now_ns))
+            dropped = await self._run(work, "statistics")
         except NotWrittenError:
             self.counts["statistics.unstored"] += 1
             watch.changes[:0] = changes[-store.STATES_MAX :]
@@ -80,5 +93,7 @@ def _add(to: Hour, hour: Hour) -> None:
         setattr(to, name, getattr(to, name) + getattr(hour, name))
 
 
-def _store(changes: Any, hours: Any, passages: Any, now_ns: int, db: Any, _found: list[Any]) -> int:
-    return store.store(db, changes, hours, passages, now_ns)
+def _store(
+    changes: Any, hours: Any, passages: Any, aged_ns: Callable[[Any], int], db: Any, _found: list[Any]
+) -> int:
+    return store.store(db, changes, hours, passages, aged_ns(db))

@@ -8,6 +8,7 @@ import msgspec
 from centre.views.excess import last_excess_m, last_violating_ns
 from centre.views.safe_json import json_safe
 from geofence import violation as codec
+from geofence.clocks import is_set
 from geofence.violation import GRADES, Violation
 
 DECIDED = ("lon_deg", "lat_deg", "lane", "zone", "s_m", "d_m", "speed_mps")
@@ -84,9 +85,16 @@ def episode(row: Any, body: bytes, history: History) -> dict[str, Any]:
         "committed_ns": row.committed_ns,
         "first_committed_ns": row.first_committed_ns,
         "latency_ms": None if row.latency_ns is None else round(row.latency_ns / 1e6, 3),
+        "clock_unset": is_clock_unset(row),
     }
     shown: dict[str, Any] = json_safe(fields)
     return shown
+
+
+def is_clock_unset(row: Any) -> bool:
+    """Say whether the RSU's clock at a version's detection and ours at its arrival can't both be right."""
+    detected_ns, received_ns = row.detected_ns, row.received_ns
+    return None not in (detected_ns, received_ns) and not is_set(detected_ns, received_ns)
 
 
 def version(row: Any) -> dict[str, Any]:
@@ -94,6 +102,7 @@ def version(row: Any) -> dict[str, Any]:
     fields = _plain_fields(row.body)
     for name in ("epoch", "seq", "detected_ns", "sent_ns", "received_ns", "committed_ns"):
         fields[name] = getattr(row, name)
+    fields["clock_unset"] = is_clock_unset(row)
     fields["sha256"] = hashlib.sha256(row.body).hexdigest()
     shown: dict[str, Any] = json_safe(fields)
     return shown

@@ -48,6 +48,7 @@ def warnings(
     workers: Fault = SOUND,
     history: Sequence[str] = (),
     failing: Mapping[str, str] = NOTHING,
+    doubts_clock: bool = False,
 ) -> list[dict[str, Any]]:
     """Return `warnings` of `/api/summary`.
 
@@ -56,6 +57,7 @@ def warnings(
     centres : `centres` of the summary.  expected : id of the site's other centre; None: there is one only
     main : id of the site's first centre, at whose desk alarms are handled while it lives
     history : why the vehicles' history is not kept now.  failing : work beside delivery, and why it fails
+    doubts_clock : the centre's own clock is not believed now
     """
     found: list[dict[str, Any]] = []
     if workers.absent:
@@ -76,7 +78,7 @@ def warnings(
         found.append(_line("centre_missing", (expected,)))
     if own.counts.get("centres.twin"):
         found.append(_line("centre_twin", (own.name,)))
-    if own.counts.get("clock.doubted"):
+    if doubts_clock:
         found.append(_line("centre_clock", (own.name,)))
     if own.counts.get("centres.shares_database"):
         found.append(_line("centre_shares_database", (own.name,)))

@@ -97,10 +97,11 @@ class Recorder:
         """Record the whole state after tick `stamp_ns`; a series may begin its next file with it."""
         self.write(topic, body, log_ns, stamp_ns)
 
-    def keep_since(self, stamp_ns: int | None) -> None:
+    def keep_since(self, stamp_ns: int | None, *, is_clock_shown_right: bool = False) -> None:
         """Keep what was recorded from then on, whatever its age: a violation of then is not delivered.
 
         stamp_ns : None: all are; 0: not known
+        is_clock_shown_right : another machine's clock agrees with ours, so that age can be counted by it
         """
 
     def _put(self, message: Recorded | Seam, log_ns: int) -> bool:

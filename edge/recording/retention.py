@@ -96,7 +96,8 @@ class Retention:
         )
         self._lost_until_ns: int | None = None  # of the newest file that was deleted though it was needed
         self._owned: dict[Path, bool] = {}  # whether a file says that this RSU wrote it
-        self._ages = AgeClock()
+        self._ages = AgeClock(path=directory / f"{esn}.age")
+        self.is_clock_shown_right = False  # whether another machine's clock agrees with ours
         self._kept: set[Path] = set()  # that could not be deleted; each is counted once
 
     @property
@@ -114,7 +115,7 @@ class Retention:
             return False
         own = [file for file in files if self._is_own(file.path)]
         newest_s = max((file.changed_s for file in files), default=None)
-        now_s = self._ages.now_s(time.time(), newest_s)
+        now_s = self._ages.now_s(time.time(), newest_s, is_shown_right=self.is_clock_shown_right)
         for file, reason in excess(own, space, self._limits, now_s):
             if self._is_needed(file.path) and not self._given_up(file, reason):
                 break  # so are all that follow

@@ -86,9 +86,10 @@ class Series(Recorder):
         super()._work()
         self.purge()
 
-    def keep_since(self, stamp_ns: int | None) -> None:
+    def keep_since(self, stamp_ns: int | None, *, is_clock_shown_right: bool = False) -> None:
         if self.retention is not None:
             self.retention.needed_since_ns = stamp_ns
+            self.retention.is_clock_shown_right = is_clock_shown_right
 
     @property
     def degraded(self) -> tuple[str, ...]:

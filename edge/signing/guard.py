@@ -126,7 +126,9 @@ class Guard:
         if rule.fresh:
             if abs(now_ns - seal.stamp_ns) > AGE_S_MAX * NS:
                 return "stale"
-            if seal.stamp_ns <= self._newest_ns.get(key, 0):
+            newest_ns = self._newest_ns.get(key, 0)
+            # a newest one that would be stale now is of a clock that was ahead, and is set right since
+            if seal.stamp_ns <= newest_ns <= now_ns + AGE_S_MAX * NS:
                 return "repeated"
         return None
 

@@ -1,12 +1,12 @@
 """Fixes to `gnss/down` messages (docs/design.md section 7): drop duplicates, route, batch, number. Pure."""
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Sequence
 
 from edge.wire import FIXES_MAX, GnssDown, GnssFix, columns_of
 from roadside.gateway.routing import Router
 
-FIXES_REMEMBERED_MAX = 65_536  # fixes: a minute of a thousand terminals at 1 Hz
+FIXES_REMEMBERED = 65_536  # at least, and twice as many at most: a minute of a thousand terminals at 1 Hz
 MESSAGE_FIXES_MAX = 1_024  # the largest fixes make 300 kB of it, far below a broker's limit
 EMPTY_AFTER_NS = 500_000_000  # "at least each second": half of it, so that one late message does no harm
 BEAT_MAX = 32  # at once: a burst for a whole long road would crowd fixes out of the link
@@ -25,8 +25,9 @@ class GatewayFeed:
         self._epoch = epoch
         self._counts = counts
         self._pending: list[GnssFix] = []
-        # the oldest first; a dict would search it behind all the holes of those dropped before
-        self._seen: OrderedDict[tuple[str, int, int | None, float, float], None] = OrderedDict()
+        # 64 bits of each fix, half of them after the other: the fixes themselves, in order, take three times
+        # the memory. Each process hashes otherwise, so nobody can choose two that are alike
+        self._seen, self._seen_before = set[int](), set[int]()
         self._seq = dict.fromkeys(esns, 0)
         self._sent_ns = dict.fromkeys(esns, 0)
 
@@ -39,17 +40,17 @@ class GatewayFeed:
         for fix in fixes:
             # the place too: with a stopped clock and no numbers, only the place distinguishes reports
             stamp_ns = fix.stamp_ns if fix.device_stamp_ns is None else fix.device_stamp_ns
-            key = (fix.terminal, stamp_ns, fix.source_seq, fix.lon_deg, fix.lat_deg)
-            if key in self._seen:
+            key = hash((fix.terminal, stamp_ns, fix.source_seq, fix.lon_deg, fix.lat_deg))
+            if key in self._seen or key in self._seen_before:
                 self._counts["fix.duplicate"] += 1
             elif len(self._pending) >= FIXES_MAX:
                 self._counts["fix.full"] += 1
             else:
-                self._seen[key] = None
+                self._seen.add(key)
                 self._pending.append(fix)
                 self._counts["fix.taken"] += 1
-        while len(self._seen) > FIXES_REMEMBERED_MAX:
-            self._seen.popitem(last=False)
+            if len(self._seen) >= FIXES_REMEMBERED:
+                self._seen, self._seen_before = set(), self._seen
 
     def flush(self, now_ns: int) -> list[Routed]:
         """Return the pending fixes as messages to the RSUs of their stretches."""

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from centre.accounts.tables import ACCOUNT
 from centre.audit.log import Act, append, check
-from centre.desk import figures, health, relief, shifts
+from centre.desk import figures, health, relief, shifts, timing
 from centre.desk.faults import RefusedError
 from centre.desk.health import Raised
 from centre.desk.rows import acts_of
@@ -67,6 +67,24 @@ def test_what_is_acknowledged_but_not_handled_escalates_to_two_and_handling_ends
     assert desk.one(other)["escalated"] == 0
     (handled,) = desk.act(alarm, "handle")
     assert (handled["escalated"], handled["deadline_ns"]) == (0, None)
+
+
+def test_a_deadline_of_a_clock_that_was_ahead_is_due_at_once(desk):
+    """Else nobody would be asked again for years about what came under it."""
+    right_ns = desk.at.now_ns
+    desk.at.now_ns += 6 * 366 * 86_400 * S
+    alarm = desk.send(1)
+    shelf_n = put(desk, rule="overspeed")["n"]
+    desk.at.now_ns = right_ns + 3_600 * S
+    with desk.at.engine.begin() as db:
+        assert timing.next_due_ns(db, desk.policy, desk.at.now_ns) == desk.at.now_ns
+    desk.wait(0)
+    found = desk.one(alarm)
+    assert found["escalated"] == 1
+    assert int(found["deadline_ns"]) <= desk.at.now_ns + desk.policy.longest_ns
+    with desk.at.engine.begin() as db:
+        assert shelf(db, str(shelf_n))["ended_ns"] is not None
+        assert timing.next_due_ns(db, desk.policy, desk.at.now_ns) > desk.at.now_ns
 
 
 def put(desk, hours=1.0, actor=ZHAO, until_ns=None, **what):

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from centre.own_clock import NO_TIME_NS, OwnClock
+from centre.own_clock import NO_TIME_NS, WITNESSES_MAX, OwnClock
 from centre.store import QUARANTINE, VERSION
-from edge import topics
+from edge import topics, wire
 from tests.support.centre_ingest import Bench
-from tests.support.centre_samples import T0_NS, item, payload, violation
+from tests.support.centre_samples import T0_NS, item, payload, status, violation
 
 pytestmark = pytest.mark.anyio
 
@@ -66,6 +66,57 @@ def test_a_day_of_small_corrections_and_a_simulations_pace_are_believed() -> Non
     assert clock.n_doubts == 0
 
 
+def test_a_second_start_under_the_same_wrong_clock_is_found_out_by_the_rsus() -> None:
+    """What the first start stored came years ahead, so the newest row of the database proves nothing."""
+    wrong_ns = T0_NS + 6 * YEAR
+    clock = OwnClock(wrong_ns - HOUR, Passing())
+    assert clock.believed(wrong_ns) == wrong_ns  # nothing speaks against it yet
+    clock.note("RSU001", T0_NS)
+    assert clock.believed(wrong_ns) == wrong_ns  # a single board may have booted in 2020
+    clock.note("RSU002", T0_NS + HOUR)
+    assert clock.believed(wrong_ns) == NO_TIME_NS
+    assert (clock.is_doubted, clock.n_doubts) == (True, 1)
+
+
+@pytest.mark.parametrize("newest_ns", [None, T0_NS, T0_NS + 6 * YEAR])
+def test_a_clock_that_is_right_again_is_believed_again_where_an_rsu_agrees(newest_ns: int | None) -> None:
+    """Say, after a suspend that the monotonic clock did not see, or after rows of a wrong clock."""
+    passing = Passing()
+    clock = OwnClock(newest_ns, passing)
+    clock.believed(T0_NS)
+    passing.now_ns += S
+    shown_ns = T0_NS + 24 * 24 * HOUR
+    assert clock.believed(shown_ns) == NO_TIME_NS
+    clock.note("RSU001", shown_ns + 3 * S)
+    assert clock.believed(shown_ns) == shown_ns
+    passing.now_ns += HOUR
+    assert clock.believed(shown_ns + HOUR) == shown_ns + HOUR
+    assert not clock.is_doubted
+
+
+def test_most_of_the_clocks_decide_and_only_those_of_the_last_hour() -> None:
+    passing = Passing()
+    clock = OwnClock(T0_NS, passing)
+    for n, by_ns in enumerate((0, -6 * YEAR, -6 * YEAR, -6 * YEAR)):
+        clock.note(f"RSU{n}", T0_NS + by_ns)
+    assert clock.believed(T0_NS) == NO_TIME_NS
+    clock.note("RSU1", T0_NS)
+    assert clock.believed(T0_NS) == T0_NS  # two against two say nothing
+    passing.now_ns += HOUR + S
+    clock.note("RSU8", T0_NS - YEAR)
+    clock.note("RSU9", T0_NS - YEAR)
+    assert clock.believed(T0_NS + HOUR + S) == NO_TIME_NS
+
+
+def test_no_more_witnesses_are_kept_than_a_site_has_rsus() -> None:
+    clock = OwnClock(T0_NS, Passing())
+    clock.note("RSU-old", T0_NS - YEAR)
+    for n in range(WITNESSES_MAX):
+        clock.note(f"RSU{n}", T0_NS)
+    assert len(clock._witnesses) == WITNESSES_MAX
+    assert "RSU-old" not in clock._witnesses
+
+
 @pytest.mark.parametrize("by_ns", [-3 * YEAR, 6 * YEAR])
 async def test_alerts_of_a_centre_whose_clock_is_set_are_stored_and_acknowledged(
     tmp_path: Path, by_ns: int
@@ -88,6 +139,24 @@ async def test_alerts_of_a_centre_whose_clock_is_set_are_stored_and_acknowledged
     await bench.until(4)
     with bench.engine.connect() as db:
         assert db.scalar(sa.select(sa.func.count()).select_from(QUARANTINE)) == 1
+    bench.close()
+
+
+async def test_batches_and_heartbeats_bear_witness_of_our_clock(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.now_ns = T0_NS + 6 * YEAR
+    for n, esn in enumerate(("RSU001", "RSU002"), 1):
+        found = violation(n, esn=esn)
+        bench.ingest.subscriptions.receive(topics.violation_up(esn), payload(10, item(1, found)))
+    await bench.until(2)
+    bench.violation_writer.judged_ns(bench.now_ns)
+    assert bench.violation_writer.counts["clock.doubted"] == 1
+    own = bench.ingest.own_clock
+    assert own.believed(bench.now_ns) == bench.now_ns
+    for esn in ("RSU001", "RSU002"):
+        ahead_ms = -6 * YEAR / 1e6
+        bench.ingest.subscriptions.receive(topics.status(esn), wire.encode(status(clock_offset_ms=ahead_ms)))
+    assert own.believed(bench.now_ns) == NO_TIME_NS
     bench.close()
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from centre.own_clock import NO_TIME_NS
 from centre.screen import screened_status
 from centre.track_hub import TrackHub
 from centre.unit_registry import STALE_NS, UnitRegistry
@@ -158,6 +159,25 @@ def test_an_unjudged_stretch_needs_a_place_and_one_of_no_age_begins_now() -> Non
     assert isinstance(found, wire.Status)
     assert found.unjudged == (_stretch(since_ns=T0_NS + 5),)
     assert counts == {"status.implausible.unjudged": 3, "status.implausible.unjudged.since_ns": 1}
+
+
+@pytest.mark.parametrize("by_ns", [-3 * 366 * DAY_NS, 6 * 366 * DAY_NS])
+def test_where_our_own_clock_says_nothing_what_honest_rsus_send_is_shown(by_ns: int) -> None:
+    """A centre that was set by years must not show an empty road."""
+    wrong_ns = T0_NS + by_ns
+    tracks, counts = TrackHub(lambda now_ns: NO_TIME_NS), Counter[str]()
+    tracks.receive_snapshot("RSU001", wire.encode(_snapshot(_records())), wrong_ns)
+    assert tracks.counts["track.unreadable"] == 0
+    reporters = UnitRegistry("rsu", ["RSU001"], wrong_ns, lambda now_ns: NO_TIME_NS)
+    body = wire.encode(status(unjudged=(_stretch(),)))
+    reporters.receive_status("RSU001", body, retained=False, now_ns=wrong_ns)
+    shown = reporters.rows()["RSU001"].status
+    assert isinstance(shown, wire.Status)
+    assert shown.unjudged == (_stretch(),)
+    # one that no clock can have begins now, whatever ours shows
+    found = screened_status(status(unjudged=(_stretch(since_ns=5),)), wrong_ns, counts, NO_TIME_NS)
+    assert isinstance(found, wire.Status)
+    assert found.unjudged == (_stretch(since_ns=wrong_ns),)
 
 
 def test_a_nan_does_not_announce_each_heartbeat() -> None:

@@ -292,41 +292,6 @@ def test_handover_of_two_tracks_that_become_one_here_keeps_the_open_episode():
         assert {(v.id, v.phase, v.track) for v in mine} == {(episode, "update", 2)}
 
 
-def handed_over():
-    """A departure that the receiver has judged since 7 s, now 13 s; its answer has not reached the giver."""
-    giver, receiver = World(), World(esn="RSU-2")
-    at = drift(2.0, 1.0, 2.0, 40.0)
-    giver.drive(7.0, at)
-    receiver.monitor.adopt(giver.monitor.carry([1]))
-    receiver.drive(6.0, at, from_s=7.0)
-    return giver, receiver, at
-
-
-def test_an_episode_that_is_handed_over_twice_continues():
-    """The first answer was lost; the giver hands its vehicle over anew under another seq."""
-    giver, receiver, at = handed_over()
-    receiver.monitor.adopt(giver.monitor.carry([1]))
-    receiver.drive(6.0, at, from_s=13.0)
-    versions = [(v.phase, v.hop, v.version) for v in receiver.out]
-    assert len({v.id for v in receiver.out}) == 1
-    assert {phase for phase, _, _ in versions} == {"update"}
-    assert versions == sorted(set(versions)), "each version once"
-
-
-def test_an_episode_that_is_handed_over_twice_with_two_tracks_lives_once():
-    """While the first answer was under way, its track was merged at the giver, not yet at the receiver."""
-    giver, receiver, at = handed_over()
-    giver.observe(T0_NS + 7 * 10**9, at(7.0) | {"track": 2})
-    giver.monitor.merge([(1, 2)])
-    receiver.monitor.adopt(giver.monitor.carry([2]))
-    receiver.monitor.merge([(1, 2)])
-    receiver.drive(6.0, lambda t: at(t) | {"track": 2}, from_s=13.0)
-    versions = [(v.hop, v.version) for v in receiver.out]
-    assert versions == sorted(set(versions)), "each version once"
-    assert {(v.id, v.phase) for v in receiver.out} == {(giver.out[0].id, "update")}
-    assert receiver.out[-1].track == 2
-
-
 def test_an_episode_that_is_handed_over_again_after_a_restart_lives_once():
     """The receiver raised a version and ended before its answer left: both sides have the episode."""
     giver, receiver, again = World(), World(esn="RSU-2"), World(esn="RSU-2")

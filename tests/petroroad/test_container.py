@@ -13,6 +13,7 @@ import yaml
 from edge.config import load_site
 from edge.site_map import plan_of
 from petroroad.cli import build
+from petroroad.commands.targets import targets_of
 from roadside.gateway.gateway import check_secret
 from tests.support.demo_run import ROOT
 
@@ -144,6 +145,43 @@ def test_compose_runs_the_parts_of_its_site():
     targets = scraped["scrape_configs"][0]["static_configs"][0]["targets"]
     assert sorted(targets) == sorted(health.values())
     assert all(address.startswith("127.0.0.1:") for address in targets)
+
+
+def test_its_prometheus_has_the_alerts_and_the_labels_that_they_need():
+    """Without `part` and `unit` half of the alerts and all dashboards show nothing."""
+    scraped = yaml.safe_load((FOLDER / "prometheus.yml").read_text(encoding="utf-8"))
+    mounted = COMPOSE["services"]["prometheus"]["volumes"]
+    assert "../alerts.yml:/etc/prometheus/alerts.yml:ro" in mounted
+    assert (FOLDER / "../alerts.yml").is_file()
+    assert scraped["rule_files"] == ["alerts.yml"]
+    (job,) = scraped["scrape_configs"]
+    assert job["job_name"] == "petroroad", "the alerts name it"
+    found = {address: {} for address in job["static_configs"][0]["targets"]}
+    for rule in job["relabel_configs"]:
+        for address, labels in found.items():
+            if re.fullmatch(rule["regex"], address):
+                labels[rule["target_label"]] = rule["replacement"]
+    site = load_site(FOLDER / "site" / "site.toml")
+    wanted = {each.address: {"part": each.part, "unit": each.unit} for each in targets_of(site)}
+    assert found == wanted
+
+
+COMMANDS = [line.partition("#")[0].split() for line in README.splitlines() if line.startswith("petroroad ")]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_each_command_of_the_guide_is_one(words):
+    build().parse_args(words[1:], exit_on_error=False, print_error=False)  # raises
+
+
+def test_the_guide_looks_for_an_rsus_state_where_its_unit_keeps_it():
+    unit = (ROOT / "deploy" / "petroroad-rsu@.service").read_text(encoding="utf-8")
+    (state,) = re.findall(r"--state (\S+)", unit)
+    (words,) = [words for words in COMMANDS if words[1:3] == ["rsu", "backup"]]
+    (esn,) = _after(words, "--esn")
+    assert _after(words, "--state") == [state.replace("%i", esn)]
+    (copied,) = re.findall(r"cp -p (\S+)/recordings/", README)
+    assert copied == state.replace("%i", esn)
 
 
 def _after(words, option):

@@ -9,14 +9,17 @@ from edge.clock import WallClock
 from edge.config import load_site
 from edge.figures import Counts
 from edge.recording.recorder import Recorder, read_messages
+from geofence.plausible import Bounds, fault_of
+from geofence.violation import decode
 from roadside import agent as agent_module
 from roadside.agent import Agent, Arrival
-from roadside.inputs import Start
+from roadside.inputs import ClockStep, Start
+from roadside.outputs import Raised
 from roadside.pipeline import Pipeline
 from roadside.replay import Replayed, collector, replay_rsu
 from roadside.setup import setups
 from tests.support.arrivals import recorded_arrivals
-from tests.support.roadside_drive import EXAMPLE
+from tests.support.roadside_drive import EXAMPLE, drive, leave, run
 
 T0_NS, NS = 1_800_000_000 * 10**9, 10**9
 N_BEATS = 20  # between two steps
@@ -62,3 +65,62 @@ def test_live_and_replayed_are_the_same_bytes(tmp_path, monkeypatch, step_s):
         pass
     assert again.snapshots["RSU001"] == sent
     assert pipeline.counts["clock.step"] == 3
+
+
+class Put:
+    """Remembers when each violation was detected, and its stamps."""
+
+    def __init__(self):
+        self.found = []
+
+    def put(self, body, detected_ns, episode_id, episode):
+        self.found.append((decode(body), detected_ns))
+
+    def __getattr__(self, _name):
+        return lambda *args, **named: None
+
+
+@pytest.fixture
+def setup():
+    return setups(load_site(EXAMPLE), expects_gateway=False)["RSU001"]
+
+
+@pytest.mark.parametrize("years", [6, -6])
+def test_what_closes_as_the_clock_is_set_was_detected_by_the_old_clock(setup, monkeypatch, years):
+    """Its stamps are of that clock; under a detection by the new one the centre could believe none."""
+    monkeypatch.setattr(Machine, "wall_ns", T0_NS)
+    monkeypatch.setattr(agent_module, "time", SimpleNamespace(monotonic_ns=lambda: Machine.monotonic_ns))
+    outbox, pipeline = Put(), Pipeline(setup)
+    agent = Agent(pipeline, Machine(0, 0), outbox=outbox, recorder=Put(), counts=Counts())
+    for now_ns, item in drive(setup, leave, seconds=8.0)[:-1]:
+        for output in pipeline.step(now_ns, item):
+            agent._pass_on(output)
+        last_ns = now_ns
+    assert outbox.found[-1][0].phase != "close"
+    Machine.wall_ns = to_ns = last_ns + years * 366 * 86_400 * NS
+    n_open = len(outbox.found)
+    for output in pipeline.step(to_ns, ClockStep(from_ns=last_ns + 10**6, to_ns=to_ns)):
+        agent._pass_on(output)
+    closes = outbox.found[n_open:]
+    assert [found.phase for found, _ in closes] == ["close"] * len(closes)
+    assert closes
+    for found, detected_ns in closes:
+        assert fault_of(found, Bounds(), detected_ns) is None
+
+
+@pytest.mark.parametrize("years", [6, -6])
+def test_what_a_restart_finds_open_of_another_clock_closes_by_that_clock(setup, years):
+    """Else no later version could be true, and the episode would stay open at the centre for ever."""
+    first = run(Pipeline(setup), drive(setup, leave, seconds=8.0)[:-1])
+    opened = [output for output in first if isinstance(output, Raised) and output.episode is not None]
+    bodies = tuple({output.violation.id: output.episode for output in opened}.values())
+    again = Pipeline(setup)
+    now_ns = T0_NS + years * 366 * 86_400 * NS
+    outputs = again.step(now_ns, Start(epoch=1_900_000_000, episodes=bodies))
+    assert len(bodies) == len(outputs) > 0
+    for output in outputs:
+        assert isinstance(output, Raised)
+        found = output.violation
+        assert (found.phase, found.reason) == ("close", "lost")
+        assert T0_NS <= found.end_ns <= found.stamps.measured_ns <= T0_NS + 8 * NS
+    assert not again.monitor.waiting()

@@ -146,6 +146,23 @@ def test_an_acknowledgement_may_come_late_and_twice(site: Authority, clock: Cloc
     assert rsu.accepts(TO_RSU, message)
 
 
+@pytest.mark.parametrize("seconds", [AGE_S_MAX + 5, 3_600, 7 * 86_400])
+def test_a_clock_that_was_ahead_and_is_set_right_does_not_deafen_its_readers(
+    site: Authority, clock: Clock, seconds: float
+) -> None:
+    """Both parts have one machine's clock: what was accepted under it is newer than all that follows."""
+    gateway, rsu = guard(site, "GW", clock), guard(site, "RSU-01", clock)
+    clock.step(seconds)
+    ahead = gateway.signed(FIXES, DOWN)
+    assert rsu.accepts(FIXES, ahead)
+    clock.step(1.0 - seconds)
+    right = gateway.signed(FIXES, DOWN)
+    assert rsu.accepts(FIXES, right)
+    assert not rsu.accepts(FIXES, right)
+    assert not rsu.accepts(FIXES, ahead)
+    assert rsu.counts == {"signature.repeated": 1, "signature.stale": 1}
+
+
 def test_a_clock_that_is_set_back_does_not_silence_its_gateway(site: Authority, clock: Clock) -> None:
     gateway, rsu = guard(site, "GW", clock), guard(site, "RSU-01", clock)
     assert rsu.accepts(FIXES, gateway.signed(FIXES, DOWN))

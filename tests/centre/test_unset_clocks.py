@@ -1,0 +1,99 @@
+"""A board that boots in 2020 detects before its clock is set: its violations arrive all the same, marked."""
+
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from centre.batch_decoder import decode_batch
+from centre.own_clock import NO_TIME_NS
+from centre.reader import EpisodeFilter
+from centre.search import backfill
+from centre.search.query import Search
+from centre.search.tables import EPISODE_KEY
+from centre.store import QUARANTINE, VERSION
+from edge import wire
+from geofence.violation import Stamps, Violation
+from tests.support.centre_database import TOPIC, Centre
+from tests.support.centre_samples import MS, T0_NS, item, payload, violation
+
+YEAR_NS = 366 * 86_400 * 10**9
+BEHIND, AHEAD = -6 * YEAR_NS, 11 * YEAR_NS  # a board of 2020; one whose GPS week ran over
+
+
+def _of_clock(by_ns: int, **changed: Any) -> Violation:
+    """Return a violation by a clock that is off by so much."""
+    found = violation(
+        start_ns=T0_NS + by_ns, confirmed_ns=T0_NS + 500 * MS + by_ns,
+        stamps=Stamps(measured_ns=T0_NS + 490 * MS + by_ns, arrived_ns=T0_NS + 500 * MS + by_ns),
+        evidence={"stamp_ns": [T0_NS + by_ns], "d_m": [1.4]},
+    )  # fmt: skip
+    return msgspec.structs.replace(found, **changed)
+
+
+def _item(seq: int, found: Violation, by_ns: int, sent_by_ns: int) -> wire.ViolationItem:
+    each = item(seq, found)
+    return msgspec.structs.replace(
+        each, detected_ns=T0_NS + 501 * MS + by_ns, sent_ns=T0_NS + 502 * MS + sent_by_ns
+    )
+
+
+@pytest.mark.parametrize("by_ns", [BEHIND, AHEAD])
+@pytest.mark.parametrize("is_set_since", [False, True])
+def test_what_was_detected_before_the_clock_was_set_is_shown_marked_and_searched_by_its_arrival(
+    engine: sa.Engine, by_ns: int, is_set_since: bool
+) -> None:
+    centre = Centre(engine)
+    body = payload(10, _item(1, _of_clock(by_ns), by_ns, 0 if is_set_since else by_ns))
+    (answer,) = centre.commit(body).acknowledgements
+    assert answer.stored == (1,)
+    assert centre.rows(QUARANTINE) == 0
+    (shown,) = centre.shown()
+    assert shown["clock_unset"]
+    assert shown["start_ns"] == str(T0_NS + by_ns)  # as the RSU gave it: it is evidence
+    assert shown["latency_ms"] is None
+    since = Search(since_ns=T0_NS, until_ns=T0_NS + 3_600 * 10**9)
+    assert [row["id"] for row in centre.reader.search(since)["items"]] == [shown["id"]]
+
+
+def test_an_index_made_anew_has_the_same_times(engine: sa.Engine) -> None:
+    centre = Centre(engine)
+    centre.commit(payload(10, _item(1, _of_clock(BEHIND), BEHIND, 0)))
+    with engine.begin() as db:
+        before = dict(db.execute(sa.select(EPISODE_KEY)).mappings().one())
+        db.execute(sa.delete(EPISODE_KEY))
+        assert backfill.fill(db, [before["id"]]) == 1
+        assert dict(db.execute(sa.select(EPISODE_KEY)).mappings().one()) == before
+
+
+@pytest.mark.parametrize("clock", [violation(), _of_clock(BEHIND, end_ns=T0_NS, phase="close")])
+def test_stamps_that_disagree_with_their_own_clock_are_quarantined(
+    engine: sa.Engine, clock: Violation
+) -> None:
+    centre = Centre(engine)
+    centre.commit(payload(10, _item(1, clock, BEHIND, 0)))
+    assert (centre.rows(VERSION), centre.rows(QUARANTINE)) == (0, 1)
+
+
+def test_no_latency_is_measured_by_a_clock_that_was_never_set(engine: sa.Engine) -> None:
+    centre = Centre(engine)
+    (delivered,) = centre.commit(payload(10, _item(1, _of_clock(BEHIND), BEHIND, 0))).delivered
+    assert not delivered.is_timed
+    (delivered,) = centre.commit(payload(10, item(2, violation(2)))).delivered
+    assert delivered.is_timed
+
+
+def test_where_our_own_clock_says_nothing_no_other_is_called_wrong() -> None:
+    batch = decode_batch(
+        TOPIC.format("RSU001"), "RSU001", payload(10, _item(1, _of_clock(BEHIND), BEHIND, BEHIND)), T0_NS,
+        judged_ns=NO_TIME_NS,
+    )  # fmt: skip
+    assert [each.is_clock_set for each in batch.items] == [True]  # type: ignore[union-attr]
+
+
+def test_one_that_is_right_is_not_marked(engine: sa.Engine) -> None:
+    centre = Centre(engine)
+    centre.send(1, violation())
+    (shown,) = centre.reader.episodes(EpisodeFilter())["items"]
+    assert shown["clock_unset"] is False
