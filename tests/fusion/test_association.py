@@ -59,7 +59,8 @@ def by_asking_all(ints: I64, floats: F64, WX: F64, rows: I64, seen: F64) -> list
                 for known, usual in zip(floats[i, 1:3], (6.0, 2.5), strict=True)
             )
             v = complex(WX[j, V_EAST], WX[j, V_NORTH])
-            course = WX[j, HEADING] if abs(v) <= 1.0 else math.atan2(v.imag, v.real)
+            least_mps = 1.0 if math.isnan(WX[j, HEADING]) else 6.0
+            course = WX[j, HEADING] if abs(v) <= least_mps else math.atan2(v.imag, v.real)
             if math.isnan(course):
                 course, width = 0.0, length
             off = complex(east - WX[j, EAST], north - WX[j, NORTH]) * complex(
