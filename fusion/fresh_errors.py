@@ -24,6 +24,14 @@ FORGET_S = 120.0  # receivers drive from open road under trees
 
 
 @kernel(inner=True)
+def _top(errors: F2, w: int) -> float:
+    top = errors[w, at.E_FRESH]
+    for k in range(at.N_FRESH):
+        top = max(top, errors[w, at.E_FRESH + k])
+    return float(top)
+
+
+@kernel
 def fresh_m(terminals: Terminals, w: int, sigma_m: float) -> float:
     """Return 1 sigma of what is new in each fix of terminal w, whose whole error has sigma_m."""
     fleet, errors, group = terminals.fleet, terminals.errors, int(terminals.errors[w, at.E_GROUP])
@@ -36,14 +44,6 @@ def fresh_m(terminals: Terminals, w: int, sigma_m: float) -> float:
         total += p
         mean += p * 2.0**k
     return WHITE_SHARE * sigma_m * math.sqrt(mean / total)
-
-
-@kernel(inner=True)
-def _top(errors: F2, w: int) -> float:
-    top = errors[w, at.E_FRESH]
-    for k in range(at.N_FRESH):
-        top = max(top, errors[w, at.E_FRESH + k])
-    return float(top)
 
 
 @kernel(inner=True)

@@ -26,7 +26,7 @@ def steering(speed_mps: float, slow_mps: float) -> float:
     return max(share * share, STEERS_MIN)
 
 
-@kernel(inner=True)
+@kernel
 def hold_course(states: States, i: int, dt_s: float) -> None:
     """Fuse into row i that it moved along its axis for dt_s, where it creeps and its axis is known."""
     X, P, VE, VN = states.X, states.P, at.V_EAST, at.V_NORTH
