@@ -13,8 +13,8 @@ COMPILE = $(BIN)/python -m compileall -qq -j 0 -x '/(tests?|faker|plotly)/' $(VE
 PROGRESS := $(shell test -t 1 && echo yes)
 PAGE_SOURCES := $(shell find centre/web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 # test files that only compute: none has a time limit that others could make it miss
-ARITHMETIC := $(addprefix tests/,fusion peers)
-COMPUTED := $(addprefix tests/,benchmarks commissioning foreign geofence importers) \
+ARITHMETIC := $(addprefix tests/,fusion peers foreign commissioning)
+COMPUTED := $(addprefix tests/,benchmarks core geofence importers) \
   $(filter-out tests/sim/test_drive.py,$(wildcard tests/sim/test_*.py))
 # Where the environment has this set, Python keeps no bytecode: each of the hundreds of processes that the tests start
 # would compile all our sources anew.
