@@ -29,7 +29,6 @@ AT = "Number(document.documentElement.dataset.replayAt)"
 ROWS = """[...document.querySelectorAll("#list .row2")].map((row) => [
   row.dataset.id, row.dataset.state, row.querySelector(".p").innerText, row.querySelector(".rl").innerText,
   row.querySelector(".gr i").title, row.children[3].innerText])"""  # but for what counts up
-HELD_S = 60.0
 HELD_S = 60.0  # a list is held while its reader looks at it
 PLATE_THEN = "辽L·A0001"
 ASK = """async ([method, path, body]) => {

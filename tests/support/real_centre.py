@@ -251,7 +251,7 @@ def _write_site(folder: Path, port: int, page_port: int, kind: Kind) -> None:
         assert old in text, old
         text = text.replace(old, new)
     (folder / "site.toml").write_text(text, encoding="utf-8")
-    make_secure(folder / "site.toml", kind)
+    make_secure(folder / "site.toml", kind, signed=True)
 
 
 @contextlib.contextmanager
