@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import sys
 import threading
 import time
@@ -200,12 +201,17 @@ class RealCentre:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def kill_centre(self) -> None:
-        """Kill -9."""
-        self.call(self._children[-1].stop(0.0))
+        """Kill -9: it gets no signal before that on which it could end well."""
+        self.call(self._kill(self._children[-1]))
 
     def start_centre(self) -> None:
         """Start it again, and wait until it is ready."""
         self.call(self._start_centre())
+
+    @staticmethod
+    async def _kill(child: Child) -> None:
+        child.signal(signal.SIGKILL)
+        await child.process.wait()
 
     def _run(self) -> None:
         try:
