@@ -33,7 +33,7 @@ import websockets.asyncio.client as ws
 
 from benchmarks import centre_page, tracks
 from benchmarks.delivery_site import HOST, running, violation
-from benchmarks.harness import Line, is_quick
+from benchmarks.harness import Line, help_or_exit, is_quick
 from benchmarks.ingest import Rsu
 from benchmarks.processes import cpu_s, cpu_share
 from benchmarks.track_pages import Page
@@ -293,6 +293,7 @@ async def _api(folder: Path, seconds: float) -> list[Line]:
 
 def main() -> int:
     """Print one JSON line per figure."""
+    help_or_exit()
     quick = is_quick()
     phases: tuple[tuple[Callable[[Path, Any], Coroutine[Any, Any, list[Line]]], Any], ...] = (
         (_flood, 2_048 if quick else 16_384),

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harness import help_or_exit
+
 MODULES = {
     "fusion": ["--compared"],
     "geofence": ["--compared"],
@@ -44,6 +46,7 @@ def measure(module: str, arguments: list[str]) -> list[dict[str, Any]]:
 
 def main() -> int:
     """Measure all; return 1 if a ratio fell below SHARE_MIN of its reference."""
+    help_or_exit()
     arguments = [word for word in sys.argv[1:] if word == "--quick"]
     lines = [line for module, more in MODULES.items() for line in measure(module, [*arguments, *more])]
     if "--update" in sys.argv[1:]:

@@ -30,7 +30,7 @@ from benchmarks.brokers import KINDS, kinds_asked, worse_of
 from benchmarks.delivery_faults import FAULTS, fault_waits, staged
 from benchmarks.delivery_site import HOST, Site, running, through, violation
 from benchmarks.delivery_unit import LIVE_FIRST, Unit
-from benchmarks.harness import Line, is_quick
+from benchmarks.harness import Line, help_or_exit, is_quick
 from benchmarks.ingest import TOTAL_S, Rsu
 from benchmarks.processes import cpu_s
 from centre.commands import StoreBatches
@@ -208,6 +208,7 @@ def table(lines: list[Line]) -> str:
 
 def main() -> int:
     """Print one JSON line per figure, and without `--quick` a table."""
+    help_or_exit()
     lines = []
     with tempfile.TemporaryDirectory(prefix="petroroad-delivery-") as name:
         rate, cpu_rate = uvloop.run(ledger_per_s(3_000 if is_quick() else 20_000, Path(name)))

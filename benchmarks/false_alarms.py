@@ -13,7 +13,7 @@ import sys
 
 import numpy as np
 
-from benchmarks.harness import is_quick
+from benchmarks.harness import help_or_exit, is_quick
 from core.arrays import F64
 from fusion.lateral import no_lateral
 from fusion.tracks import TrackBatch
@@ -138,6 +138,7 @@ def report(name: str, hours: float, rate: float, *, on_line: bool) -> None:
 
 def main() -> None:
     """Print all lines."""
+    help_or_exit()
     hours = 30.0 if is_quick() else 1_000.0
     report("lane", hours, 1e-4, on_line=False)
     for rate in (0.9, 0.1):

@@ -13,7 +13,7 @@ import numpy as np
 import shapely
 
 from benchmarks.geofence_scale import measure_growth
-from benchmarks.harness import is_quick, medians_s, print_line, rounds
+from benchmarks.harness import help_or_exit, is_quick, medians_s, print_line, rounds
 from core.arrays import F64
 from geofence.kernels import Places, locate
 from geofence.located import FOUND, LEFT, NO_LANE, RIGHT, S
@@ -177,6 +177,7 @@ def measure_zones(points: F64, east: F64, north: F64) -> None:
 
 def main() -> None:
     """Print all lines."""
+    help_or_exit()
     points, left = axis()
     road = load_map(road_text(points, left), FRAME)
     east, north = places(points, left, 50_000 if is_quick() else 300_000)

@@ -11,13 +11,16 @@ from typing import NamedTuple
 QUICK_ROUNDS, ROUNDS = 15, 60
 
 
-def is_quick() -> bool:
-    """Whether the arguments have `--quick`; `--help` prints what the benchmark says of itself, and ends."""
-    arguments = sys.argv[1:]
-    if "--help" in arguments or "-h" in arguments:
+def help_or_exit() -> None:
+    """If the arguments ask for help, print what the benchmark says of itself and exit: first in each main."""
+    if {"--help", "-h"} & set(sys.argv[1:]):
         sys.stdout.write(f"{sys.modules['__main__'].__doc__}\n")
         sys.exit(0)
-    return "--quick" in arguments
+
+
+def is_quick() -> bool:
+    """Whether the arguments have `--quick`."""
+    return "--quick" in sys.argv[1:]
 
 
 def rounds() -> int:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.delivery_site import running, violation
-from benchmarks.harness import print_line
+from benchmarks.harness import help_or_exit, print_line
 from edge import topics
 from edge.config import load_site
 from edge.figures import quantile
@@ -152,6 +152,7 @@ async def measure(kind: Any, n: int, folder: Path, port: int, http: str) -> tupl
 
 def main() -> int:
     """Print one JSON line per figure."""
+    help_or_exit()
     kind, n = (*sys.argv[1:3], *("mosquitto", "10000")[len(sys.argv[1:3]) :])
     with (
         tempfile.TemporaryDirectory(prefix="petroroad-ingest-") as folder,

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import uvloop
 
 from benchmarks.brokers import kinds_asked, worse_of
-from benchmarks.harness import Line, is_quick
+from benchmarks.harness import Line, help_or_exit, is_quick
 from benchmarks.latency_commit import SHARES, lines_of, ways_of
 from benchmarks.latency_load import VEHICLES, Load
 from benchmarks.latency_site import Addresses, esn_of, write_site
@@ -152,6 +152,7 @@ def worst_of(lines: list[Line], n_rsus: int) -> list[Line]:
 
 def main() -> int:
     """Print one JSON line per figure."""
+    help_or_exit()
     arguments = sys.argv[1:]
     seconds, n_rsus = (QUICK_S, 1) if is_quick() else (WHOLE_S, RSUS)
     if "--rsus" in arguments:

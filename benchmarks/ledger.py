@@ -14,7 +14,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from benchmarks.delivery_site import violation
-from benchmarks.harness import print_line
+from benchmarks.harness import help_or_exit, print_line
 from centre.batch_decoder import Batch, decode_batch
 from centre.commit_size import CommitSize
 from centre.desk.intake import Intake
@@ -61,6 +61,7 @@ def take_in(writer: ViolationWriter, n_alarms: int) -> float:
 
 def main() -> int:
     """Print one JSON line per figure."""
+    help_or_exit()
     n, n_versions = (int(text) for text in (*sys.argv[1:3], *("9600", "4")[len(sys.argv[1:3]) :]))
     todo = batches(n, n_versions)
     size, at = CommitSize(), 0

@@ -1,5 +1,7 @@
 """What TLS and signatures cost: on the path to and from a broker, and of a violation's whole way.
 
+`python -m benchmarks.tls [--quick]`; the latter ends within a minute.
+
 `tls.BROKER.CASE.MESSAGE`: publisher and subscriber are two links of this process, so that one clock stamps
 both ends; 500 messages/s, a violation's (QoS 1, 3 kB) or a gateway's to an RSU (QoS 0, 1 kB). The cases
 `plain`, `tls` (mutual, with Ed25519 certificates, a revocation list and the rights of each part) and `signed`
@@ -8,7 +10,6 @@ both ends; 500 messages/s, a violation's (QoS 1, 3 kB) or a gateway's to an RSU 
 `tls.path_cpu_us`: CPU of RSU, broker and centre for a violation of a backlog that drains (batches of 32, as
 `benchmarks.delivery` has them), plain, with TLS, and with signatures too (`secure`), by part. The cases take
 turns, the least of each counts. `tls.path_share` is what both add, `tls.path_share.tls_alone` what TLS adds.
-`--quick` ends within a minute.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ import uvloop
 from benchmarks import delivery
 from benchmarks.brokers import KINDS
 from benchmarks.delivery_site import Security, running
-from benchmarks.harness import is_quick, print_line
+from benchmarks.harness import help_or_exit, is_quick, print_line
 from edge import topics
 from edge.config import Site, load_site
 from edge.figures import quantile
@@ -94,6 +95,7 @@ class Found(NamedTuple):
 
 async def main() -> None:
     """Measure all cases in turn and print a line for each."""
+    help_or_exit()
     async with contextlib.AsyncExitStack() as stack:
         cases = [
             await stack.enter_async_context(case(kind, security)) for kind in KINDS for security in CASES

@@ -27,7 +27,7 @@ import uvloop
 
 from benchmarks.brokers import kinds_asked, worse_of
 from benchmarks.delivery_site import HOST, running
-from benchmarks.harness import Line, is_quick
+from benchmarks.harness import Line, help_or_exit, is_quick
 from benchmarks.processes import cpu_share
 from benchmarks.raw_mqtt import RawMqtt, publish
 from benchmarks.track_pages import STAMP, watch
@@ -143,6 +143,7 @@ async def measure(kind: Kind, folder: Path, seconds: float) -> list[Line]:
 
 def main() -> int:
     """Print one JSON line per figure; the bare names are the worse one of both brokers."""
+    help_or_exit()
     found: list[Line] = []
     for kind in kinds_asked():
         with tempfile.TemporaryDirectory(prefix="petroroad-tracks-") as name:

@@ -25,7 +25,7 @@ import uvloop
 from nats.aio.client import Client
 from nats.errors import TimeoutError as NatsTimeoutError
 
-from benchmarks.harness import print_line
+from benchmarks.harness import help_or_exit, print_line
 from benchmarks.ledger import batches
 from centre.commit_size import ITEMS_FIRST
 from centre.store import open_database
@@ -54,6 +54,7 @@ READY_S, REPEATS = 60.0, 1_000
 
 def main() -> None:
     """Print a line for each figure."""
+    help_or_exit()
     address = next((word for word in sys.argv[1:] if "://" in word), None)
     with tempfile.TemporaryDirectory(prefix="petroroad-costs-") as folder:
         ledger(f"sqlite:///{folder}/ledger.sqlite", "sqlite")

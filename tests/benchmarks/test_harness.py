@@ -5,10 +5,22 @@ import sys
 
 import pytest
 
+from tests.support.demo_run import ROOT
 
-@pytest.mark.parametrize("name", ["centre", "latency"])  # of which one run takes half an hour, or minutes
-def test_help_is_printed_and_nothing_is_measured(name):
-    argv = [sys.executable, "-m", f"benchmarks.{name}", "--help"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
-    assert f"python -m benchmarks.{name}" in done.stdout
+FOUND = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
+    for path in (ROOT / "benchmarks").rglob("*.py")
+    if "if __name__ ==" in path.read_text(encoding="utf-8") or path.name == "__main__.py"
+)
+
+
+def test_all_benchmarks_are_found():
+    assert {"benchmarks.centre", "benchmarks.fusion", "benchmarks.lane_departure.levels"} <= set(FOUND)
+
+
+@pytest.mark.parametrize("module", FOUND)
+def test_help_is_printed_and_nothing_is_measured(module):
+    argv = [sys.executable, "-m", module, "--help"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert f"python -m {module}" in done.stdout
     assert '"value"' not in done.stdout

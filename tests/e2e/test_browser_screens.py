@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 AXE = Path(__file__).resolve().parents[2] / "centre" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 PICTURES = RUNS / "screens"
 LEAST_PX = 12
+DUTY_FROM_PX = 1_360  # narrower, who is on duty has no room in the header
 SERIOUS = """async (root) => {
   const found = await axe.run(root, { resultTypes: ["violations"] });
   const page = await axe.run(document, { runOnly: ["page-has-heading-one", "landmark-one-main", "region"] });
@@ -130,7 +131,7 @@ def test_header_and_footer_are_whole_at_each_width(page: Page, at: Filled, lang:
     show(page, at, ROAD[0])
     look(page, lang, "dark")
     try:
-        for width in (1601, 1920, 1280):
+        for width in (1601, 1920, DUTY_FROM_PX, DUTY_FROM_PX - 1, 1280):
             page.set_viewport_size({"width": width, "height": 800})
             wait_for(page, f"document.querySelector('header').clientWidth === {width}")
             with contextlib.suppress(NotYet):  # it is drawn for the new width within some frames
@@ -140,6 +141,8 @@ def test_header_and_footer_are_whole_at_each_width(page: Page, at: Filled, lang:
             assert right <= width
             for there in ("link", "waiting", "sound"):
                 assert page.get_by_test_id(there).bounding_box()["y"] < 40, (width, there)
+            duty = page.get_by_test_id("duty").bounding_box()  # None: it is hidden, not only in a row below
+            assert (duty is not None and duty["y"] < 40) == (width >= DUTY_FROM_PX), (width, duty)
     finally:
         page.set_viewport_size({"width": 1280, "height": 800})
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import sys
 import threading
 import time
@@ -171,18 +172,25 @@ class RealCentre:
         self._end = asyncio.Event()
         self._failure: BaseException | None = None
         self._children: list[Child] = []
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)  # a stuck one must not hold pytest
 
     def start(self) -> None:
+        """Start all; raises RuntimeError, from what failed, if they do not come up."""
         self._thread.start()
-        self._ready.wait(GIVEN_UP_S * 2)
-        if self._failure is not None or not hasattr(self, "rsu"):
-            raise RuntimeError("the parts do not start") from self._failure
+        if not self._ready.wait(GIVEN_UP_S * 4):  # its steps have limits of their own, which say more
+            raise RuntimeError("the parts do not start in time")
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise RuntimeError("the parts do not start") from failure
 
     def end(self) -> None:
+        """End all; raises RuntimeError, from what failed, if a part failed while the block ran."""
         self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join(GIVEN_UP_S)
+        assert not self._thread.is_alive(), "the parts do not end"
         self._loop.close()
+        if self._failure is not None:
+            raise RuntimeError("a part failed") from self._failure
 
     def call(self, work: Any) -> Any:
         """Run a coroutine on the parts' loop."""
@@ -193,12 +201,17 @@ class RealCentre:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def kill_centre(self) -> None:
-        """Kill -9."""
-        self.call(self._children[-1].stop(0.0))
+        """Kill -9: it gets no signal before that on which it could end well."""
+        self.call(self._kill(self._children[-1]))
 
     def start_centre(self) -> None:
         """Start it again, and wait until it is ready."""
         self.call(self._start_centre())
+
+    @staticmethod
+    async def _kill(child: Child) -> None:
+        child.signal(signal.SIGKILL)
+        await child.process.wait()
 
     def _run(self) -> None:
         try:
@@ -225,18 +238,34 @@ class RealCentre:
                 tls = server_tls(site, "broker")
                 self._children.append(await start_broker(self._kind, self.folder, HOST, port, tls))
                 await self._start_centre()
-                rsu = Rsu(site, self.folder / "recordings")
-                serving = asyncio.create_task(rsu.run())
-                while not rsu.began_ns:
-                    await asyncio.sleep(0.02)
-                await rsu.deliver(*(one.body for one in rsu.yesterday))
-                self.rsu = rsu
-                self._ready.set()
-                await self._end.wait()
-                serving.cancel()
-                await asyncio.gather(serving, return_exceptions=True)
+                await self._serve_rsu(Rsu(site, self.folder / "recordings"))
             finally:
                 await stop_all(self._children[::-1], 5.0)
+
+    async def _serve_rsu(self, rsu: Rsu) -> None:
+        """Run the RSU until the end; its failure, and a link that never connects, is raised."""
+        serving, ended = asyncio.create_task(rsu.run()), asyncio.create_task(self._end.wait())
+        try:
+            await _until_it_drives(rsu, serving)
+            await rsu.deliver(*(one.body for one in rsu.yesterday))
+            self.rsu = rsu
+            self._ready.set()
+            await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                serving.result()
+        finally:
+            serving.cancel()
+            ended.cancel()
+            await asyncio.gather(serving, ended, return_exceptions=True)
+
+
+async def _until_it_drives(rsu: Rsu, serving: asyncio.Task[None]) -> None:
+    """Wait for the RSU's first connection; raises what its task failed with, or TimeoutError."""
+    async with asyncio.timeout(GIVEN_UP_S):
+        while not rsu.began_ns:
+            if serving.done():
+                serving.result()
+            await asyncio.sleep(0.02)
 
 
 def _write_site(folder: Path, port: int, page_port: int, kind: Kind) -> None:
@@ -251,7 +280,7 @@ def _write_site(folder: Path, port: int, page_port: int, kind: Kind) -> None:
         assert old in text, old
         text = text.replace(old, new)
     (folder / "site.toml").write_text(text, encoding="utf-8")
-    make_secure(folder / "site.toml", kind)
+    make_secure(folder / "site.toml", kind, signed=True)
 
 
 @contextlib.contextmanager

@@ -53,7 +53,8 @@ export function drawCard(el: HTMLElement, state: State): void {
   const log = el.querySelector(".log")!;
   if (log.getAttribute("aria-label") !== t("trail")) log.setAttribute("aria-label", t("trail"));
   set(log, logHtml(state, episode, detail));
-  if (plot.clientWidth > 0 && plot.clientHeight > 60) set(plot, chartsSvg(state.site, detail, plot.clientWidth, plot.clientHeight));
+  const [w, h] = [plot.clientWidth, plot.clientHeight];
+  if (w > 0 && h > 60) set(plot, chartsSvg(state.site, detail, w, h, state.nowMs()));
 }
 
 /** The card's words without an episode: its evidence is being fetched, a vehicle is followed, or nothing is chosen. */

@@ -8,7 +8,7 @@ import { area, clipped, line, poly, rect, spread, text, worstMark } from "./char
 import type { Frame, Point } from "./charts/parts.ts";
 import { againstChart, durationChart } from "./charts/timed.ts";
 import { LabelSpace } from "./draw.ts";
-import { clock, ms } from "./format.ts";
+import { moment, ms } from "./format.ts";
 import { ruleView } from "./rules.ts";
 import type { Site } from "./site.ts";
 import { getLang, t } from "./words.ts";
@@ -16,7 +16,8 @@ import { getLang, t } from "./words.ts";
 const STEPS_S = [1, 2, 5, 10, 30, 60, 120, 300] as const;
 const LATENCY_LIMIT_MS = 100;
 const LATENCY_FROM_PX = 160; // lower, the bar would lie on the time axis
-export function chartsSvg(site: Site, detail: EpisodeDetail, w: number, h: number): string {
+/** The charts of an episode; times that are not of the day of `nowMs` have their date. */
+export function chartsSvg(site: Site, detail: EpisodeDetail, w: number, h: number, nowMs: number): string {
   const data = history(site, detail);
   const left = getLang() === "en" ? 52 : 46;
   const right = w - (getLang() === "en" ? 106 : 92);
@@ -30,8 +31,8 @@ export function chartsSvg(site: Site, detail: EpisodeDetail, w: number, h: numbe
       + '<rect width="1.6" height="5" fill="var(--c)"/></pattern></defs>',
     upperChart(f, site, data, detail),
     probabilityChart(f, data, detail),
-    timeAxis(f, data),
-    instants(f, data, detail),
+    timeAxis(f, data, nowMs),
+    instants(f, data, detail, nowMs),
     latencyH === 0 ? "" : latencyBar(f, detail, h),
   ].join("");
   const label = `${t("excess")}, ${t("pv")}, ${t("latency")}`;
@@ -175,7 +176,7 @@ function probabilityChart(f: Frame, data: History, detail: EpisodeDetail): strin
   return out + text(f.right + 5, f.lowerTop + f.lowerH - 4, t("pv"), "b");
 }
 
-function timeAxis(f: Frame, data: History): string {
+function timeAxis(f: Frame, data: History, nowMs: number): string {
   const bottom = f.lowerTop + f.lowerH;
   const seconds = (data.toMs - data.fromMs) / 1_000;
   const room = Math.max(2, Math.floor((f.right - f.left) / 56)); // labels beside each other
@@ -184,13 +185,19 @@ function timeAxis(f: Frame, data: History): string {
   for (let s = 0; s <= seconds; s += step) {
     const x = f.x(data.toMs - s * 1_000);
     const ago = s % 60 === 0 ? `-${s / 60} min` : `-${s} s`;
-    out += line(x, bottom, x, bottom + 4, "ax") + text(x, bottom + 15, s === 0 ? clock(data.toMs) : ago, s === 0 ? "m" : "m q");
+    out += line(x, bottom, x, bottom + 4, "ax");
+    out += s === 0 ? endLabel(x, bottom + 15, moment(data.toMs, nowMs)) : text(x, bottom + 15, ago, "m q");
   }
   return out;
 }
 
+/** The time at the axis' end: under its tick, or, with a date, to the right of the label before it. */
+function endLabel(x: number, y: number, words: string): string {
+  return words.includes(" ") ? text(x - 26, y, words) : text(x, y, words, "m");
+}
+
 /** The times of its start, of its decision and of its handovers. */
-function instants(f: Frame, data: History, detail: EpisodeDetail): string {
+function instants(f: Frame, data: History, detail: EpisodeDetail, nowMs: number): string {
   const bottom = f.lowerTop + f.lowerH;
   const named = new LabelSpace();
   const mark = (at: number, word: string, left: boolean): string => {
@@ -213,9 +220,10 @@ function instants(f: Frame, data: History, detail: EpisodeDetail): string {
   if (decided !== null) {
     const at = ms(decided.stamps.measured_ns);
     if (at >= data.fromMs && at <= data.toMs) {
-      const left = f.x(at) > f.left + 130;
+      const words = `${t("decided")} ${moment(at, nowMs, 1)}`;
+      const left = f.x(at) > f.left + words.length * 6.5 + 10;
       out += line(f.x(at), f.top, f.x(at), bottom, "", 'data-ink="grade" stroke-width="2"')
-        + text(f.x(at) + (left ? -5 : 5), f.top + f.upperH - 6, `${t("decided")} ${clock(at, 1)}`, `lab b${left ? " e" : ""}`);
+        + text(f.x(at) + (left ? -5 : 5), f.top + f.upperH - 6, words, `lab b${left ? " e" : ""}`);
     }
   }
   return out;

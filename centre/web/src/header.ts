@@ -4,7 +4,7 @@ import { openAlarms } from "./desk/alarms.ts";
 import { dutyHtml, muteHtml, soundHtml, waitingHtml } from "./desk/boxes.ts";
 import { exerciseBanner } from "./desk/exercise.ts";
 import type { Ring } from "./desk/ring.ts";
-import { clock, date, escape, span, weekday } from "./format.ts";
+import { clock, date, escape, moment, span, weekday } from "./format.ts";
 import { markSvg } from "./icons.ts";
 import { isAlarm } from "./order.ts";
 import { judgeableM } from "./site.ts";
@@ -143,7 +143,7 @@ export function drawBanner(el: HTMLElement, state: State): void {
 function bannerHtml(state: State): string {
   if (state.connection === "disconnected") {
     const wait = (state.nextTryMs - performance.now()) / 1_000;
-    return `<b>■ ${t("lostTitle", { t: lostFor(state) })}</b><span>${t("lostText", { t: clock(state.viewMs()) })}</span>
+    return `<b>■ ${t("lostTitle", { t: lostFor(state) })}</b><span>${t("lostText", { t: moment(state.viewMs(), state.nowMs()) })}</span>
       <span>${state.attempt > 0 ? t("lostRetry", { n: state.attempt }) : ""}${
         wait > 0
           ? `${getLang() === "zh" ? "，" : ", "}${t("retryIn", { t: `${Math.ceil(wait)} s` })}`

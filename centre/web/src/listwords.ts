@@ -2,7 +2,7 @@
 
 import { canUnfold } from "./order.ts";
 import type { Ranked, Section, SectionKey } from "./order.ts";
-import { clock, moment, ms } from "./format.ts";
+import { moment, ms } from "./format.ts";
 import { unseen } from "./desk/alarms.ts";
 import { judgeableM } from "./site.ts";
 import type { State, Step } from "./state.ts";
@@ -34,7 +34,7 @@ export function totalsOf(state: State, ranked: ReadonlyMap<string, Ranked>): Par
 export function emptyHtml(state: State): string {
   if (state.site === null || state.summary === null) return "";
   if (state.connection === "disconnected") {
-    return `<p><b>${t("emptyTitle")}</b></p><p class="dim">${t("frozen")} ${clock(state.viewMs())}</p>`;
+    return `<p><b>${t("emptyTitle")}</b></p><p class="dim">${t("frozen")} ${moment(state.viewMs(), state.nowMs())}</p>`;
   }
   const length = state.site.to - state.site.from;
   const good = judgeableM(state.site, state.hatches);

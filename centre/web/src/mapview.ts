@@ -7,7 +7,7 @@ import {
   begin, beginOpaque, brackets, colours, gradeColour, hatchPath, line, mark, rect, ringOn, LabelSpace, stake, stakeWords, text, textWidth,
 } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
-import { clock, kmh, moment, shortPlate, station } from "./format.ts";
+import { kmh, moment, shortPlate, station } from "./format.ts";
 import type { ClosePane, Pane } from "./maps.ts";
 import { isAlarm } from "./order.ts";
 import { paint } from "./painter.ts";
@@ -266,7 +266,7 @@ export function drawClose(pane: ClosePane, state: State): void {
   drawWays(ctx, camera, site, at.s);
   if (hollow) {
     text(
-      ctx, camera.w / 2, 20, `${t("frozen")} ${clock(state.viewMs())}`,
+      ctx, camera.w / 2, 20, `${t("frozen")} ${moment(state.viewMs(), state.nowMs())}`,
       { bold: true, sizePx: 14, align: "center", colour: c.tx, halo: c.bg },
     );
   }

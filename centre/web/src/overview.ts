@@ -6,7 +6,7 @@ import {
   text, textWidth,
 } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
-import { clock } from "./format.ts";
+import { moment } from "./format.ts";
 import { isAlarm, rank } from "./order.ts";
 import { paint } from "./painter.ts";
 import type { Lens } from "./painter.ts";
@@ -115,7 +115,7 @@ export function drawOverview(canvas: HTMLCanvasElement, state: State): Frame | n
   if (state.connection !== "loading") drawMarks(ctx, f, state, site);
   drawWindow(ctx, f, state);
   if (state.connection === "disconnected") {
-    banner(ctx, leftMargin() + 12, f.top + f.rowPx * 2 + 4, `${t("frozen")} ${clock(state.viewMs())}`);
+    banner(ctx, leftMargin() + 12, f.top + f.rowPx * 2 + 4, `${t("frozen")} ${moment(state.viewMs(), state.nowMs())}`);
   }
   return f;
 }

@@ -2,7 +2,7 @@
 
 import type { Gateway, Rsu } from "./api.ts";
 import { clockFacts, wrongClocks } from "./clocks.ts";
-import { age, clock, escape, moment, ms, signed } from "./format.ts";
+import { age, escape, moment, ms, signed } from "./format.ts";
 import { stateSvg } from "./icons.ts";
 import { cameraUrl } from "./evidence/state.ts";
 import { Hold } from "./hold.ts";
@@ -71,7 +71,7 @@ export class RsuTable implements View {
     const count = (kind: string): string =>
       (state.connection === "loading" ? "—" : String(list.filter((x) => (isLost(x) ? "offline" : x.state) === kind).length));
     const end = state.connection === "disconnected"
-      ? `${t("frozen")} ${clock(state.viewMs())}`
+      ? `${t("frozen")} ${moment(state.viewMs(), state.nowMs())}`
       : `${t("online")} ${count("online")} · ${t("offline")} ${count("offline")} · ${t("never")} ${count("never")}`;
     set(this.section.querySelector("h2")!, `${t("rsuHealth")} <span class="end">${end}</span>`);
     if (state.connection === "loading") {

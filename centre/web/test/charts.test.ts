@@ -53,23 +53,24 @@ test("each rule's chart marks its worst point with its value", () => {
   setLang("en");
   const speed = (s: number): number => 22 + 6 * Math.sin((s / 30) * Math.PI);
   const fast = detail("overspeed", 30, (s) => ({ speed_mps: speed(s), over: 0.1, p_violation: 0.99 }), { limit_mps: 22 });
-  assert.equal(worst(chartsSvg(SITE, fast, 600, 300)), "101 km/h"); // the peak, not the last
-  const stop = chartsSvg(SITE, detail("illegal_stop", 95, () => ({ speed_mps: 0, over: NaN, p_violation: 0 })), 600, 300);
+  assert.equal(worst(chartsSvg(SITE, fast, 600, 300, T0_MS)), "101 km/h"); // the peak, not the last
+  const stop = chartsSvg(SITE, detail("illegal_stop", 95, () => ({ speed_mps: 0, over: NaN, p_violation: 0 })), 600, 300, T0_MS);
   assert.equal(worst(stop), "1:35");
   for (const word of ["standing for", "Notice", "Warning", "Violation"]) assert.ok(stop.includes(word), word);
   const back = detail("wrong_way", 20, (s) => ({ speed_mps: 5, over: s < 10 ? s : 20 - s, p_violation: 0.99 }));
-  const against = chartsSvg(SITE, back, 600, 300);
+  const against = chartsSvg(SITE, back, 600, 300, T0_MS);
   assert.equal(worst(against), "36 km/h");
   assert.ok(against.includes("against") && against.includes("limit 11"));
   const beyond = (s: number): Record<string, number> =>
     ({ d_m: 1 + s / 10, sigma_d_m: 0.1, excess_m: s / 20, speed_mps: 16, p_violation: 0.99 });
   const out = detail("lane_departure", 10, beyond, { lane: "hazmat", d_m: 1 });
-  assert.equal(worst(chartsSvg(SITE, out, 600, 300)), "+0.49 m"); // from an observation, the end is none
+  assert.equal(worst(chartsSvg(SITE, out, 600, 300, T0_MS)), "+0.49 m"); // from an observation, the end is none
 });
 
 test("an episode of many minutes stays between its axes, and its time is written in minutes", () => {
   for (const rule of ["overspeed", "illegal_stop", "dark_vehicle"]) {
-    const svg = chartsSvg(SITE, detail(rule, 400, (s) => ({ speed_mps: s / 40, over: 1, p_violation: 0.9 }), { limit_mps: 5 }), 600, 300);
+    const found = detail(rule, 400, (s) => ({ speed_mps: s / 40, over: 1, p_violation: 0.9 }), { limit_mps: 5 });
+    const svg = chartsSvg(SITE, found, 600, 300, T0_MS);
     const all = xs(svg);
     assert.ok(Math.min(...all) >= 51.9 && Math.max(...all) <= 600 - 106 + 0.1, `${rule}: ${Math.min(...all)} ${Math.max(...all)}`);
     assert.match(svg, />-\d+ min</);
@@ -86,13 +87,13 @@ test("the zeros of a rule that is not judged by single observations are no proba
 test("a distance to the vehicle ahead is drawn against the one that is asked for, and without one its duration", () => {
   setLang("en");
   const near = detail("following_distance", 30, () => ({ speed_mps: 20, p_violation: 0 }));
-  assert.equal(worst(chartsSvg(SITE, near, 600, 300)), "30.0 s"); // of an RSU that sends no gap
+  assert.equal(worst(chartsSvg(SITE, near, 600, 300, T0_MS)), "30.0 s"); // of an RSU that sends no gap
   near.versions.forEach((version, i) => { // one gap each 5 s, in the newest row
     const rows = (version.evidence["stamp_ns"] as string[]).length;
     const last = (value: number): (number | null)[] => [...Array<null>(rows - 1).fill(null), value];
     Object.assign(version.evidence, { gap_m: last([40, 31, 22.5, 30, 36, 48][i]!), gap_least_m: last(50) });
   });
-  const svg = chartsSvg(SITE, near, 600, 300);
+  const svg = chartsSvg(SITE, near, 600, 300, T0_MS);
   assert.equal(worst(svg), "22.5 m &#60; 50 m");
   assert.ok(svg.includes("least 50") && svg.includes(">gap<"));
   const all = xs(svg);
@@ -107,4 +108,13 @@ test("labels beside a low plot cover none another, nor leave it at the bottom", 
   assert.deepEqual(places([85, 99, 100]), [72, 86, 100]); // three at the lower edge
   assert.deepEqual(places([20, 22, 60]), [20, 34, 60]);
   assert.deepEqual(places([120]), [100]);
+});
+
+test("a chart of another day has the date at its end and at the decision", () => {
+  setLang("en");
+  const found = detail("wrong_way", 20, () => ({ speed_mps: 5, over: 4, p_violation: 0.99 }), { confirmed_ns: ns(T0_MS + 5_000) });
+  const texts = (nowMs: number): string => [...chartsSvg(SITE, found, 600, 300, nowMs).matchAll(/>([^<>]*)</g)].map((m) => m[1]).join("|");
+  const [today, later] = [texts(T0_MS), texts(T0_MS + 86_400_000)];
+  for (const end of ["|22:13:40|", "decided 22:13:25.0"]) assert.ok(today.includes(end), today);
+  for (const end of ["|09-21 22:13:40|", "decided 09-21 22:13:25.0"]) assert.ok(later.includes(end), later);
 });

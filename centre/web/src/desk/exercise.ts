@@ -1,7 +1,7 @@
 /** Exercises: an instructor begins and ends one on the screen of the shift; while it runs, every screen says so. */
 
 import { may } from "../accounts/me.ts";
-import { clock, escape, ms, span } from "../format.ts";
+import { escape, moment, ms, span } from "../format.ts";
 import { send } from "../send.ts";
 import type { State } from "../state.ts";
 import { getLang, pick, t } from "../words.ts";
@@ -74,7 +74,7 @@ export function runningWords(state: State): string {
   if (running === null) return "";
   const script = scripts.find((x) => x.name === running.script);
   const title = script === undefined ? running.script : pick(script.zh, script.en);
-  return t("exRunning", { s: escape(title), u: escape(running.user), t: clock(ms(running.until_ns)) });
+  return t("exRunning", { s: escape(title), u: escape(running.user), t: moment(ms(running.until_ns), state.nowMs()) });
 }
 
 /** The banner's words: on each screen nobody takes a made-up alarm for a real one. */

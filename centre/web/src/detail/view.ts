@@ -3,7 +3,7 @@
 import { banner, beginOpaque, colours, LabelSpace, Still, text, textWidth } from "../draw.ts";
 import type { Ctx } from "../draw.ts";
 import type { Fleet } from "../fleet.ts";
-import { clock } from "../format.ts";
+import { moment } from "../format.ts";
 import { paint } from "../painter.ts";
 import type { Lens } from "../painter.ts";
 import type { Site } from "../site.ts";
@@ -38,7 +38,7 @@ export function drawDetail(canvas: HTMLCanvasElement, state: State): { frame: Fr
   ctx.clip();
   let trucks = 0;
   const labels = new LabelSpace(); // at any height: a later label never covers an earlier one
-  const [bannerX, bannerY, bannerWords] = [f.left + 10, f.y(0) - 24, `${t("frozen")} ${clock(state.viewMs())}`];
+  const [bannerX, bannerY, bannerWords] = [f.left + 10, f.y(0) - 24, `${t("frozen")} ${moment(state.viewMs(), state.nowMs())}`];
   if (hollow) {
     const right = bannerX + 8 + (textWidth(ctx, bannerWords, true) * 14) / 12;
     for (const y of [bannerY - 9, bannerY - 1]) labels.reserve(f.left, right, -Infinity, y);

@@ -3,7 +3,7 @@
 import { begin, colours, gradeColour, hatch, line, mark, pointIn, rect, text } from "../draw.ts";
 import type { Ctx } from "../draw.ts";
 import type { Grade } from "../api.ts";
-import { clock, date, escape } from "../format.ts";
+import { clock, date, escape, moment } from "../format.ts";
 import { rank } from "../order.ts";
 import type { State } from "../state.ts";
 import type { View } from "../views.ts";
@@ -97,18 +97,19 @@ export class BarView implements View {
   /** What is wrong with the shown moment; empty: nothing. */
   private says(): string {
     const { player } = this;
+    const nowMs = player.live.nowMs(); // also beside a replayed date a time without one is of today
     if (player.fault === "off") return `▲ ${t("replayOff")}`;
     if (player.fault !== "") return `▲ ${t("replayFailed", { r: escape(player.fault) })}`;
     const gap = player.gap();
-    if (gap !== null) return `▨ ${gapWords(gap)}`;
-    if (player.bounds !== null && player.tMs <= player.bounds.fromMs) return t("replayBefore", { t: clock(player.bounds.fromMs) });
-    if (player.tMs < player.past.grades.unreadMs) return t("replayHighest", { t: clock(player.past.grades.unreadMs) });
+    if (gap !== null) return `▨ ${gapWords(gap, nowMs)}`;
+    if (player.bounds !== null && player.tMs <= player.bounds.fromMs) return t("replayBefore", { t: moment(player.bounds.fromMs, nowMs) });
+    if (player.tMs < player.past.grades.unreadMs) return t("replayHighest", { t: moment(player.past.grades.unreadMs, nowMs) });
     if (player.loading) return t("replayLoading");
     const { bounds } = player;
     const kept = bounds === null
       ? ""
       : t("replayKept", {
-        t: `${date(bounds.fromMs) === date(player.tMs) ? "" : `${date(bounds.fromMs)} `}${clock(bounds.fromMs).slice(0, 5)}`,
+        t: moment(bounds.fromMs, nowMs).slice(0, -3),
         h: Math.round(bounds.keepS / 3_600),
       });
     return `${t("replayListLive")}${kept}`;
@@ -131,7 +132,7 @@ export class BarView implements View {
     canvas.setAttribute("aria-valuemin", String(Math.round(day.from)));
     canvas.setAttribute("aria-valuemax", String(Math.round(day.to)));
     canvas.setAttribute("aria-valuenow", String(Math.round(player.tMs)));
-    canvas.setAttribute("aria-valuetext", clock(player.tMs));
+    canvas.setAttribute("aria-valuetext", moment(player.tMs, player.live.nowMs()));
     const ctx = begin(canvas, w, HEIGHT);
     if (ctx === null) return;
     const gaps = [...(player.bounds?.gaps ?? []), ...player.film.gaps];
@@ -203,8 +204,8 @@ function ticks(ctx: Ctx, scale: Scale, y: number, w: number): void {
   }
 }
 
-function gapWords(gap: Gap): string {
+function gapWords(gap: Gap, nowMs: number): string {
   const why = escape(wordOf("gap", gap.reason));
-  const times = `${clock(gap.fromMs)}–${clock(gap.toMs)}`;
+  const times = `${moment(gap.fromMs, nowMs)}–${moment(gap.toMs, nowMs)}`;
   return `${gap.esn === null ? t("replayGapNone", { r: why }) : t("replayGapOne", { e: escape(gap.esn), r: why })} · ${times}`;
 }
