@@ -1,11 +1,11 @@
 """Whether this machine's clock can be believed where stamps of others are held against it. Pure."""
 
 import threading
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 from core.times import NS, STAMP_NS_MAX, STAMP_NS_MIN
+from edge.clock import passed_ns
 from geofence.plausible import AHEAD_NS, BEHIND_NS
 
 NO_TIME_NS = 0  # for `plausible`: our own clock says nothing, so any legal stamp passes
@@ -13,11 +13,6 @@ STEP_NS = AHEAD_NS // 2  # a clock that moves by so much within one look was set
 WITNESS_NS = 3_600 * NS  # what another part's clock showed counts for so long
 WITNESSES_MAX = 1_024
 AGAINST_MIN = 2  # a single RSU whose clock was never set says nothing of ours
-
-
-def passed_ns() -> int:
-    """Return a clock that nobody sets and that counts the time of a suspended machine, too."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 class _Witness(NamedTuple):
