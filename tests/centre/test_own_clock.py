@@ -10,6 +10,11 @@ import sqlalchemy as sa
 from centre.own_clock import NO_TIME_NS, OFFSETS_NS, WITNESSES_MAX, OwnClock
 from centre.store import QUARANTINE, VERSION
 from edge import topics, wire
+from edge.outbox.batches import Waiting
+from edge.outbox.batches import payload as payload_of
+from edge.outbox.changes import Key, Row
+from geofence import violation as codec
+from geofence.violation import Stamps
 from tests.support.centre_ingest import Bench
 from tests.support.centre_samples import T0_NS, item, payload, status, violation
 
@@ -158,6 +163,25 @@ async def test_batches_and_heartbeats_bear_witness_of_our_clock(tmp_path: Path) 
     pass_by(bench, passing, OFFSETS_NS)
     beat(bench, -6 * YEAR)
     assert own.believed(bench.now_ns) == NO_TIME_NS
+    bench.close()
+
+
+async def test_items_of_boards_that_were_ahead_bear_no_witness_once_those_are_set_right(
+    tmp_path: Path,
+) -> None:
+    """An RSU never says that it sent an item before its detection: that proves nothing of its clock."""
+    bench, by_ns = Bench(tmp_path), 11 * YEAR
+    for esn in ("RSU001", "RSU002"):
+        found = violation(
+            esn=esn, start_ns=T0_NS + by_ns, confirmed_ns=T0_NS + by_ns, evidence={},
+            stamps=Stamps(measured_ns=T0_NS + by_ns, arrived_ns=T0_NS + by_ns),
+        )  # fmt: skip
+        detected_ns = T0_NS + by_ns + S
+        row = Row(Key(10, 1), detected_ns, codec.encode(found), None)
+        bench.ingest.subscriptions.receive(topics.violation_up(esn), payload_of([Waiting(row)], T0_NS + S))
+    await bench.until(2)
+    assert bench.violation_writer.judged_ns(T0_NS + 2 * S) == T0_NS + 2 * S
+    assert bench.violation_writer.counts["clock.doubted"] == 0
     bench.close()
 
 
