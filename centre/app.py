@@ -33,7 +33,7 @@ from centre.ingest import Ingest
 from centre.metrics import EXPECTED, Metrics
 from centre.outward import Outward, build_outward
 from centre.overview import Overview
-from centre.own_clock import OwnClock
+from centre.own_clock import NO_TIME_NS, OwnClock
 from centre.presence import CentrePresence, begin_presence
 from centre.reader import Reader
 from centre.search.directory import Directory
@@ -343,6 +343,7 @@ def _desk(
         database=database, writer=writer, now_ns=presence.now_ns,
         is_dead=lambda esn: esn in overview.offline(), is_busy=lambda: ingest.waiting[0] > 0,
         on_bug=beside.note, aged_ns=Ages(ingest.own_clock).now_ns,
+        is_clock_right=lambda now_ns: ingest.own_clock.believed(now_ns) != NO_TIME_NS,
     )  # fmt: skip
     if site.config.standby is not None:
         desk.mirror = DeskMirror(

@@ -28,7 +28,7 @@ SHOWN = (
     EPISODE.c.n, EPISODE.c.grade_max, EPISODE.c.excess_m_max, EPISODE.c.p_violation_max, EPISODE.c.versions,
     EPISODE.c.latency_ns, EPISODE.c.first_committed_ns, VERSION.c.id.label("at_id"),
     VERSION.c.version.label("at_version"), VERSION.c.esn.label("at_esn"), VERSION.c.detected_ns,
-    VERSION.c.sent_ns, VERSION.c.received_ns, VERSION.c.committed_ns,
+    VERSION.c.sent_ns, VERSION.c.received_ns, VERSION.c.committed_ns, VERSION.c.decided_ns,
 )  # fmt: skip
 
 

@@ -123,7 +123,8 @@ class EventFeed:
     async def follow(self, after: int | None) -> AsyncGenerator[tuple[bytes, ...], None]:
         """Yield the events that a client with cursor `after` has not received, those of one moment together.
 
-        Clients that are equally far get the same object: what is made of it for one fits all.
+        Clients that are equally far get the same object of committed events: what is made of it for one fits
+        all. Present states are each client's own.
         after : None: from now on
         """
         self._n_clients += 1

@@ -162,6 +162,8 @@ class Ingest:
         self._queue_status(change)
         if self.peers.answers_clocks():  # its offset is that from our clock
             self._note_clock(self._rsus.rows().get(name), name, now_ns)
+        else:
+            self.own_clock.forget_offsets()
         for esn, epoch in self._rsus.pop_behind().items():
             self.counts["epoch.given"] += 1
             known = EpochKnown(centre=self._centre_id or "centre", epoch=epoch)
@@ -172,7 +174,7 @@ class Ingest:
         if unit is not None and unit.status is not None and unit.beat_ns == now_ns:
             offset_ms = unit.status.clock_offset_ms
             if offset_ms is not None:
-                self.own_clock.note(name, now_ns + int(offset_ms * 1e6))
+                self.own_clock.note_offset(name, now_ns, int(offset_ms * 1e6))
 
     def _receive_gateway_status(self, message: Incoming) -> None:
         self._queue_status(

@@ -1,23 +1,20 @@
 """Whether this machine's clock can be believed where stamps of others are held against it. Pure."""
 
 import threading
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 from core.times import NS, STAMP_NS_MAX, STAMP_NS_MIN
+from edge.clock import passed_ns
 from geofence.plausible import AHEAD_NS, BEHIND_NS
 
 NO_TIME_NS = 0  # for `plausible`: our own clock says nothing, so any legal stamp passes
 STEP_NS = AHEAD_NS // 2  # a clock that moves by so much within one look was set
 WITNESS_NS = 3_600 * NS  # what another part's clock showed counts for so long
 WITNESSES_MAX = 1_024
+OFFSETS_NS = 60 * NS  # after our clock was set: until then an RSU may report its offset from that before
+SET_NS = NS  # our clock moved by more than this: it was set
 AGAINST_MIN = 2  # a single RSU whose clock was never set says nothing of ours
-
-
-def passed_ns() -> int:
-    """Return a clock that nobody sets and that counts the time of a suspended machine, too."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 class _Witness(NamedTuple):
@@ -47,19 +44,42 @@ class OwnClock:
         self.n_doubts = 0
         self.is_doubted = False
         self._lock = threading.Lock()
+        self._reported: _Witness | None = None  # our own clock, when offsets from it were first reported
         self._witnesses: dict[str, _Witness] = {}
         self._voted: tuple[int, int, bool | None] | None = None  # (ahead, when, result) of the last vote
 
     def note(self, sender: str, shown_ns: int) -> None:
         """Note what the clock of another part shows now."""
         with self._lock:
+            self._note(sender, shown_ns)
+
+    def note_offset(self, sender: str, our_ns: int, offset_ns: int) -> None:
+        """Note how far another part says that its clock is ahead of ours, which shows `our_ns`.
+
+        It found that some time ago. So it counts only where our clock was not set for OFFSETS_NS; in a
+        simulation that is paced faster than time passes, never.
+        """
+        with self._lock:
             now_ns = self._monotonic_ns()
-            before, found = self._witnesses.pop(sender, None), _Witness(shown_ns - now_ns, now_ns)
-            self._witnesses[sender] = found
-            if len(self._witnesses) > WITNESSES_MAX:
-                del self._witnesses[next(iter(self._witnesses))]
-            if before is None or abs(found.ahead_ns - before.ahead_ns) > STEP_NS:
-                self._voted = None
+            ahead_ns = our_ns - now_ns
+            if self._reported is None or abs(ahead_ns - self._reported.ahead_ns) > SET_NS:
+                self._reported = _Witness(ahead_ns, now_ns)
+            if now_ns - self._reported.at_ns >= OFFSETS_NS:
+                self._note(sender, our_ns + offset_ns)
+
+    def forget_offsets(self) -> None:
+        """Let the next offsets wait: they are from another centre's clock until then."""
+        with self._lock:
+            self._reported = None
+
+    def _note(self, sender: str, shown_ns: int) -> None:
+        now_ns = self._monotonic_ns()
+        before, found = self._witnesses.pop(sender, None), _Witness(shown_ns - now_ns, now_ns)
+        self._witnesses[sender] = found
+        if len(self._witnesses) > WITNESSES_MAX:
+            del self._witnesses[next(iter(self._witnesses))]
+        if before is None or abs(found.ahead_ns - before.ahead_ns) > STEP_NS:
+            self._voted = None
 
     def believed(self, received_ns: int) -> int:
         """Return the time that stamps are held against: that of the arrival, or NO_TIME_NS."""

@@ -21,6 +21,7 @@ SEND_TIMEOUT_S = 10.0  # a client that reads nothing for so long is cut; it conn
 END_S = 1.0  # for sending the close frame: a client that reads nothing would block it
 CLIENTS_MAX = 64  # of the event streams, SSE and WebSocket together
 STREAMS_OF_CLIENT_MAX = 16  # of either kind of stream: one program must leave some to the others
+_Written = tuple[tuple[bytes, ...], list[bytes]]  # events, and the bytes of their writes
 Client = tuple[str, bytes]  # its address and its program's name
 BUSY = ((b"retry-after", b"10"),)
 ENDED = "the centre stops, or the client was too slow"
@@ -32,13 +33,16 @@ class Cut:
     def __init__(self, join: Callable[[list[bytes]], bytes]) -> None:
         """join : makes the bytes of one write"""
         self._join = join
-        self._newest: tuple[tuple[bytes, ...], list[bytes]] = ((), [])
+        # two: the present states, of which each page has an object of its own, come between committed events
+        self._kept: tuple[_Written, ...] = ()
 
     def parts(self, events: tuple[bytes, ...]) -> list[bytes]:
-        """Return the writes; of the very object of the last call, those of the last call."""
-        if events is not self._newest[0]:
-            self._newest = (events, [self._join(part) for part in parts_of(events)])
-        return self._newest[1]
+        """Return the writes; of one of the two objects that were last asked for, those made before."""
+        made = next((each for each in self._kept if each[0] is events), None)
+        if made is None:
+            made = events, [self._join(part) for part in parts_of(events)]
+        self._kept = (made, *(each for each in self._kept if each is not made))[:2]
+        return made[1]
 
 
 class Streams:

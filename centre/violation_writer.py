@@ -70,8 +70,12 @@ class ViolationWriter:
         return believed_ns
 
     def note_clock(self, batch: Batch) -> None:
-        """Note what an RSU's clock showed as it sent a batch: it bears witness of ours."""
-        sent_ns = max((item.sent_ns for item in batch.items), default=0)
+        """Note what an RSU's clock showed as it sent a batch: it bears witness of ours.
+
+        An item that was detected by a clock ahead claims to be sent at that time, if not later: none is sent
+        before its detection.
+        """
+        sent_ns = max((item.sent_ns for item in batch.items if item.sent_ns > item.detected_ns), default=0)
         if sent_ns:
             self._own_clock.note(batch.esn, sent_ns)
 

@@ -15,6 +15,11 @@ CLOCK_VARIABLE = "PETROROAD_CLOCK"  # "t0_ns:m0_ns:rate"; absent: the wall clock
 STEP_NS = NS  # a wall clock that moved by more than this was set, not slewed
 
 
+def passed_ns() -> int:
+    """Return a clock that nobody sets and that counts the time of a suspended machine, too."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
     """UTC nanoseconds: t0 + rate x (monotonic - m0).

@@ -2,31 +2,48 @@
 
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 
+from core.times import NS
 from edge import wire
-from edge.clock import Clock
+from edge.clock import STEP_NS, Clock, passed_ns
 
 KEPT = 8  # answers; the one with the shortest round trip is used
 AGREES_MS = 86_400_000
+FRESH_NS = 60 * NS  # an older answer says nothing of the centre's clock now
 ASKED_MAX = 4  # requests that wait for an answer
 
 
-class ClockProbe:
-    """Makes requests and receives their answers; a request without an answer is forgotten."""
+class _Answer(NamedTuple):
+    """What an answer shows; the one with the least round trip is the best."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    trip_ns: int
+    offset_ns: int  # of the centre's clock from ours
+    ahead_ns: int  # of our clock from that which nobody sets, as the answer came
+    at_ns: int  # when it came, by the latter
+
+
+class ClockProbe:
+    """Makes requests and receives their answers; a request without an answer is forgotten.
+
+    An answer counts only while our clock is as it was then: one that was set since has another offset. Any
+    thread may read the result.
+    """
+
+    def __init__(self, clock: Clock, monotonic_ns: Callable[[], int] = passed_ns) -> None:
+        """monotonic_ns : a clock that nobody sets"""
+        self._clock, self._monotonic_ns = clock, monotonic_ns
         self._seq = 0
-        self._asked: deque[tuple[int, int]] = deque(maxlen=ASKED_MAX)
-        self._answers: deque[tuple[int, int]] = deque(maxlen=KEPT)  # round trip, offset
+        self._asked: deque[tuple[int, int, int]] = deque(maxlen=ASKED_MAX)  # seq, sent, ahead
+        self._answers: tuple[_Answer, ...] = ()  # replaced, never changed: another thread may read it
 
     def ask(self) -> bytes:
         """Return the next request's bytes."""
         self._seq += 1
         sent_ns = self._clock.now_ns()
-        self._asked.append((self._seq, sent_ns))
+        self._asked.append((self._seq, sent_ns, self._ahead_ns(sent_ns)))
         return wire.encode(wire.ClockReq(seq=self._seq, sent_ns=sent_ns))
 
     def receive(self, body: bytes, count: Callable[[str], None]) -> None:
@@ -37,25 +54,51 @@ class ClockProbe:
         except (msgspec.DecodeError, ValueError):  # not the centre's, or another version's
             count("clock.undecodable")
             return
-        if (answer.seq, answer.sent_ns) not in self._asked:
+        asked = next((each for each in self._asked if each[:2] == (answer.seq, answer.sent_ns)), None)
+        if asked is None:
             count("clock.unasked")
             return
-        self._asked.remove((answer.seq, answer.sent_ns))
+        self._asked.remove(asked)
         offset_ns, trip_ns = wire.clock_offset_ns(answer, returned_ns)
-        if trip_ns < 0 or answer.answered_ns < answer.received_ns:  # wrong, or a clock was set meanwhile
+        ahead_ns = self._ahead_ns(returned_ns)
+        was_set = abs(ahead_ns - asked[2]) > STEP_NS
+        if was_set or trip_ns < 0 or answer.answered_ns < answer.received_ns:  # wrong, or a clock was set
             count("clock.implausible")
             return
-        self._answers.append((trip_ns, offset_ns))
+        self._keep(_Answer(trip_ns, offset_ns, ahead_ns, self._monotonic_ns()))
 
-    @property
     def agrees(self) -> bool:
-        """Whether this clock and the centre's differ by less than a day: two rarely go wrong alike."""
-        offset_ms = self.offset_ms
-        return offset_ms is not None and abs(offset_ms) < AGREES_MS
+        """Say whether this clock and the centre's differ by less than a day: two rarely go wrong alike.
+
+        Without a new answer there is nothing that it could agree with.
+        """
+        answers = self._current()
+        if not answers or self._monotonic_ns() - answers[-1].at_ns > FRESH_NS:
+            return False
+        return abs(min(answers).offset_ns) < AGREES_MS * 1e6
 
     @property
     def offset_ms(self) -> float | None:
-        """How far this clock is ahead of the centre's; None before the first answer."""
-        if not self._answers:
+        """How far this clock is ahead of the centre's; None without an answer since it was set."""
+        answers = self._current()
+        if not answers:
             return None
-        return round(-min(self._answers)[1] / 1e6, 3)
+        return round(-min(answers).offset_ns / 1e6, 3)
+
+    def _ahead_ns(self, now_ns: int) -> int:
+        rate, monotonic_ns = self._clock.rate, self._monotonic_ns()
+        return now_ns - (monotonic_ns if rate == 1.0 else int(monotonic_ns * rate))
+
+    def _current(self) -> list[_Answer]:
+        """Return the answers that came while our clock was as it is now, oldest first."""
+        ahead_ns = self._ahead_ns(self._clock.now_ns())
+        return [each for each in self._answers if abs(each.ahead_ns - ahead_ns) <= STEP_NS]
+
+    def _keep(self, answer: _Answer) -> None:
+        """Keep an answer, and of those before it which it does not contradict: the centre's clock was set."""
+        kept = [
+            each
+            for each in self._current()
+            if abs(each.offset_ns - answer.offset_ns) <= STEP_NS + (each.trip_ns + answer.trip_ns) // 2
+        ]
+        self._answers = (*kept, answer)[-KEPT:]

@@ -76,10 +76,11 @@ def beyond(seq: int, answered: int, now_ns: int) -> int:
     """Return the number of a publication to an RSU that has answered another one.
 
     Its own, but where that one was numbered by a clock that was ahead: the RSU reads none below it. One of
-    just now is another operator's, and the newer one counts.
+    just now is another operator's, and the newer one counts. The nanoseconds of its own tell it from another
+    operator's above the same one.
     """
     is_ahead = answered > max(seq, now_ns + AHEAD_NS)
-    return answered + 1 if is_ahead and answered < SEQ_MAX else seq
+    return answered + 1 + seq % NS if is_ahead and answered < SEQ_MAX - NS else seq
 
 
 def _numbered(down: ConfigDown, seq: int) -> bytes:

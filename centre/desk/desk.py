@@ -55,18 +55,20 @@ class Desk:
         view: View,
         publish: Callable[[str, bytes], None],
         kept_days: float,
+        is_clock_right: Callable[[int], bool],
         on_bug: OnBug = uncared,
         is_busy: Callable[[], bool] = lambda: False,
         aged_ns: Callable[[sa.Connection, int], int] = lambda db, now_ns: now_ns,
     ) -> None:
         """`is_dead(esn)`: whether an RSU is off or silent; `publish(kind, data)`: to all pages, unwritten;
-        `kept_days`: how long what has ended is kept; `is_busy()`: whether messages wait for a commit;
+        `kept_days`: how long what has ended is kept; `is_clock_right(now_ns)`: whether our clock is believed;
+        `is_busy()`: whether messages wait for a commit;
         `on_bug(work, error)`: an error that nobody expected in one alarm; the others are taken in;
         `aged_ns(db, now_ns)`: the time by which rows grow old, of `Ages`."""
         self.policy, self.database, self.now_ns = policy, database, now_ns
         self._engine = postgresql.snapshots(database.engine)
         self._writer, self._kept_days, self._is_busy = writer, kept_days, is_busy
-        self._aged_ns = aged_ns
+        self._aged_ns, self._is_clock_right = aged_ns, is_clock_right
         self.counts: Counter[str] = Counter()
         self._intake = Intake(policy, self.counts, on_bug)
         self._acts = Acts(self._intake, policy, is_dead)
@@ -173,16 +175,21 @@ class Desk:
             await asyncio.sleep(TICK_S)
 
     async def _let_time_act(self) -> None:
-        due_ns = await self.ask(timing.next_due_ns, self.policy, self.now_ns())
+        now_ns = self.now_ns()
+        due_ns = await self.ask(timing.next_due_ns, now_ns, self._far_ns(now_ns))
         if due_ns is None or due_ns > self.now_ns():
             return
 
         def work(db: sa.Connection, found: list[Change], now_ns: int) -> bool:
+            beyond_ns = self._far_ns(now_ns)
             exercise.play(db, found, self.policy, now_ns)
-            timing.expire_shelves(db, found, self.policy, now_ns)
-            return timing.escalate(db, found, self.policy, now_ns)
+            timing.expire_shelves(db, found, self.policy, now_ns, beyond_ns)
+            return timing.escalate(db, found, self.policy, now_ns, beyond_ns)
 
         await self._until_done(work)
+
+    def _far_ns(self, now_ns: int) -> int:
+        return timing.far_ns(now_ns, is_clock_right=self._is_clock_right(now_ns))
 
     async def _until_done(self, work: Callable[[sa.Connection, list[Change], int], bool]) -> None:
         """Run transactions until one has left nothing.

@@ -232,7 +232,7 @@ def _episode(row: Any) -> dict[str, Any]:
     times = dict.fromkeys(("detected_ns", "sent_ns", "received_ns", "committed_ns", "first_committed_ns"))
     shown = SimpleNamespace(
         n=row.n, grade_max=GRADES.index("violation"), excess_m_max=None, p_violation_max=1.0, versions=1,
-        latency_ns=None, **dict.fromkeys(times, row.begin_ns),
+        latency_ns=None, decided_ns=None, **dict.fromkeys(times, row.begin_ns),
     )  # fmt: skip
     history = History(("exercise",), row.begin_ns, row.begin_ns, body)
     return violations.episode(shown, body, history) | {"exercise": True}

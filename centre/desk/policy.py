@@ -9,7 +9,6 @@ from edge.sections import DeskConfig, PriorityRuleConfig
 from geofence.rules import REGISTRY
 
 NS = 1e9
-SLACK_NS = 60 * 10**9  # a clock that is set back by less changes no deadline
 VIOLATIONS = frozenset(rule.violation for rule in REGISTRY)
 
 
@@ -45,11 +44,6 @@ class Policy(NamedTuple):
     def handle_by(self, now_ns: int) -> int:
         """Return until when an alarm that is acknowledged, or late, now must be handled."""
         return now_ns + round(self.escalate_s * NS)
-
-    @property
-    def longest_ns(self) -> int:
-        """How far ahead a deadline can lie: a further one was set by a clock that was ahead."""
-        return round(max(*self.deadlines_s, self.escalate_s) * NS) + SLACK_NS
 
     def held_by(self, row: Mapping[str, Any], shelves: Sequence[Mapping[str, Any]]) -> int | None:
         """Return the first shelf that takes an alarm; None: it is not shelved. None takes priority 1."""

@@ -9,24 +9,35 @@ from centre.changes import Change
 from centre.desk import exercise
 from centre.desk.board import Board, Row
 from centre.desk.intake import active_shelves, shelve_or_time
-from centre.desk.policy import SLACK_NS, Policy
+from centre.desk.policy import Policy
 from centre.desk_tables import HANDLING, SHELF
 
 AT_ONCE = 200  # alarms that one transaction escalates or takes from a shelf
 SHELF_KIND = "shelf"  # of the feed's events
-SHELF_NS_MAX = 24 * 3_600 * 10**9 + SLACK_NS  # further ahead than a person may shelve
+# No deadline of any site file and no shelf ends further ahead than a day; the other day is for our clock,
+# which may be a day behind and be believed.
+FAR_NS = 2 * 24 * 3_600 * 10**9
+NEVER_NS = 2**63 - 1
 
 
-def next_due_ns(db: sa.Connection, policy: Policy, now_ns: int) -> int | None:
+def far_ns(now_ns: int, *, is_clock_right: bool) -> int:
+    """Return the time beyond which no deadline or shelf can end: one that does was set by a clock ahead.
+
+    Where ours may be behind, it says nothing of that.
+    """
+    return now_ns + FAR_NS if is_clock_right else NEVER_NS
+
+
+def next_due_ns(db: sa.Connection, now_ns: int, beyond_ns: int) -> int | None:
     """Return the next time at which a deadline or a shelf ends; None: there is none.
 
-    That is now where one lies further ahead than any can: it was set by a clock that was ahead.
+    That is now where one ends after `beyond_ns`, of `far_ns`.
     """
     latest = db.scalar(sa.select(sa.func.max(HANDLING.c.deadline_ns)))
-    if latest is not None and latest > now_ns + policy.longest_ns:
+    if latest is not None and latest > beyond_ns:
         return now_ns
     until = db.scalar(sa.select(sa.func.max(SHELF.c.until_ns)).where(SHELF.c.ended_ns.is_(None)))
-    if until is not None and until > now_ns + SHELF_NS_MAX:
+    if until is not None and until > beyond_ns:
         return now_ns
     dues = (
         exercise.next_due_ns(db),
@@ -36,13 +47,13 @@ def next_due_ns(db: sa.Connection, policy: Policy, now_ns: int) -> int | None:
     return min((due for due in dues if due is not None), default=None)
 
 
-def escalate(db: sa.Connection, found: list[Change], policy: Policy, now_ns: int) -> bool:
-    """Escalate the alarms whose deadlines have passed; return whether there may be more.
+def escalate(db: sa.Connection, found: list[Change], policy: Policy, now_ns: int, beyond_ns: int) -> bool:
+    """Escalate the alarms whose deadlines have passed or lie too far; return whether there may be more.
 
     1: nobody has acknowledged it in time; 2: nobody handles it.
     """
     board = Board(db, found)
-    is_due = (HANDLING.c.deadline_ns <= now_ns) | (HANDLING.c.deadline_ns > now_ns + policy.longest_ns)
+    is_due = (HANDLING.c.deadline_ns <= now_ns) | (HANDLING.c.deadline_ns > beyond_ns)
     due = sa.select(HANDLING.c.id).where(is_due)
     ids = db.scalars(due.order_by(HANDLING.c.deadline_ns, HANDLING.c.id).limit(AT_ONCE)).all()
     board.load(ids)
@@ -56,9 +67,11 @@ def escalate(db: sa.Connection, found: list[Change], policy: Policy, now_ns: int
     return len(ids) == AT_ONCE
 
 
-def expire_shelves(db: sa.Connection, found: list[Change], policy: Policy, now_ns: int) -> None:
-    """End the shelves whose time is over."""
-    is_over = (SHELF.c.until_ns <= now_ns) | (SHELF.c.until_ns > now_ns + SHELF_NS_MAX)
+def expire_shelves(
+    db: sa.Connection, found: list[Change], policy: Policy, now_ns: int, beyond_ns: int
+) -> None:
+    """End the shelves whose time is over, or lies too far."""
+    is_over = (SHELF.c.until_ns <= now_ns) | (SHELF.c.until_ns > beyond_ns)
     due = sa.select(SHELF.c.n).where(SHELF.c.ended_ns.is_(None), is_over)
     for n in db.scalars(due.order_by(SHELF.c.n)).all():
         append(db, Act(now_ns, None, "shelf_end", str(n)))

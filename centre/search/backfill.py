@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from centre.search.keys import Values, key_of, righted
 from centre.search.tables import EPISODE_KEY
+from centre.unset_clocks import is_clock_unset
 from geofence import violation as codec
-from geofence.clocks import is_set
 from geofence.violation import Violation
 
 AT_ONCE = 100
@@ -20,6 +20,7 @@ EPISODE = sa.table("episode", sa.column("n", sa.BigInteger), sa.column("id", sa.
 VERSION = sa.table(
     "violation_version", sa.column("id", sa.String), sa.column("body", sa.LargeBinary),
     sa.column("detected_ns", sa.BigInteger), sa.column("received_ns", sa.BigInteger),
+    sa.column("decided_ns", sa.BigInteger),
 )  # fmt: skip
 
 
@@ -72,7 +73,7 @@ def computed(db: sa.Connection, ids: Sequence[str], counts: Counter[str] | None 
     for row in found:
         try:
             one = codec.decode(row.body)
-            if not is_set(row.detected_ns, row.received_ns):
+            if is_clock_unset(row):
                 one = righted(one, row.received_ns - row.detected_ns)
             versions[row.id].append(one)
         except (msgspec.MsgspecError, ValueError):

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from centre.unset_clocks import is_clock_unset
 from centre.views.excess import last_excess_m, last_violating_ns
 from centre.views.safe_json import json_safe
 from geofence import violation as codec
-from geofence.clocks import is_set
 from geofence.violation import GRADES, Violation
 
 DECIDED = ("lon_deg", "lat_deg", "lane", "zone", "s_m", "d_m", "speed_mps")
@@ -89,12 +89,6 @@ def episode(row: Any, body: bytes, history: History) -> dict[str, Any]:
     }
     shown: dict[str, Any] = json_safe(fields)
     return shown
-
-
-def is_clock_unset(row: Any) -> bool:
-    """Say whether the RSU's clock at a version's detection and ours at its arrival can't both be right."""
-    detected_ns, received_ns = row.detected_ns, row.received_ns
-    return None not in (detected_ns, received_ns) and not is_set(detected_ns, received_ns)
 
 
 def version(row: Any) -> dict[str, Any]:

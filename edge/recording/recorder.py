@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from edge.age_clock import not_shown
 from edge.recording.damage import ENCODING, Damage, Reading
 from edge.recording.file import CHUNK_BYTES, RecordingFile
 from edge.recording.reader import Recorded, named_topics, read_messages
@@ -97,11 +98,14 @@ class Recorder:
         """Record the whole state after tick `stamp_ns`; a series may begin its next file with it."""
         self.write(topic, body, log_ns, stamp_ns)
 
-    def keep_since(self, stamp_ns: int | None, *, is_clock_shown_right: bool = False) -> None:
+    def keep_since(
+        self, stamp_ns: int | None, *, is_clock_shown_right: Callable[[], bool] = not_shown
+    ) -> None:
         """Keep what was recorded from then on, whatever its age: a violation of then is not delivered.
 
         stamp_ns : None: all are; 0: not known
-        is_clock_shown_right : another machine's clock agrees with ours, so that age can be counted by it
+        is_clock_shown_right() : another machine's clock agrees with ours, so that age can be counted by it;
+            the recorder's thread asks
         """
 
     def _put(self, message: Recorded | Seam, log_ns: int) -> bool:

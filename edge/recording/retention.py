@@ -15,7 +15,7 @@ import msgspec
 
 from core.errors import RecordingError
 from core.times import NS
-from edge.age_clock import AgeClock
+from edge.age_clock import AgeClock, not_shown
 from edge.recording.chain import part_of
 from edge.recording.names import files_of, parsed_name
 from edge.recording.reader import last_log_ns, read_messages
@@ -97,7 +97,7 @@ class Retention:
         self._lost_until_ns: int | None = None  # of the newest file that was deleted though it was needed
         self._owned: dict[Path, bool] = {}  # whether a file says that this RSU wrote it
         self._ages = AgeClock(path=directory / f"{esn}.age")
-        self.is_clock_shown_right = False  # whether another machine's clock agrees with ours
+        self.is_clock_shown_right: Callable[[], bool] = not_shown
         self._kept: set[Path] = set()  # that could not be deleted; each is counted once
 
     @property
@@ -115,7 +115,7 @@ class Retention:
             return False
         own = [file for file in files if self._is_own(file.path)]
         newest_s = max((file.changed_s for file in files), default=None)
-        now_s = self._ages.now_s(time.time(), newest_s, is_shown_right=self.is_clock_shown_right)
+        now_s = self._ages.now_s(time.time(), newest_s, is_shown_right=self.is_clock_shown_right())
         for file, reason in excess(own, space, self._limits, now_s):
             if self._is_needed(file.path) and not self._given_up(file, reason):
                 break  # so are all that follow

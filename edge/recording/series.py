@@ -4,8 +4,10 @@ docs/design.md section 6. A disk that is missing, read-only or full ends nothing
 """
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from edge.age_clock import not_shown
 from edge.recording.file import RecordingFile
 from edge.recording.names import name_of
 from edge.recording.recorder import FULL, Recorded, Recorder, Seam
@@ -86,7 +88,9 @@ class Series(Recorder):
         super()._work()
         self.purge()
 
-    def keep_since(self, stamp_ns: int | None, *, is_clock_shown_right: bool = False) -> None:
+    def keep_since(
+        self, stamp_ns: int | None, *, is_clock_shown_right: Callable[[], bool] = not_shown
+    ) -> None:
         if self.retention is not None:
             self.retention.needed_since_ns = stamp_ns
             self.retention.is_clock_shown_right = is_clock_shown_right

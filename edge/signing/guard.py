@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from core.times import NS
+from edge.signing.accepted import Accepted
 from edge.signing.envelope import NoMapError, Seal, read_seal, sealed, to_sign, unseal
 from edge.signing.policy import Rule, Signer, may_sign, rule_of
 from edge.token_bucket import TokenBucket
@@ -13,7 +14,7 @@ AGE_S_MAX = 60.0  # of a message that must be fresh: a link that was away keeps 
 # why a message is refused
 REASONS = ("wrong", "not_allowed", "unknown", "missing", "expired", "stale", "repeated", "too_often")
 REFUSALS = frozenset(f"signature.{reason}" for reason in REASONS)
-NEWEST_MAX = 4_096  # pairs of signer and topic whose newest stamp is remembered
+NEWEST_MAX = 4_096  # pairs of signer and topic whose stamps are remembered
 # A signature costs 150 µs of CPU and more for a long message; whoever has seen a key's id can make us check
 # some. Of one signer on one topic so many are checked, twice what an honest one sends at its worst.
 CHECKS_HZ, CHECKS_BURST = 500.0, 5_000.0
@@ -55,7 +56,7 @@ class Guard:
         """own : None signs nothing.  known : by key id.  now_ns : UTC"""
         self._own, self._known, self._now_ns = own, known, now_ns
         self._last_ns = 0
-        self._newest_ns: OrderedDict[tuple[Signer, str], int] = OrderedDict()
+        self._accepted: OrderedDict[tuple[Signer, str], Accepted] = OrderedDict()
         self._checks: OrderedDict[tuple[Signer, str], tuple[TokenBucket, TokenBucket]] = OrderedDict()
         self.counts: Counter[str] = Counter()
         self.refused: Counter[tuple[str, str]] = Counter()  # (ROLE/NAME that it claims to be of, reason)
@@ -126,9 +127,8 @@ class Guard:
         if rule.fresh:
             if abs(now_ns - seal.stamp_ns) > AGE_S_MAX * NS:
                 return "stale"
-            newest_ns = self._newest_ns.get(key, 0)
-            # a newest one that would be stale now is of a clock that was ahead, and is set right since
-            if seal.stamp_ns <= newest_ns <= now_ns + AGE_S_MAX * NS:
+            accepted = self._accepted.get(key)
+            if accepted is not None and accepted.is_repeated(seal.stamp_ns, now_ns):
                 return "repeated"
         return None
 
@@ -165,7 +165,7 @@ class Guard:
         return now_ns if next_ns - now_ns > AGE_S_MAX * NS else max(now_ns, next_ns)
 
     def _remember(self, key: tuple[Signer, str], stamp_ns: int) -> None:
-        self._newest_ns[key] = stamp_ns
-        self._newest_ns.move_to_end(key)
-        if len(self._newest_ns) > NEWEST_MAX:
-            self._newest_ns.popitem(last=False)  # its messages are still bound by their age
+        self._accepted.setdefault(key, Accepted(int(AGE_S_MAX * NS))).add(stamp_ns)
+        self._accepted.move_to_end(key)
+        if len(self._accepted) > NEWEST_MAX:
+            self._accepted.popitem(last=False)  # its messages are still bound by their age

@@ -59,7 +59,9 @@ def test_where_the_rsus_agree_rows_grow_old_by_our_clock(engine: sa.Engine) -> N
     own, now_ns = OwnClock(), T0_NS + 800 * DAY_NS
     assert _aged_ns(engine, Ages(own), now_ns) < now_ns  # nothing says that it is right
     own.note("RSU001", now_ns + NS)
-    assert _aged_ns(engine, Ages(own), now_ns) == now_ns
+    ages = Ages(own)
+    assert _aged_ns(engine, ages, now_ns) < now_ns  # a single look could be a mistake
+    assert _aged_ns(engine, ages, now_ns) == now_ns
 
 
 def test_the_desk_keeps_its_rows_while_its_clock_is_years_ahead(engine: sa.Engine) -> None:

@@ -77,14 +77,46 @@ def test_a_deadline_of_a_clock_that_was_ahead_is_due_at_once(desk):
     shelf_n = put(desk, rule="overspeed")["n"]
     desk.at.now_ns = right_ns + 3_600 * S
     with desk.at.engine.begin() as db:
-        assert timing.next_due_ns(db, desk.policy, desk.at.now_ns) == desk.at.now_ns
+        assert next_due_ns(db, desk) == desk.at.now_ns
     desk.wait(0)
     found = desk.one(alarm)
     assert found["escalated"] == 1
-    assert int(found["deadline_ns"]) <= desk.at.now_ns + desk.policy.longest_ns
+    assert int(found["deadline_ns"]) <= desk.at.now_ns + 600 * S
     with desk.at.engine.begin() as db:
         assert shelf(db, str(shelf_n))["ended_ns"] is not None
-        assert timing.next_due_ns(db, desk.policy, desk.at.now_ns) > desk.at.now_ns
+        assert next_due_ns(db, desk) > desk.at.now_ns
+
+
+def next_due_ns(db, desk):
+    beyond_ns = timing.far_ns(desk.at.now_ns, is_clock_right=desk.is_clock_right)
+    return timing.next_due_ns(db, desk.at.now_ns, beyond_ns)
+
+
+def test_a_clock_that_is_behind_ends_no_shelf_and_escalates_nothing(desk):
+    """Each deadline lies years ahead of it, and none was set by a clock that was wrong."""
+    alarm = desk.send(1)
+    shelf_n = put(desk, rule="overspeed")["n"]
+    right_ns, desk.is_clock_right = desk.at.now_ns, False
+    desk.at.now_ns -= 6 * 366 * 86_400 * S
+    with desk.at.engine.begin() as db:
+        assert next_due_ns(db, desk) > desk.at.now_ns
+    desk.wait(0)
+    assert desk.one(alarm)["escalated"] == 0
+    with desk.at.engine.begin() as db:
+        assert shelf(db, str(shelf_n))["ended_ns"] is None
+    desk.at.now_ns, desk.is_clock_right = right_ns, True
+    desk.wait(601)
+    assert desk.one(alarm)["escalated"] == 1
+
+
+def test_deadlines_that_the_site_file_shortens_do_not_end_those_that_run(engine):
+    desk = DeskStage(engine, DeskConfig(deadlines_s=(86_400.0,) * 4, escalate_s=300.0))
+    alarm = desk.send(1)
+    desk.policy = DeskStage(engine, CALM).policy
+    desk.wait(3_600)
+    assert desk.one(alarm)["escalated"] == 0
+    desk.wait(86_400)
+    assert desk.one(alarm)["escalated"] == 1
 
 
 def put(desk, hours=1.0, actor=ZHAO, until_ns=None, **what):

@@ -7,9 +7,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from centre.own_clock import NO_TIME_NS, WITNESSES_MAX, OwnClock
+from centre.own_clock import NO_TIME_NS, OFFSETS_NS, WITNESSES_MAX, OwnClock
 from centre.store import QUARANTINE, VERSION
 from edge import topics, wire
+from edge.outbox.batches import Waiting
+from edge.outbox.batches import payload as payload_of
+from edge.outbox.changes import Key, Row
+from geofence import violation as codec
+from geofence.violation import Stamps
 from tests.support.centre_ingest import Bench
 from tests.support.centre_samples import T0_NS, item, payload, status, violation
 
@@ -151,12 +156,84 @@ async def test_batches_and_heartbeats_bear_witness_of_our_clock(tmp_path: Path) 
     await bench.until(2)
     bench.violation_writer.judged_ns(bench.now_ns)
     assert bench.violation_writer.counts["clock.doubted"] == 1
-    own = bench.ingest.own_clock
+    passing = Passing()
+    own = bench.ingest.own_clock = OwnClock(None, passing)
     assert own.believed(bench.now_ns) == bench.now_ns
-    for esn in ("RSU001", "RSU002"):
-        ahead_ms = -6 * YEAR / 1e6
-        bench.ingest.subscriptions.receive(topics.status(esn), wire.encode(status(clock_offset_ms=ahead_ms)))
+    beat(bench, -6 * YEAR)
+    pass_by(bench, passing, OFFSETS_NS)
+    beat(bench, -6 * YEAR)
     assert own.believed(bench.now_ns) == NO_TIME_NS
+    bench.close()
+
+
+async def test_items_of_boards_that_were_ahead_bear_no_witness_once_those_are_set_right(
+    tmp_path: Path,
+) -> None:
+    """An RSU never says that it sent an item before its detection: that proves nothing of its clock."""
+    bench, by_ns = Bench(tmp_path), 11 * YEAR
+    for esn in ("RSU001", "RSU002"):
+        found = violation(
+            esn=esn, start_ns=T0_NS + by_ns, confirmed_ns=T0_NS + by_ns, evidence={},
+            stamps=Stamps(measured_ns=T0_NS + by_ns, arrived_ns=T0_NS + by_ns),
+        )  # fmt: skip
+        detected_ns = T0_NS + by_ns + S
+        row = Row(Key(10, 1), detected_ns, codec.encode(found), None)
+        bench.ingest.subscriptions.receive(topics.violation_up(esn), payload_of([Waiting(row)], T0_NS + S))
+    await bench.until(2)
+    assert bench.violation_writer.judged_ns(T0_NS + 2 * S) == T0_NS + 2 * S
+    assert bench.violation_writer.counts["clock.doubted"] == 0
+    bench.close()
+
+
+def beat(bench: Bench, offset_ns: int) -> None:
+    for esn in ("RSU001", "RSU002"):
+        bench.ingest.subscriptions.receive(
+            topics.status(esn), wire.encode(status(clock_offset_ms=offset_ns / 1e6))
+        )
+
+
+def pass_by(bench: Bench, passing: Passing, by_ns: int) -> None:
+    bench.now_ns += by_ns
+    passing.now_ns += by_ns
+
+
+@pytest.mark.parametrize("by_ns", [6 * YEAR, -6 * YEAR])
+async def test_offsets_from_the_clock_before_a_step_never_agree_with_the_one_after_it(
+    tmp_path: Path, by_ns: int
+) -> None:
+    """An RSU's offset is the best of its last answers, so it lags; what a purge deletes meanwhile is gone."""
+    bench, passing = Bench(tmp_path), Passing()
+    own = bench.ingest.own_clock = OwnClock(T0_NS, passing)
+    for _ in range(4):
+        beat(bench, 0)
+        pass_by(bench, passing, 20 * S)
+    assert own.agrees(bench.now_ns)
+    bench.now_ns += by_ns
+    for k in range(5):
+        beat(bench, 0 if k < 3 else -by_ns)
+        assert not own.agrees(bench.now_ns)
+        pass_by(bench, passing, 20 * S)
+    assert own.believed(bench.now_ns) == NO_TIME_NS
+    bench.now_ns -= by_ns
+    for k in range(5):
+        beat(bench, -by_ns if k < 3 else 0)
+        pass_by(bench, passing, 20 * S)
+    assert bench.ingest.counts == {}, "the gate let all pass"
+    assert own.agrees(bench.now_ns)
+    bench.close()
+
+
+async def test_offsets_from_another_centres_clock_bear_no_witness_of_ours(tmp_path: Path) -> None:
+    bench, passing, answers = Bench(tmp_path), Passing(), [True]
+    own = bench.ingest.own_clock = OwnClock(T0_NS, passing)
+    bench.ingest.peers.answers_clocks = lambda: answers[0]  # type: ignore[method-assign]
+    bench.now_ns += 6 * YEAR
+    for answers[0], n_beats in ((True, 1), (False, 4), (True, 3)):
+        for _ in range(n_beats):
+            beat(bench, 0)
+            assert not own.agrees(bench.now_ns)
+            pass_by(bench, passing, 20 * S)
+    assert bench.ingest.counts == {}, "the gate let all pass"
     bench.close()
 
 

@@ -37,3 +37,18 @@ def test_pages_equally_far_share_the_bytes_of_each_write() -> None:
     assert len(joined) == 2, "two writes, each joined once"
     assert cut.parts(other) == [framed(TEXT, other)]
     assert cut.parts((b"a" * PART_BYTES, b"b")) is not cut.parts(other)
+
+
+def test_states_of_each_page_between_committed_events_cut_those_no_second_time() -> None:
+    made: list[bytes] = []
+
+    def join(part: list[bytes]) -> bytes:
+        made.append(b"".join(part))
+        return made[-1]
+
+    cut, committed = Cut(join), (b"id: 1\n\n",)
+    for n in range(5):
+        assert cut.parts(committed) == [b"id: 1\n\n"]
+        cut.parts((b"data: state of page %d\n\n" % n,))
+    assert made.count(b"id: 1\n\n") == 1
+    assert len(made) == 6

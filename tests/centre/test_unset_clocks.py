@@ -92,6 +92,25 @@ def test_where_our_own_clock_says_nothing_no_other_is_called_wrong() -> None:
     assert [each.is_clock_set for each in batch.items] == [True]  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("by_ns", [6 * YEAR_NS, BEHIND])
+def test_what_came_while_our_own_clock_was_doubted_is_decided_once(engine: sa.Engine, by_ns: int) -> None:
+    """Page and index say of a row what its commit found, though they know nothing of our clock then."""
+    centre, received_ns = Centre(engine), T0_NS + by_ns
+    batch = decode_batch(
+        TOPIC.format("RSU001"), "RSU001", payload(10, item(1, violation())), received_ns, judged_ns=NO_TIME_NS
+    )
+    (delivered,) = centre.violation_writer.commit([batch], []).delivered
+    assert delivered.is_timed
+    (shown,) = centre.shown()
+    assert shown["clock_unset"] is False
+    with engine.begin() as db:
+        before = dict(db.execute(sa.select(EPISODE_KEY)).mappings().one())
+        assert before["start_ns"] == T0_NS
+        db.execute(sa.delete(EPISODE_KEY))
+        backfill.fill(db, [before["id"]])
+        assert dict(db.execute(sa.select(EPISODE_KEY)).mappings().one()) == before
+
+
 def test_one_that_is_right_is_not_marked(engine: sa.Engine) -> None:
     centre = Centre(engine)
     centre.send(1, violation())

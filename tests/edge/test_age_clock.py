@@ -76,8 +76,17 @@ def test_where_another_clock_agrees_age_counts_at_once(tmp_path: Path) -> None:
     clock = AgeClock(Passing(), tmp_path / "age")
     clock.now_s(T0 - 6 * YEAR, None)  # a board of 2020
     assert clock.now_s(T0, None) < T0
+    assert clock.now_s(T0, None, is_shown_right=True) < T0, "a single look could be a mistake"
     assert clock.now_s(T0, None, is_shown_right=True) == T0
     assert clock.now_s(T0 + 60.0, None) == T0 + 60.0
+
+
+def test_two_looks_that_show_different_clocks_right_prove_nothing(tmp_path: Path) -> None:
+    clock = AgeClock(Passing(), tmp_path / "age")
+    clock.now_s(T0, T0, is_shown_right=True)
+    assert clock.now_s(T0 + 5 * YEAR, T0, is_shown_right=True) <= T0 + SLACK_S
+    clock.now_s(T0 + 5 * YEAR, T0)
+    assert clock.now_s(T0 + 5 * YEAR, T0, is_shown_right=True) <= T0 + SLACK_S
 
 
 @pytest.mark.parametrize("text", ["", "x", "-5", "1.5", "\u00b2", "9" * 400])

@@ -37,6 +37,7 @@ class DeskStage:
         self.at.now_ns = max(now_ns, self.at.now_ns)
         self.policy: Policy = policy_of(config or DeskConfig(), Road())
         self.dead: set[str] = set()
+        self.is_clock_right = True
         self.begin()
         self._seq = 0
 
@@ -101,8 +102,9 @@ class DeskStage:
 
         def work(db: sa.Connection, found: list[Change]) -> bool:
             exercise.play(db, found, self.policy, self.at.now_ns)
-            timing.expire_shelves(db, found, self.policy, self.at.now_ns)
-            return timing.escalate(db, found, self.policy, self.at.now_ns)
+            beyond_ns = timing.far_ns(self.at.now_ns, is_clock_right=self.is_clock_right)
+            timing.expire_shelves(db, found, self.policy, self.at.now_ns, beyond_ns)
+            return timing.escalate(db, found, self.policy, self.at.now_ns, beyond_ns)
 
         while self.run(work):
             pass

@@ -163,6 +163,27 @@ def test_a_clock_that_was_ahead_and_is_set_right_does_not_deafen_its_readers(
     assert rsu.counts == {"signature.repeated": 1, "signature.stale": 1}
 
 
+def test_what_was_accepted_by_a_clock_ahead_counts_no_second_time_when_the_clock_gets_there(
+    site: Authority, clock: Clock
+) -> None:
+    gateway, rsu = guard(site, "GW", clock), guard(site, "RSU-01", clock)
+    assert rsu.accepts(FIXES, gateway.signed(FIXES, DOWN))
+    clock.step(3_600)
+    ahead = []
+    for _ in range(6):  # more than a message may be old apart
+        ahead.append((clock.now_ns, gateway.signed(FIXES, DOWN)))
+        assert rsu.accepts(FIXES, ahead[-1][1])
+        clock.step(200)
+    clock.step(-4_000)
+    for at_ns, message in ahead:
+        assert rsu.accepts(FIXES, gateway.signed(FIXES, DOWN)), "it is set right"
+        clock.now_ns = at_ns + NS
+        assert not rsu.accepts(FIXES, message)
+        clock.step(100)
+    assert rsu.accepts(FIXES, gateway.signed(FIXES, DOWN))
+    assert rsu.counts == {"signature.repeated": 6}
+
+
 def test_a_clock_that_is_set_back_does_not_silence_its_gateway(site: Authority, clock: Clock) -> None:
     gateway, rsu = guard(site, "GW", clock), guard(site, "RSU-01", clock)
     assert rsu.accepts(FIXES, gateway.signed(FIXES, DOWN))

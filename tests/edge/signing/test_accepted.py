@@ -1,0 +1,32 @@
+"""No stamp counts twice, however clocks are set; what is remembered for that is bounded."""
+
+from numpy.random import Generator, Philox
+
+from edge.signing.accepted import RUNS_MAX, Accepted
+
+GAP_NS, S = 60 * 10**9, 10**9
+
+
+def test_no_stamp_counts_twice_whatever_the_clock_does() -> None:
+    rng = Generator(Philox(7))
+    for _ in range(200):
+        accepted, seen, now_ns = Accepted(GAP_NS), set[int](), 10**6 * S
+        for _ in range(300):
+            now_ns += int(rng.choice((S, S, S, 70 * S, 3_600 * S, -3_600 * S, -65 * S)))
+            again = [each for each in seen if abs(each - now_ns) <= GAP_NS]
+            for stamp_ns in (now_ns, *again):
+                if not accepted.is_repeated(stamp_ns, now_ns):
+                    assert stamp_ns not in seen
+                    accepted.add(stamp_ns)
+                    seen.add(stamp_ns)
+        assert len(seen) > 20
+        assert len(accepted._runs) <= RUNS_MAX
+
+
+def test_a_signer_that_is_quiet_now_and_then_is_never_refused() -> None:
+    rng, accepted, now_ns = Generator(Philox(7)), Accepted(GAP_NS), 10**6 * S
+    for _ in range(10_000):
+        now_ns += int(rng.choice((1, S, 61 * S, 500 * S, 86_400 * S)))
+        assert not accepted.is_repeated(now_ns, now_ns)
+        accepted.add(now_ns)
+    assert len(accepted._runs) == RUNS_MAX
