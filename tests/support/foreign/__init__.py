@@ -4,7 +4,8 @@ Its road, traffic and error models are its own: fusion is measured on traffic th
 It uses `edge` for the form of a recording alone. Run `python -m tests.support.foreign SCENARIO --seed N
 --out DIR`; then `petroroad replay` and `petroroad score`. `tests/foreign` holds it against its own claims.
 
-- `scenario`: parameters, and all scenarios by name; `NAME-bodies` reflects from bodies; `random_scenario`: any.
+- `scenario`: parameters, and all scenarios by name; `NAME-bodies` reflects from bodies
+- `random_scenario`: one that nobody chose.
 - `geometry`: paths of exact arcs; `frame`: site metres to degrees; `road`: lanes, ramp, overpass, radars.
 - `fleet`: who drives; `traffic`: car following; `departures`: who leaves the lane; `motion`: where all are.
 - `receivers`, `radars`, `object_radars`, `shadows`: what is measured, when it arrives, and who hides whom.
