@@ -39,7 +39,7 @@ class Presence(NamedTuple):
 
     state: Literal["online", "offline"]
     connection: int  # counts every attempt to connect from 1
-    clock_offset_ms: float | None  # our clock ahead of the centre's; None before the first answer
+    clock_offset_ms: float | None  # our clock ahead of the centre's; None without an answer since it was set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
