@@ -3,8 +3,10 @@
 A receiver states one sigma. Most of that error lasts for tens of seconds in one receiver, and changes from
 fix to fix in the next. Where it changes more than the tracker assumes, fixes lie outside the gate, or drag
 the track aside as if the vehicle moved. So the share has N_FRESH steps from WHITE_SHARE of sigma on, sqrt(2)
-apart, each half as probable as the one before; each has the likelihood of what fixes differ from the
-prediction across the course. Along it vehicles brake, and nobody knows where on its body radar sees one.
+apart, each FRESH_STEP_P times as probable as the one before. Each step has the likelihood of how fixes differ
+from the prediction across the course, while radar sees the vehicle. Along the course vehicles brake, and
+nobody knows which point of the body radar sees. What a fleet's terminals turned out to be is the prior of
+the next one.
 """
 
 import math
@@ -17,18 +19,10 @@ from fusion.config import QUANTUM_M, WHITE_SHARE
 from fusion.heading import axis_of
 from fusion.layout import Rings, States, Terminals, Tracks
 from fusion.rewind import state_at
-from fusion.sigma_scale import FLEET_EVERY, FRESH_STEP_P, ODD_SIGMAS, log_density
+from fusion.sigma_scale import FLEET_EVERY, FRESH_STEP_P, ODD_SIGMAS, log_density, top_of
 from fusion.terminal_errors import RADAR_NS_MAX
 
 FORGET_S = 120.0  # receivers drive from open road under trees
-
-
-@kernel(inner=True)
-def _top(errors: F2, w: int) -> float:
-    top = errors[w, at.E_FRESH]
-    for k in range(at.N_FRESH):
-        top = max(top, errors[w, at.E_FRESH + k])
-    return float(top)
 
 
 @kernel
@@ -37,7 +31,7 @@ def fresh_m(terminals: Terminals, w: int, sigma_m: float) -> float:
     fleet, errors, group = terminals.fleet, terminals.errors, int(terminals.errors[w, at.E_GROUP])
     if fleet[group, at.F_FRESH_N] == 0.0 and errors[w, at.E_FRESH + at.N_FRESH - 1] == 0.0:
         return WHITE_SHARE * sigma_m  # radar has shown none yet
-    top = _top(errors, w)
+    top = top_of(errors, w, at.E_FRESH, at.N_FRESH)
     total = mean = 0.0
     for k in range(at.N_FRESH):
         p = fleet[group, at.F_FRESH + k] * math.exp(errors[w, at.E_FRESH + k] - top)
@@ -63,7 +57,7 @@ def _tell_fleet(terminals: Terminals, w: int) -> None:
     for v in range(n):
         if int(errors[v, at.E_GROUP]) != group or errors[v, at.E_FRESH + at.N_FRESH - 1] == 0.0:
             continue
-        top, total = _top(errors, v), 0.0
+        top, total = top_of(errors, v, at.E_FRESH, at.N_FRESH), 0.0
         for k in range(at.N_FRESH):
             total += FRESH_STEP_P**k * math.exp(errors[v, at.E_FRESH + k] - top)
         for k in range(at.N_FRESH):

@@ -10,11 +10,12 @@ from fusion.layout import States
 DRIVING_MPS = 1.0  # above: the velocity gives the course
 COURSE_SIGMAS = 3.0  # a velocity must exceed so many of its sigmas; else its direction is noise
 REVERSE_MPS, REVERSE_RAD = 8.0, 2.6  # a slower vehicle whose velocity turns so far reverses
-# A slower vehicle's body does not lie in its velocity, whose direction is uncertain. Its axis follows that
-# over so long a way, more than any extent: where radar sees the rear, an axis that follows at once turns the
-# middle aside of the rear that it knows, that turns the velocity, and that the axis.
+# The velocity of a slower vehicle is too uncertain to show how its body lies. So the body's axis turns
+# towards the velocity slowly, over FOLLOWS_M of driving. That must be more than any extent, or errors grow by
+# themselves: where radar sees the rear, an axis that turns moves the middle aside, that changes the velocity,
+# and the velocity turns the axis further.
 FOLLOWS_MPS, FOLLOWS_M = 6.0, 12.0
-TURNED_RAD = 0.45  # what differs by more, surely, has turned at a corner
+TURNED_RAD = 0.45  # a sure velocity that differs by more shows a corner: the axis follows at once
 
 
 @kernel(inner=True)

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from core.arrays import F64
+from core.arrays import F2, F64
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.config import WHITE_SHARE
@@ -18,7 +18,7 @@ from fusion.layout import Terminals
 LOG_STEP = 0.5 * math.log(2.0)  # between scales: a sigma that is off by less than 1.2 costs nothing
 TRUE = 2  # place of scale 1; the first is 1/2, the last 8
 STEP_P = 0.25  # each further step from the fleet's centre is so many times as probable
-FRESH_STEP_P = 0.25  # prior of each further step of what is new in each fix: fusion.fresh_errors
+FRESH_STEP_P = 0.25  # the same of each further step of fusion.fresh_errors: how much is new in each fix
 FLEET_EVERY = 8.0  # the fleet learns after so many errors
 FORGET_S = 600.0  # receivers drive from open road into a cutting
 P_ODD, ODD_SIGMAS = 0.02, 10.0  # an outlier says nothing of the rest: probability and size
@@ -43,10 +43,11 @@ def _weights(terminals: Terminals, w: int, k: int, top: float) -> float:
 
 
 @kernel(inner=True)
-def _top(terminals: Terminals, w: int) -> float:
-    top = terminals.errors[w, 0]
-    for k in range(at.N_SCALES):
-        top = max(top, terminals.errors[w, k])
+def top_of(errors: F2, w: int, first: int, n: int) -> float:
+    """Return the greatest of n log likelihoods of terminal w, from column `first` on."""
+    top = errors[w, first]
+    for k in range(first + 1, first + n):
+        top = max(top, errors[w, k])
     return float(top)
 
 
@@ -56,7 +57,7 @@ def scale_of(terminals: Terminals, w: int) -> float:
 
     A sigma that is too large is left: it costs little, and what was quiet for minutes may not stay so.
     """
-    top = _top(terminals, w)
+    top = top_of(terminals.errors, w, 0, at.N_SCALES)
     total = mean = 0.0
     for k in range(at.N_SCALES):
         p = _weights(terminals, w, k, top)
@@ -139,7 +140,7 @@ def learn_fleet(terminals: Terminals, n: int, group: int) -> None:
     for w in range(n):
         if errors[w, at.E_WEIGHT] <= 0.0 or int(errors[w, at.E_GROUP]) != group:
             continue
-        top = _top(terminals, w)
+        top = top_of(terminals.errors, w, 0, at.N_SCALES)
         for j in range(at.N_SCALES):
             fits = spread = 0.0
             for k in range(at.N_SCALES):

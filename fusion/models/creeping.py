@@ -16,13 +16,15 @@ CREEP_MPS = 3.0  # what is faster has a course that its sensors show
 SLIP_RAD = 0.15  # 1 sigma of the course off the axis: half a trailer's length over a circle of 25 m, and more
 STANDS_MPS = 0.08  # 1 sigma of the velocity across of what stands
 HOLDS_S = 0.5  # such a slip lasts so long: it is no new evidence at each step
-STEERS_MIN = 0.01  # share of the density across that is left to what stands
+STEERS_MIN = 0.01  # the least share of the density of acceleration across: of what stands
 
 
 @kernel(inner=True)
 def steering(speed_mps: float, slow_mps: float) -> float:
     """Return the share of the density of acceleration across that a vehicle slower than slow_mps can have."""
-    share = speed_mps / slow_mps  # the acceleration is speed^2 over a radius; half of that power is left
+    # On a circle it is speed^2 / radius, and the density its square. Only the square of the speed is taken:
+    # the speed is not sure either
+    share = speed_mps / slow_mps
     return max(share * share, STEERS_MIN)
 
 
@@ -47,7 +49,7 @@ def hold_course(states: States, i: int, dt_s: float) -> None:
         g = c * P[i, a, VN] - s * P[i, a, VE]
         X[i, a] -= g * over * across
         for b in range(n):
-            if b != VE and b != VN:
+            if b not in (VE, VN):
                 P[i, a, b] -= g * (c * P[i, b, VN] - s * P[i, b, VE]) * over
     for a in range(n):
         if a in (VE, VN):
