@@ -14,7 +14,7 @@ WITNESS_NS = 3_600 * NS  # what another part's clock showed counts for so long
 WITNESSES_MAX = 1_024
 OFFSETS_NS = 60 * NS  # after our clock was set: until then an RSU may report its offset from that before
 SET_NS = NS  # our clock moved by more than this: it was set
-AGAINST_MIN = 2  # a single RSU whose clock was never set says nothing of ours
+AGAINST_MIN = 2  # so many RSUs must disagree with our clock: a single one may have a wrong clock itself
 
 
 class _Witness(NamedTuple):

@@ -33,7 +33,7 @@ class Cut:
     def __init__(self, join: Callable[[list[bytes]], bytes]) -> None:
         """join : makes the bytes of one write"""
         self._join = join
-        # two: the present states, of which each page has an object of its own, come between committed events
+        # the last two: between committed events, which pages share, each page writes its own states
         self._kept: tuple[_Written, ...] = ()
 
     def parts(self, events: tuple[bytes, ...]) -> list[bytes]:

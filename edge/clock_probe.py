@@ -21,8 +21,8 @@ class _Answer(NamedTuple):
 
     trip_ns: int
     offset_ns: int  # of the centre's clock from ours
-    ahead_ns: int  # of our clock from that which nobody sets, as the answer came
-    at_ns: int  # when it came, by the latter
+    ahead_ns: int  # how far our clock was ahead of the monotonic one when the answer came
+    at_ns: int  # when it came, by the monotonic clock
 
 
 class ClockProbe:

@@ -14,7 +14,7 @@ AGE_S_MAX = 60.0  # of a message that must be fresh: a link that was away keeps 
 # why a message is refused
 REASONS = ("wrong", "not_allowed", "unknown", "missing", "expired", "stale", "repeated", "too_often")
 REFUSALS = frozenset(f"signature.{reason}" for reason in REASONS)
-NEWEST_MAX = 4_096  # pairs of signer and topic whose stamps are remembered
+PAIRS_MAX = 4_096  # pairs of signer and topic of which accepted stamps are remembered
 # A signature costs 150 µs of CPU and more for a long message; whoever has seen a key's id can make us check
 # some. Of one signer on one topic so many are checked, twice what an honest one sends at its worst.
 CHECKS_HZ, CHECKS_BURST = 500.0, 5_000.0
@@ -155,7 +155,7 @@ class Guard:
                 TokenBucket.full(CHECKS_HZ, CHECKS_BURST, now_s),
                 TokenBucket.full(CHECKED_BYTES_HZ, CHECKED_BYTES_BURST, now_s),
             )
-            if len(self._checks) > NEWEST_MAX:
+            if len(self._checks) > PAIRS_MAX:
                 self._checks.popitem(last=False)
         return found[0].take(1.0, now_s) and found[1].take(n_bytes, now_s)
 
@@ -167,5 +167,5 @@ class Guard:
     def _remember(self, key: tuple[Signer, str], stamp_ns: int) -> None:
         self._accepted.setdefault(key, Accepted(int(AGE_S_MAX * NS))).add(stamp_ns)
         self._accepted.move_to_end(key)
-        if len(self._accepted) > NEWEST_MAX:
+        if len(self._accepted) > PAIRS_MAX:
             self._accepted.popitem(last=False)  # its messages are still bound by their age

@@ -17,8 +17,8 @@ class SiteGuard:
 
     files: SigningFiles
     where: str
-    # Whether it starts with damaged files: until they are whole it believes nobody, and
-    # signs if its own key is whole
+    # Whether it may start although certificate files are damaged. Until they are mended it refuses all
+    # messages; it signs its own where its own key is readable
     bears_damage: bool = False
     guard: Guard = field(init=False)
     problem: str | None = None  # why the files of now can't be used; the keys before still are
