@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from core.times import NS
 from geofence import violation as codec
 from petroroad.__main__ import main
+from tests.support.desk_page import hand_over, is_in_state, row
 from tests.support.page_feed import PATIENCE_MS, wait_for
 from tests.support.real_centre import DRIVE_S, LEAVES_S, PLATE_NOW, RealCentre, real_centre
 from tests.support.roadside_drive import SPEED_MPS, START_M
@@ -103,14 +104,6 @@ def began_then_ns(centre: RealCentre) -> list[int]:
     return [one.start_ns for one in found if one.vehicle is not None and one.vehicle.plate == PLATE_THEN]
 
 
-def row(page: Page, found: str) -> Any:
-    return page.locator(f"#list .row2[data-id='{found}']")
-
-
-def is_in_state(page: Page, found: str, state: str) -> None:
-    page.wait_for_selector(f"#list .row2[data-id='{found}'][data-state={state}]")
-
-
 def test_a_shift_is_handed_over_and_the_next_desk_has_what_was_not_finished(
     centre: RealCentre, desk: Callable[..., Page]
 ) -> None:
@@ -127,11 +120,7 @@ def test_a_shift_is_handed_over_and_the_next_desk_has_what_was_not_finished(
         is_in_state(taker, found, state)  # the other desk sees it, through the centre
     giver.keyboard.press("d")
     giver.locator(f"[data-testid=sheet] tr:has-text('{PLATE_NOW}')").first.wait_for()
-    giver.locator("[data-shift=hand_over]").click()
-    giver.keyboard.type("sun")
-    giver.keyboard.press("Tab")
-    giver.keyboard.type("the carrier was called")
-    giver.keyboard.press("Enter")
+    hand_over(giver, "sun", "the carrier was called")
     giver.wait_for_selector("[data-testid=duties]:has-text('ola → sun')")
     taker.keyboard.press("d")
     taker.wait_for_selector("[data-testid=duties]:has-text('the carrier was called')")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.desk_page import ROOT, is_in_state, row
+from tests.support.desk_page import ROOT, hand_over, is_in_state, row
 from tests.support.page_feed import wait_for
 from tests.support.stage import Stage
 
@@ -31,11 +31,7 @@ def test_a_shift_is_handed_over_with_its_sheet(stage: Stage, desk: Callable[...,
         page.locator("[data-shift=csv]").click()
     text = download.value.path().read_text(encoding="utf-8")
     assert f"{found.vehicle.plate},Lane departure" in text
-    page.locator("[data-shift=hand_over]").click()
-    page.keyboard.type("wang")
-    page.keyboard.press("Tab")
-    page.keyboard.type("RSU24 is being repaired")
-    page.keyboard.press("Enter")
+    hand_over(page, "wang", "RSU24 is being repaired")
     page.wait_for_selector("[data-testid=duties]:has-text('local → wang')")
     page.wait_for_selector("[data-testid=duties]:has-text('RSU24 is being repaired')")
     assert stage.get("/api/shift")["on_duty"] == []

@@ -37,12 +37,26 @@ def wait_until_said(page: Page, words: str) -> str:
     return str(page.evaluate(f"window.said.find({fits})"))
 
 
-def row(page: Page, found: Violation) -> Any:
-    return page.locator(f"#list .row2[data-id='{found.id}']")
+def row(page: Page, found: Violation | str) -> Any:
+    """Return the row of an alarm, which is named by its violation or its id."""
+    return page.locator(_row_of(found))
 
 
-def is_in_state(page: Page, found: Violation, state: str) -> None:
-    page.wait_for_selector(f"#list .row2[data-id='{found.id}'][data-state={state}]")
+def is_in_state(page: Page, found: Violation | str, state: str) -> None:
+    page.wait_for_selector(f"{_row_of(found)}[data-state={state}]")
+
+
+def _row_of(found: Violation | str) -> str:
+    return f"#list .row2[data-id='{found if isinstance(found, str) else found.id}']"
+
+
+def hand_over(page: Page, to: str, text: str) -> None:
+    """Hand the shift over, on its open screen."""
+    page.locator("[data-shift=hand_over]").click()
+    page.keyboard.type(to)
+    page.keyboard.press("Tab")
+    page.keyboard.type(text)
+    page.keyboard.press("Enter")
 
 
 def acts_of(stage: Stage, found: Violation) -> list[str]:
