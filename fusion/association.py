@@ -20,6 +20,7 @@ from fusion.heading import axis_of
 from fusion.layout import Assignment, Detections, Grid, Rings, Scratch, Settings, States, Tracks
 from fusion.measurement import rate_of, row_of_rate, seen_point
 from fusion.models import load, predict_to, times
+from fusion.object_lag import object_lag
 from fusion.radar_field import FALSE_BINS, RATE_SPAN_MPS, cell_towards, density, p_seen, rate_density
 from fusion.rate_gate import moves_alike
 from fusion.rewind import past_state
@@ -108,6 +109,9 @@ def expected(states: States, i: int, radars: F2, q: int, drop: float, flank: flo
     s_tt = q_tt + bent * q_rr + (flat * radars[q, at.R_S_AZIMUTH]) ** 2
     s_rr = q_rr + 0.5 * bent * q_tt + radars[q, at.R_S_RANGE] ** 2
     s_vv += 0.5 * (bent * rate) ** 2 + bent * q_rr * v_across * v_across / (flat * flat)
+    if drop == 0.0:
+        behind, slower = object_lag(flat, v_across)
+        s_tt, s_rr, s_vv = s_tt + behind, s_rr + behind, s_vv + slower
     of_t = s_tr / s_tt
     s_rr -= of_t * s_tr
     s_rv -= of_t * s_tv

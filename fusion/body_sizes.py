@@ -11,6 +11,7 @@ from core.arrays import F1, F2, F64, I1, I64
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.layout import Tracks
+from fusion.stated_size import STATED_SIZE_SHARE
 
 # Length [m] and 1 sigma of a car and of a lorry; and what they reflect at 77 GHz [dBsm], with the
 # spread of single echoes (fluctuation and aspect)
@@ -20,7 +21,6 @@ RCS_SIGMA_DB = 5.0
 ECHO_ODDS_MAX = 3.0  # of one echo: a strong one may be a gantry's behind the car
 ECHOES_ALIKE = 4.0  # speckle changes within 0.2 s: so many echoes of a fast radar count as one
 DECIDING, DECIDED = 4.6, 100.0  # 99 : 1
-STATED_SIZE_SHARE = 0.1  # 1 sigma of a length that a radar states
 # Share of the length from the centre to where radar sees the end: anything from the centre to the bumper
 SHARE, SHARE_SIGMA = 0.25, 0.144
 VARIETY = 0.12  # 1 sigma of what vehicles of one length differ by, of the share: tanks, boxes, trailers

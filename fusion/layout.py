@@ -111,7 +111,8 @@ POSE_COVARIANCES = (
 R_STAYS = 27  # correlation time of its scatter [s]
 # Detections of flanks, and how many of the fused ones Lambert's law makes such: see fusion.flank
 R_FLANKS, R_FLANKS_DUE = 28, 29
-N_POSE = 30
+R_SIZE, R_SIZE_N = 30, 31  # lengths over what its objects state, and the weight of that: fusion.stated_size
+N_POSE = 32
 
 # Column of `seen` (n, N_SEEN): the place of a detection [site metres], and its polar numbers
 S_EAST, S_NORTH, S_RANGE, S_COS, S_SIN, S_RATE, S_DROP = 0, 1, 2, 3, 4, 5, 6

@@ -36,6 +36,7 @@ from fusion.models import (
     store,
     update,
 )
+from fusion.object_lag import object_lag
 
 # Range rate; its derivatives by the point (east, north) and by the velocity (east, north); variance
 Rate = tuple[float, float, float, float, float, float]
@@ -207,18 +208,19 @@ def _object(X: F2, i: int, state: Registers, M: F2, k: int, radars: F2, part: in
     d = max(math.sqrt(d_e * d_e + d_n * d_n), 1.0)
     c, s = d_e / d, d_n / d
     s_across = radars[q, at.R_S_AZIMUTH] * d
+    behind, slower = object_lag(d, c * state[at.V_NORTH] - s * state[at.V_EAST])
     if part >= 2:
         z = c * (M[k, at.Z_V_EAST] - state[at.V_EAST]) + s * (M[k, at.Z_V_NORTH] - state[at.V_NORTH])
-        return (0.0, 0.0, c, s, 0.0), z, radars[q, at.R_S_RATE] ** 2
+        return (0.0, 0.0, c, s, 0.0), z, radars[q, at.R_S_RATE] ** 2 + slower
     point = seen_point(X, i, state, r_e, r_n, M[k, at.Z_FLANK])
     across, along, both = spread(point, c, s, (M[k, at.Z_ALONG], M[k, at.Z_OFTEN], M[k, at.Z_ACROSS]))
     z_t = -s * (d_e - point[0]) + c * (d_n - point[1])
-    r = s_across * s_across + across
+    r = s_across * s_across + across + behind
     if part == 0:
         return row_of(point, -s, c), z_t, r
     g = both / r
     z = c * (d_e - point[0]) + s * (d_n - point[1]) - g * z_t
-    return row_of(point, c + g * s, s - g * c), z, radars[q, at.R_S_RANGE] ** 2 + along - g * both
+    return row_of(point, c + g * s, s - g * c), z, radars[q, at.R_S_RANGE] ** 2 + along + behind - g * both
 
 
 @kernel(inner=True)

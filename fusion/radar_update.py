@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.arrays import F1, F2, F64
+from core.arrays import F1, F2, F64, Bools
 from core.classes import N_CLASSES, UNKNOWN
 from core.kernel import checked_once, kernel, unchecked
 from core.times import FUTURE_NS
@@ -15,7 +15,6 @@ from fusion.association import NEAR_TRACK, NO_TRACK, associate
 from fusion.births import note_beginning, note_clutter, note_vehicle
 from fusion.body_sizes import (
     SEVERAL,
-    STATED_SIZE_SHARE,
     echo_odds,
     extent_prior,
     known_extent,
@@ -23,6 +22,7 @@ from fusion.body_sizes import (
     size_by_echo,
 )
 from fusion.clocks import KINDS, NO_FAULT, Clocks, add_count
+from fusion.coasted_objects import CoastedObjects
 from fusion.extent import scans_alike
 from fusion.extent_prior import set_prior
 from fusion.flank import learn_flanks, note_face
@@ -35,6 +35,7 @@ from fusion.radar_pose import note_pose
 from fusion.reflection_noise import across_variance, along_factor, learn_scatter
 from fusion.rewind import append, fetch_next, fuse, start
 from fusion.shadows import collect_detected
+from fusion.stated_size import STATED_SIZE_SHARE, learn_size, length_of
 from fusion.track_store import TrackStore, free_row
 from fusion.visibility import learn_p_seen, may_be_glimpsed, note_missed
 
@@ -47,7 +48,7 @@ Key = tuple[int, int, int]  # stamp, scan number, checksum of the targets
 
 
 class Scans:
-    """The newest stamp of each radar, and its last scans, in which a copy is recognised.
+    """The newest stamp of each radar, its last scans, in which a copy is recognised, and its last objects.
 
     A mirroring switch or a bonded link doubles datagrams; a copy is no new evidence.
     """
@@ -55,6 +56,7 @@ class Scans:
     def __init__(self, n_radars: int) -> None:
         self.newest_ns = [0] * n_radars
         self._known: list[dict[Key, None]] = [{} for _ in range(n_radars)]  # in the order of arrival
+        self.objects = CoastedObjects(n_radars)
 
     def is_copy(self, q: int, seen: RadarScan | ObjectScan) -> bool:
         """Whether radar q sent this very scan before; it is remembered.
@@ -121,9 +123,11 @@ def radar_update(
             seen.arrived_ns, period_ns, store.scratch,
         )  # fmt: skip
     else:
-        n_rows, n_odd = object_rows(store, seen, q)
+        coasted = scans.objects.coasted(q, seen)
+        n_rows, n_odd = object_rows(store, seen, q, coasted)
         odd_class = (seen.kind < 0) | (seen.kind >= N_CLASSES)
         add_count(counts, "radar.odd_class", int(np.count_nonzero(odd_class)))
+        add_count(counts, "radar.coasted_object", int(np.count_nonzero(coasted)))
         n, is_odd = _update_once(
             store.tracks, store.rings, store.detections, n_rows, store.settings, q, seen.stamp_ns,
             seen.arrived_ns, period_ns, store.scratch,
@@ -194,7 +198,8 @@ def _fill_bodies(M: F2, n_d: int, about: F2, q: int, settings: Settings) -> None
         M[n, at.Z_LANE], M[n, at.Z_BOTH_WAYS] = lane_at(settings.lanes, M[n, at.Z_EAST], M[n, at.Z_NORTH])
         length, var = size_by_echo(0.0)
         if about[n, at.A_LENGTH] > 0.0:  # NaN is not
-            length, var = about[n, at.A_LENGTH], (STATED_SIZE_SHARE * about[n, at.A_LENGTH]) ** 2
+            length = length_of(radars, q, about[n, at.A_LENGTH])
+            var = (STATED_SIZE_SHARE * length) ** 2
         _note_body(M, n, (length, var), radars, q)
 
 
@@ -222,14 +227,16 @@ def polar_rows(store: TrackStore, seen: RadarScan, q: int) -> tuple[int, int]:
     return n, len(seen.range_m) - n
 
 
-def object_rows(store: TrackStore, seen: ObjectScan, q: int) -> tuple[int, int]:
-    """Write the objects of radar q, in the site frame, to store.detections.
+def object_rows(store: TrackStore, seen: ObjectScan, q: int, coasted: Bools) -> tuple[int, int]:
+    """Write the objects of radar q, in the site frame, to store.detections; none that coasted (n,).
 
     Return how many, and how many were impossible.
     """
     good = (np.maximum(np.abs(seen.x_m), np.abs(seen.y_m)) <= RANGE_M_MAX) & (
         np.maximum(np.abs(seen.vx_mps), np.abs(seen.vy_mps)) <= RATE_MPS_MAX
     )  # NaN fails as well
+    n_odd = len(good) - int(np.count_nonzero(good))
+    good &= ~coasted
     n = int(np.count_nonzero(good))
     store.reserve(n)
     M, about, pose = store.detections.M[:n], store.detections.about[:n], store.settings.radars[q]
@@ -246,17 +253,19 @@ def object_rows(store: TrackStore, seen: ObjectScan, q: int) -> tuple[int, int]:
     kind = seen.kind[good]
     about[:, at.A_KIND] = np.where((kind >= UNKNOWN) & (kind < N_CLASSES), kind, UNKNOWN)
     _fill_bodies(store.detections.M, n, store.detections.about, q, store.settings)
-    return n, len(good) - n
+    return n, n_odd
 
 
 @kernel(inner=True)
-def _describe(tracks: Tracks, i: int, about: F2, d: int) -> None:
-    """Set size and class of an unidentified track as the radar states them."""
+def _describe(tracks: Tracks, i: int, about: F2, d: int, radars: F2, q: int) -> None:
+    """Set size and class of a nameless track as radar q states them; of another one, learn of its sizes."""
     ints, floats = tracks.ints, tracks.floats
     if ints[i, at.TERMINAL] >= 0:
+        if about[d, at.A_LENGTH] > 0.0 and floats[i, at.LENGTH] > 0.0:  # NaN is not
+            learn_size(radars, q, about[d, at.A_LENGTH], floats[i, at.LENGTH])
         return
     if not math.isnan(about[d, at.A_LENGTH]):
-        floats[i, at.LENGTH] = about[d, at.A_LENGTH]
+        floats[i, at.LENGTH] = length_of(radars, q, about[d, at.A_LENGTH])
     if not math.isnan(about[d, at.A_WIDTH]):
         floats[i, at.WIDTH] = about[d, at.A_WIDTH]
     if about[d, at.A_KIND] > 0.0:
@@ -299,7 +308,7 @@ def _begin_tracks(
         _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns, q)
         note_pose(tracks, i, settings.radars, q)
         note_face(tracks, i, settings.radars, q, True)
-        _describe(tracks, i, about, d)
+        _describe(tracks, i, about, d, settings.radars, q)
         scratch.touched[n_touched] = i
         n_touched += 1
     return n_touched
@@ -354,7 +363,7 @@ def _update(
         _note_seen(tracks, i, t_ns, arrived_ns, accepted, period_ns, q)
         note_pose(tracks, i, settings.radars, q)
         note_face(tracks, i, settings.radars, q, False)
-        _describe(tracks, i, about, d)
+        _describe(tracks, i, about, d, settings.radars, q)
         if learn_class(tracks, i, about[d, at.A_ECHO_ODDS]):
             set_prior(tracks, rings, i, known_extent(tracks, i, settings.radars), settings, scratch.vector)
         if ints[i, at.STATUS] == at.TENTATIVE and floats[i, at.LLR] >= confirmed_at:

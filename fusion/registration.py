@@ -131,7 +131,7 @@ class Registration:
         )  # fmt: skip
         self.evidence.tally[:, V_MISFIT] = 1.0
         self._work = Work(
-            place=np.zeros((m, 4)), J=np.zeros((2 * m, N_ERRORS)), var=np.zeros((m, 6)),
+            place=np.zeros((m, 5)), J=np.zeros((2 * m, N_ERRORS)), var=np.zeros((m, 6)),
             beam=np.zeros((m, 2)), row=np.zeros(N_FILTER), own=np.zeros(N_ERRORS),
             small=np.zeros((N_ERRORS, N_ERRORS)),
         )  # fmt: skip

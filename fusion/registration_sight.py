@@ -25,7 +25,7 @@ AROUND_NS = 500_000_000  # a mean is over so long before and after: a manoeuvre 
 # Variance of a radar's own errors that is not new in each scan: multipath and the antenna's pattern change as
 # the target moves by some metres
 ALIKE_SHARE = 0.1
-SUM_EAST, SUM_NORTH, SUM_DT, COUNT = 0, 1, 2, 3  # columns of `Work.place`
+SUM_EAST, SUM_NORTH, SUM_DT, COUNT, OBJECTS = 0, 1, 2, 3, 4  # columns of `Work.place`
 FRESH, WHILE, BODY = 0, 2, 4  # columns of `Work.var`, each along the beam, then across it
 
 
@@ -68,6 +68,7 @@ def _add(tracks: Tracks, rings: Rings, radars: Radars, i: int, slot: int, t_ns: 
         o_n = meas[i, slot, at.Z_NORTH] - radars.used[q, at.R_NORTH]
         d_e = math.cos(turn) * o_e - math.sin(turn) * o_n
         d_n = math.sin(turn) * o_e + math.cos(turn) * o_n
+        work.place[q, OBJECTS] += 1.0
     dt_s = (t_ns - rings.stamps[i, slot]) * 1e-9 - radars.applied[q, TIME]  # of the stamp as it came
     work.place[q, SUM_EAST] += r_e + d_e + X[i, at.V_EAST] * dt_s
     work.place[q, SUM_NORTH] += r_n + d_n + X[i, at.V_NORTH] * dt_s
@@ -97,7 +98,8 @@ def _describe(tracks: Tracks, radars: Radars, i: int, q: int, work: Work) -> boo
     length, length_var = known_length(tracks, i)
     share, share_var = radars.used[q, at.R_SHARE], radars.used[q, at.R_SHARE_VAR]
     extent, sigma = extent_prior(length, length_var, share, share_var)
-    if extent > EXTENT_M_MIN and flanks_possible(radars.used, q) * by_lambert(along) > CHANCE_CLOSED:
+    shown = 1.0 if place[q, OBJECTS] > 0.0 else flanks_possible(radars.used, q)
+    if extent > EXTENT_M_MIN and shown * by_lambert(along) > CHANCE_CLOSED:
         return False
     f, _ = end_facing(along)
     place[q, SUM_EAST] += extent * f * h_e
@@ -112,7 +114,7 @@ def _describe(tracks: Tracks, radars: Radars, i: int, q: int, work: Work) -> boo
         row[EAST], row[NORTH] = c, s
         row[ROTATION] = ground if a == 1 else 0.0
         row[TIME] = c * v_e + s * v_n
-        row[RANGE] = -1.0 if a == 0 else 0.0
+        row[RANGE] = -1.0 if a == 0 and place[q, OBJECTS] == 0.0 else 0.0
         own = radar[at.R_S_RANGE] if a == 0 else radar[at.R_S_AZIMUTH] * ground
         ahead = (c * h_e + s * h_n) ** 2
         white = ahead * used[at.R_ALONG_WHITE] * end + (1.0 - ahead) * used[at.R_ACROSS_WHITE]
@@ -128,7 +130,7 @@ def observe(tracks: Tracks, rings: Rings, radars: Radars, i: int, t_ns: int, wor
     """Write each radar's mean place of track i around t_ns to `work`; return how many radars saw it."""
     size, n = rings.stamps.shape[1], 0
     for q in range(radars.survey.shape[0]):
-        for a in range(COUNT + 1):
+        for a in range(OBJECTS + 1):
             work.place[q, a] = 0.0
     k = tracks.ints[i, at.RING_LEN] - 1
     while k >= 0:

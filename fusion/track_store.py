@@ -32,6 +32,7 @@ from fusion.radar_field import areas_of
 from fusion.reflection_noise import ACROSS_SLOW, ACROSS_WHITE, ALONG_SLOW, ALONG_WHITE, N_START
 from fusion.shadows import shadows_for
 from fusion.sigma_scale import fleet_at_start
+from fusion.stated_size import START as SIZE_START
 
 RING = 112  # measurements of a track: 2.5 s of two radars at 20 Hz and a terminal at 4 Hz
 KEYS = 64  # fixes of a terminal that are remembered against duplicates
@@ -83,7 +84,7 @@ def poses_of(radars: Sequence[RadarPose]) -> F64:
             1.0, SHARE, SHARE_SIGMA**2,
             ALONG_WHITE, ALONG_SLOW, N_START, ACROSS_WHITE, ACROSS_SLOW, N_START,
             place**2, 0.0, place**2, 0.0, 0.0, turn**2,
-            radar.reflection_s, FLANKS, FLANKS_DUE,
+            radar.reflection_s, FLANKS, FLANKS_DUE, 1.0, SIZE_START,
         )  # fmt: skip
         if radar.reflection_share is not None and radar.sigma_reflection_share is not None:
             poses[q, at.R_SHARE] = radar.reflection_share

@@ -391,6 +391,7 @@ class Tracker:
         self.doubts.restore(state.doubts)
         self.n_ids = state.n_ids
         self.scans.restore(state.newest_ns, state.scans)
+        self.scans.objects.restore(state.object_keys, state.objects, tuple(self.sensor_row))
         self.counts = dict(state.counts)
         self.duplicates = {(one, other): since_ns for one, other, since_ns in state.duplicates}
 

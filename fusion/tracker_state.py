@@ -60,9 +60,9 @@ SENT_COLUMNS = (
 UNSENT = np.array([-1] + [0] * (len(SENT_COLUMNS) - 2))  # what a terminal without fixes has there
 BODY_COLUMNS = (
     "often", "share", "share_var", "along_white", "along_slow", "along_n", "across_white_m2",
-    "across_slow_m2", "across_n", "flanks", "flanks_due",
+    "across_slow_m2", "across_n", "flanks", "flanks_due", "size", "size_n",
 )  # fmt: skip
-BODIES = [*range(at.R_OFTEN, at.R_ACROSS_N + 1), at.R_FLANKS, at.R_FLANKS_DUE]
+BODIES = [*range(at.R_OFTEN, at.R_ACROSS_N + 1), at.R_FLANKS, at.R_FLANKS_DUE, at.R_SIZE, at.R_SIZE_N]
 KEY_COLUMNS = ("terminal", "place", "stamp_ns", "source_seq")
 PAIR_INT_COLUMNS = ("terminal", "place", "track_row", "serial", "n", "newest_ns", "since_ns")
 PAIR_COLUMNS = (
@@ -122,6 +122,8 @@ class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int] = {}
     duplicates: tuple[tuple[int, int, int], ...] = ()  # ids of two tracks in one place, and since when
     scans: tuple[tuple[Key, ...], ...] = ()  # scans that arrived, by radar
+    object_keys: Columns | None = None  # last objects of radars: coasted_objects.INT_COLUMNS
+    objects: Columns | None = None  # the same rows: coasted_objects.COLUMNS
     sent: Columns | None = None  # the newest fixes of each terminal: SENT_COLUMNS
     keys: Columns | None = None  # fixes that are remembered against duplicates: KEY_COLUMNS
     pair_ints: Columns | None = None  # identity evidence: PAIR_INT_COLUMNS
@@ -149,7 +151,7 @@ def snapshot(
     pw, pp = np.nonzero(rows.pair_ints[:n].any(axis=2) | rows.pairs[:n].any(axis=2))
     shown = np.flatnonzero(rows.errors[:n].any(axis=1))
     cells, counts_of_cells = learnt_cells(store.settings.field)
-    tally = store.tally
+    tally, (object_keys, objects) = store.tally, scans.objects.state()
     return TrackerState(
         tracks=tuple(tracks),
         terminals=tuple(terminals.about),
@@ -161,6 +163,8 @@ def snapshot(
         counts=dict(counts),
         duplicates=tuple((one, other, since_ns) for (one, other), since_ns in duplicates.items()),
         scans=scans.keys(),
+        object_keys=object_keys,
+        objects=objects,
         sent=columns_of(SENT_COLUMNS, np.column_stack([sent, rows.ints[sent]])),
         keys=columns_of(KEY_COLUMNS, np.column_stack([kw, kp, rows.keys[kw, kp]])),
         pair_ints=columns_of(PAIR_INT_COLUMNS, np.column_stack([pw, pp, rows.pair_ints[pw, pp]])),

@@ -15,6 +15,7 @@ from fusion.layout import Settings, States
 from fusion.models.creeping import CREEP_MPS, hold_course, steering
 from fusion.models.manoeuvre import age, noise_of
 from fusion.models.registers import Moving, fused, load, predicted, store
+from fusion.object_lag import object_lag
 from fusion.turning import bend_of
 
 SLOW_MPS = 2.0  # a slower vehicle has no certain course
@@ -337,8 +338,12 @@ def initial(states: States, i: int, M: F2, k: int, settings: Settings) -> None:
         d_e, d_n = M[k, at.Z_EAST] - radars[q, at.R_EAST], M[k, at.Z_NORTH] - radars[q, at.R_NORTH]
         d = max(math.sqrt(d_e * d_e + d_n * d_n), 1.0)
         across, beam = s_azimuth * d, (d_e / d, d_n / d)
-        _spread(states, i, E, beam, (s_range, across), 0.0)
-        _spread(states, i, VE, beam, (s_rate, s_rate + across / OBJECT_LAG_S), 0.0)
+        v_across = beam[0] * M[k, at.Z_V_NORTH] - beam[1] * M[k, at.Z_V_EAST]
+        behind, slower = object_lag(d, v_across)
+        place = math.sqrt(s_range * s_range + behind), math.sqrt(across * across + behind)
+        rate, cross = math.sqrt(s_rate * s_rate + slower), s_rate + across / OBJECT_LAG_S
+        _spread(states, i, E, beam, place, 0.0)
+        _spread(states, i, VE, beam, (rate, math.sqrt(cross * cross + slower)), 0.0)
         X[i, E], X[i, N] = M[k, at.Z_EAST], M[k, at.Z_NORTH]
         X[i, VE], X[i, VN] = M[k, at.Z_V_EAST], M[k, at.Z_V_NORTH]
     behind_point(states, i, d_e, d_n, M[k, at.Z_LANE], M[k, at.Z_ACROSS])
