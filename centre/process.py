@@ -165,7 +165,7 @@ class _CentreService(Service):
     """The centre as the process shell sees it; its work is to serve the page."""
 
     usual = ("violation.stored", "link.connected", "flow.link.connected", "track.skipped", "track.overtaken",
-        "feed.dropped",
+        "feed.dropped", "http.no_request",
     )  # fmt: skip
 
     def __init__(
@@ -224,7 +224,8 @@ class _CentreService(Service):
         with only_new_collected():
             tls = self.door.certificate
             app = build(self.centre, door=self.door)
-            await serve(app, self.listener, self.centre.stop, None if tls is None else tls.context)
+            context = None if tls is None else tls.context
+            await serve(app, self.listener, self.centre.stop, context, self.shell.on_http_end)
 
 
 def _first(group: BaseExceptionGroup[DamagedError | HealedError]) -> DamagedError | HealedError:

@@ -10,8 +10,10 @@ import uvicorn
 from litestar.types import ASGIApp
 
 from centre.sockets import Socket
+from edge.patience import OnEnd, Patience, protocol_of
 
 UNSENT_BYTES = 65_536  # of one client in the kernel; 4 MB by default, 14 s of snapshots for a slow page
+CONNECTIONS_MAX = 512
 END_S = 1  # a client that does not disconnect by itself is cut after this time
 
 
@@ -32,25 +34,31 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 async def serve(
-    app: ASGIApp, listener: socket.socket, stop: asyncio.Event, tls: ssl.SSLContext | None = None
+    app: ASGIApp,
+    listener: socket.socket,
+    stop: asyncio.Event,
+    tls: ssl.SSLContext | None = None,
+    on_end: OnEnd = lambda _why, _address: None,
 ) -> None:
     """Serve until `stop` is set, then end within about a second.
 
     tls : of the page's certificate; None: without TLS
+    on_end(why, address) : called for each connection that made us wait for too long
     """
+    patience = Patience(on_end)
     config = uvicorn.Config(
         app,
         log_config=None,
         log_level="warning",
         access_log=False,
         proxy_headers=False,  # a client could say any address, and with it escape the waits of sign-ins
-        ssl_context_factory=None if tls is None else lambda _config, _usual: tls,
+        http=protocol_of(patience, tls),
         lifespan="off",
         server_header=False,
         ws=Socket,
         ws_per_message_deflate=False,  # snapshots are packed, and leave ten times a second
         timeout_graceful_shutdown=END_S,
-        limit_concurrency=512,
+        limit_concurrency=CONNECTIONS_MAX,
         h11_max_incomplete_event_size=65_536,
     )
     server = _Server(config)
@@ -69,3 +77,4 @@ async def serve(
         raise
     finally:
         watcher.cancel()
+        patience.close()

@@ -15,8 +15,10 @@ from core.errors import ConfigError
 from edge.config import address_of
 from edge.exposition import Samples, Values, text_of
 from edge.histograms import Histograms
+from edge.patience import OnEnd, Patience, protocol_of
 
 Ready = tuple[bool, dict[str, Any]]  # whether it serves, and why not
+CONNECTIONS_MAX = 512
 TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -39,6 +41,7 @@ class Health:
         self._ready, self._counts, self._gauges = ready, counts, gauges
         self._histograms, self._expected = tuple(histograms), dict.fromkeys(expected, 0)
         self._more: list[Callable[[], Samples]] = []  # of the process shell
+        self.on_end: OnEnd = lambda _why, _address: None  # of a connection that made us wait
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
 
@@ -95,10 +98,15 @@ class Health:
         with socket.socket(family, socket.SOCK_STREAM) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((host, port))
+            patience = Patience(lambda why, address: self.on_end(why, address))
             config = uvicorn.Config(
-                self, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
-            )
-            await _serve(_HealthServer(config), listener)
+                self, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1,
+                http=protocol_of(patience), limit_concurrency=CONNECTIONS_MAX, ws="none",
+            )  # fmt: skip
+            try:
+                await _serve(_HealthServer(config), listener)
+            finally:
+                patience.close()
 
 
 class _HealthServer(uvicorn.Server):

@@ -22,6 +22,7 @@ from edge.link_security import LinkSecurity
 from edge.log import CountsLog, Logger, warn_unapplied
 from edge.metrics import Health
 from edge.notify import Notifier
+from edge.patience import NO_REQUEST, OnEnd
 from edge.signing.guard import REFUSALS
 from edge.subscriptions import MAIN, Incoming, Subscription, Subscriptions
 from edge.tls import Holder
@@ -123,6 +124,7 @@ class Shell:
         self.main = self.links[MAIN]
         self.security = LinkSecurity(settings, self.links, logger)
         self.notifier = Notifier.from_env()
+        self.on_http_end: OnEnd = lambda _why, _address: None  # set by `attach`
 
     def link_counts(self) -> dict[str, int]:
         """Return the counters of the connections; those beside the main one begin with their name."""
@@ -164,6 +166,13 @@ class Shell:
     def attach(self, service: Service) -> None:
         """Give the connections their subscriptions, birth and will, and health what every part shows."""
         subscriptions, reporting = service.subscriptions, service.reporting
+
+        def note_http_end(why: str, address: str) -> None:
+            service.count(f"http.{why}")
+            if why != NO_REQUEST:  # browsers open connections that they may need
+                self.log.warning("http.ended", reason=why, address=address)
+
+        self.on_http_end = service.health.on_end = note_http_end
         service.health.add(lambda: self._samples(reporting), sorted(REFUSALS))
         if reporting is not None:
 

@@ -140,7 +140,7 @@ class RsuService(Service):
     usual = (
         "link.connected", "tracks.link.connected", "tracks.link.replaced", "identity.", "handover.created",
         "handover.joined", "opened.", "judge.stale", "nmea.skipped.", "location.item.", "journeys.opened",
-        "journeys.closed.", "clip.begun",
+        "journeys.closed.", "clip.begun", "http.no_request",
     )  # fmt: skip
 
     def __init__(self, site: Site, agent: Agent, shell: Shell) -> None:
