@@ -107,14 +107,15 @@ class Asker:
         """Return since when an RSU is asked, by its own clock, which its recordings have.
 
         Where that differs from ours by a day, or has not come so far yet, `since_ns` is of a wrong clock:
-        asked for what came since 2032, the RSU would send nothing. It is asked for all that it keeps.
+        asked for what came since 2032, the RSU would send nothing. It is asked for all that it keeps. An
+        offset has no age: one from before our clock was set right points beyond now, where nothing is yet.
         """
         status = self._rsus.rows()[esn].status
         offset_ms = None if status is None else status.clock_offset_ms
         offset_ns = int((offset_ms or 0.0) * 1e6)
         if abs(offset_ns) <= DAY_NS and self._since_ns <= now_ns + offset_ns:
             return self._since_ns
-        return max(STAMP_NS_MIN, now_ns + offset_ns - self._kept_ns)
+        return max(STAMP_NS_MIN, now_ns + min(0, offset_ns) - self._kept_ns)
 
     def _depth(self, esn: str) -> int | None:
         """Return the depth of an RSU's outbox by its last heartbeat; None where it is not online."""

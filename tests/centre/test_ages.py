@@ -99,6 +99,8 @@ def _asker(since_ns: int, now_ns: int, offset_ms: float | None) -> Asker:
         (WRONG_NS - 30 * DAY_NS, T0_NS, 0.0, T0_NS - 30 * DAY_NS),
         # the RSU's clock is years behind, and so are its recordings
         (T0_NS - NS, T0_NS, -6 * YEAR_NS / 1e6, T0_NS - 6 * YEAR_NS - 30 * DAY_NS),
+        # our clock was years behind a moment ago: the RSU says still how far it was ahead of that
+        (T0_NS - NS, T0_NS, 6 * YEAR_NS / 1e6, T0_NS - 30 * DAY_NS),
     ],
 )
 def test_an_rsu_is_asked_by_its_own_clock(
