@@ -186,6 +186,22 @@ def set_aside(path: Path, kind: str, keep: frozenset[FileId] = frozenset()) -> l
     return found[::-1]
 
 
+def clear_way(path: Path, *, was_there: bool) -> list[Path]:
+    """Rename a directory that lies in the place of one of the files, or a link where SQLite makes none.
+
+    No later try could open them. was_there : whether a database has lain at the path: then a directory there
+        is in the way too; else it may be what somebody took for the place of one.  Returns the new names.
+    """
+    found: list[Path] = []
+    target = _free_name(beside(path, f".damaged-{stamp_text(time.time())}"))
+    for suffix in SUFFIXES:
+        source = beside(path, suffix)
+        is_link = source.is_symlink() and suffix != ""  # the database itself may lie on another disk
+        if is_link or (source.is_dir() and (suffix or was_there)):
+            found.append(source.rename(beside(target, suffix)))
+    return found
+
+
 def finish_install(path: Path) -> list[Path]:
     """Complete what a kill interrupted: a waiting copy takes its place, half a copy is deleted."""
     _remove(beside(path, PART))

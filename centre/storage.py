@@ -209,7 +209,8 @@ def open_storage(url: str, log: Logger, oldest_ns: int) -> Storage:
 
 
 def _open_where_writable(url: str, path: Path, log: Logger, oldest_ns: int, lock: int | None) -> Storage:
-    for each in files.finish_install(path):
+    was_there = database_mark.read(path) is not None
+    for each in (*files.clear_way(path, was_there=was_there), *files.finish_install(path)):
         log.error("database.set_aside", name=each.name)
     engine = _open_or_mend(url, path, log, oldest_ns)
     try:

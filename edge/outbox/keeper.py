@@ -30,7 +30,7 @@ from edge.outbox.jobs import (
 )
 from edge.outbox.mark import Mark, MarkFile
 from edge.outbox.mender import Mender
-from edge.outbox.opening import is_damaged, is_headless, refusal, set_aside
+from edge.outbox.opening import is_damaged, is_headless, is_in_the_way, refusal, set_aside
 from edge.outbox.redo_log import RedoLog
 from edge.outbox.repair import Repair
 from edge.outbox.store import Store
@@ -273,7 +273,7 @@ class Keeper(threading.Thread):
 
     def _open(self, epoch_min: int) -> Store:
         """Open the database; a damaged or foreign one is set aside, one that a disk refuses is only read."""
-        if is_headless(self.path):  # SQLite would delete the WAL
+        if is_headless(self.path) or is_in_the_way(self.path):  # SQLite would delete the WAL of the first
             self._set_aside()
         for _ in range(3):
             try:

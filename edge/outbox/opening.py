@@ -150,14 +150,26 @@ def is_headless(path: Path) -> bool:
         return False
 
 
+def is_no_file(path: str) -> bool:
+    """Say whether a directory or a link lies there."""
+    return os.path.isdir(path) or os.path.islink(path)
+
+
+def is_in_the_way(path: Path) -> bool:
+    """Say whether a directory lies in the place of a file, or a link where SQLite makes none.
+
+    No later try could open them. The file itself may be a link, to a disk that comes later.
+    """
+    return path.is_dir() or any(is_no_file(f"{path}{suffix}") for suffix in FILES[1:])
+
+
 def set_aside(path: Path, wall_s: int) -> Path | None:
     """Move a damaged or foreign database out of the way, for an operator; None: the disk refuses that.
 
-    The newest ASIDE_MAX are kept: a failing disk would fill itself with them.
+    The newest ASIDE_MAX are kept: a failing disk would fill itself with them. A directory or a link that lay
+    in its place is moved too, and never deleted: we did not make it.
     """
     aside = path.with_name(f"{path.name}.damaged-{wall_s}")
-    if path.is_dir():  # not ours to move
-        return None
     try:
         for suffix in FILES:
             with contextlib.suppress(FileNotFoundError):
@@ -165,7 +177,7 @@ def set_aside(path: Path, wall_s: int) -> Path | None:
     except OSError:
         return None
     found = [each for each in path.parent.glob(f"{path.name}.damaged-*") if each.name[-1].isdigit()]
-    for old in sorted(found, key=lambda each: each.stat().st_mtime_ns)[:-ASIDE_MAX]:
+    for old in sorted(found, key=lambda each: each.lstat().st_mtime_ns)[:-ASIDE_MAX]:
         for suffix in FILES:
             with contextlib.suppress(OSError):
                 os.unlink(f"{old}{suffix}")

@@ -124,6 +124,10 @@ FAULTS: dict[str, tuple[Callable[[Path], object], int, bool]] = {
     "the file cut in half": (lambda p: cut(p, 0.5), 40, True),
     "a table's first page": (lambda p: zeros(p, page(p, "episode"), 4_096), 260, True),
     "a bit of evidence": (in_body, N - 1, True),
+    "a directory as the log": (lambda p: [beside(p, "-wal").unlink(), beside(p, "-wal").mkdir()], 260, False),
+    "a directory as the index": (lambda p: beside(p, "-shm").mkdir(), N, False),
+    "a link as the index": (lambda p: beside(p, "-shm").symlink_to("no-folder/nowhere"), N, False),
+    "a directory in its place": (lambda p: [p.unlink(), p.mkdir()], 0, True),
     "zero length": (lambda p: [p.write_bytes(b""), beside(p, "-wal").unlink()], 0, False),
 }
 

@@ -99,6 +99,38 @@ def zero_length(folder):
     os.truncate(file_of(folder), 0)
 
 
+def directory_in_its_place(folder):
+    file_deleted(folder)
+    file_of(folder).mkdir()
+    (file_of(folder) / "something").write_text("of an operator")
+
+
+def directory_as_wal(folder):
+    wal_deleted(folder)
+    file_of(folder, "-wal").mkdir()
+
+
+def directory_as_shm(folder):
+    file_of(folder, "-shm").unlink(missing_ok=True)
+    file_of(folder, "-shm").mkdir()
+
+
+def link_as_wal(folder):
+    wal_deleted(folder)
+    file_of(folder, "-wal").symlink_to("no-folder/nowhere")
+
+
+def link_to_nowhere(folder):
+    file_deleted(folder)
+    file_of(folder).symlink_to("no-folder/nowhere")
+
+
+def link_to_nothing_yet(folder):
+    """A link whose file SQLite can make."""
+    file_deleted(folder)
+    file_of(folder).symlink_to("nowhere")
+
+
 def outbox_deleted(folder):
     shutil.rmtree(folder / "outbox")
 
@@ -144,6 +176,14 @@ def mark_deleted(folder):
         (file_deleted, "idle", 14, DAMAGED),
         (zero_length, "busy", 14, DAMAGED),
         (zero_length, "idle", 14, DAMAGED),
+        (directory_in_its_place, "busy", 14, DAMAGED),
+        (directory_in_its_place, "idle", 14, DAMAGED),
+        (directory_as_wal, "busy", 14, DAMAGED),
+        (directory_as_shm, "busy", 15, DAMAGED),
+        (link_as_wal, "busy", 14, DAMAGED),
+        (link_to_nowhere, "busy", 14, DAMAGED),
+        (link_to_nothing_yet, "busy", 14, DAMAGED),
+        (link_to_nothing_yet, "idle", 14, DAMAGED),
         (outbox_deleted, "idle", 14, DAMAGED),
         (mark_deleted, "busy", 15, ()),
         (recordings_deleted, "idle", 15, ()),
