@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from edge.schemas import schema_of
 from edge.versions import versions
 
 CHUNK_BYTES = 2**20
+BLOCK_BYTES = 2**16  # of the indexes, before they are compressed
 FILE_MODE = 0o600  # plates and places of vehicles: for the service's own user
 SERIES, END = "petroroad:series", "petroroad:end"  # metadata of a file in a series (edge.recording.series)
 
@@ -32,7 +34,7 @@ class RecordingFile:
         self.path = path
         self._stream = _WholeWrites(path, exclusive=exclusive)
         self._writer: Any = Writer(self._stream, chunk_size=4 * CHUNK_BYTES)  # type: ignore[arg-type]
-        vars(self._writer)["_Writer__chunk_indices"] = _PackedIndexes()  # it has no option for this
+        vars(self._writer)["_Writer__chunk_indices"] = PackedIndexes()  # it has no option for this
         self._channels: dict[tuple[str, str], Channel] = {}  # by topic and encoding
         self._schemas: dict[int, Schema] = {}  # by id
         self._channels_in_chunk: set[int] = set()  # ids that the open chunk names; only asked
@@ -124,28 +126,40 @@ class RecordingFile:
         self._channels_in_chunk.add(channel.id)
 
 
-class _PackedIndexes:
-    """The chunks' indexes as the bytes that the summary will hold.
+class PackedIndexes:
+    """The chunks' indexes as the bytes that the summary will hold, in compressed blocks.
 
-    The library keeps an object with a dict for each chunk, 1.3 kB, until the file ends: 10 MB an hour.
+    The library keeps an object with a dict for each chunk, 1.3 kB, until the file ends: 10 MB an hour. The
+    bytes alone are 130 of each of 11 000 chunks, 1.4 MB an hour; they compress to two fifths.
     """
 
     def __init__(self) -> None:
-        self._packed = bytearray()
+        self._blocks: list[bytes] = []
+        self._open = bytearray()
 
     def append(self, index: ChunkIndex) -> None:
         """Add one chunk's index."""
         builder: Any = RecordBuilder()
         index.write(builder)
-        self._packed += builder.end()
+        self._open += builder.end()
+        if len(self._open) >= BLOCK_BYTES:
+            self._blocks.append(zlib.compress(self._open))
+            self._open = bytearray()
 
-    def __iter__(self) -> "Iterator[_PackedIndexes]":
+    @property
+    def held_bytes(self) -> int:
+        """How much memory they take."""
+        return len(self._open) + sum(map(len, self._blocks))
+
+    def __iter__(self) -> "Iterator[PackedIndexes]":
         """Yield itself as the one index there is: the library writes each of them."""
         yield self
 
     def write(self, builder: RecordBuilder) -> None:
         """Write all records."""
-        builder.write(self._packed)
+        for block in self._blocks:
+            builder.write(zlib.decompress(block))
+        builder.write(self._open)
 
 
 class _WholeWrites:
