@@ -64,6 +64,9 @@ class TerminalServer:
         self.connections: set[Connection] = set()
         self._of_terminal: dict[str, Connection] = {}  # authenticated, the newest of each
         self._of_address: Counter[str] = Counter()  # connections
+        # not logged in, the oldest first: of all, and by address
+        self._strangers: dict[Connection, None] = {}
+        self._strangers_of: dict[str, dict[Connection, None]] = {}
         self.packages = Packages(counts)  # of all connections: a message may end on another than it began on
 
     @property
@@ -123,18 +126,42 @@ class TerminalServer:
     def enter(self, connection: "Connection", address: str) -> str | None:
         """Add a connection; return why it is turned away, if it is.
 
-        Behind a mobile operator's NAT many terminals share an address: then the site file allows more.
+        Behind a mobile operator's NAT many terminals share an address: then the site file allows more. Where
+        there is no place, the oldest that has not logged in leaves: a terminal needs a second for that.
         """
-        if len(self.connections) >= self.limits.connections_max:
+        if len(self.connections) >= self.limits.connections_max and not self._make_room(self._strangers):
             return "full"
         address_max = self.limits.address_max
         if address_max is None and not is_loopback(address):
             address_max = ADDRESS_MAX
-        if address_max is not None and self._of_address[address] >= address_max:
+        strangers = self._strangers_of.get(address, {})
+        is_full = address_max is not None and self._of_address[address] >= address_max
+        if is_full and not self._make_room(strangers):
             return "address_full"
         self._of_address[address] += 1
         self.connections.add(connection)
+        self._strangers[connection] = None
+        self._strangers_of.setdefault(address, {})[connection] = None
         return None
+
+    def _make_room(self, strangers: "dict[Connection, None]") -> bool:
+        """End the oldest of these; return whether there was one."""
+        oldest = next(iter(strangers), None)
+        if oldest is None:
+            return False
+        self.counts["connection.crowded"] += 1
+        self.left(oldest)
+        oldest.abort()
+        return True
+
+    def _is_no_stranger(self, connection: "Connection") -> None:
+        if connection not in self._strangers:
+            return
+        del self._strangers[connection]
+        of_address = self._strangers_of[connection.address]
+        del of_address[connection]
+        if not of_address:
+            del self._strangers_of[connection.address]
 
     def is_live(self, terminal: str, asking: "Connection | None" = None) -> bool:
         """Return whether a terminal reports on a connection, another one than the one that asks."""
@@ -147,6 +174,7 @@ class TerminalServer:
         old = self._of_terminal.get(terminal)
         if old is connection:
             return
+        self._is_no_stranger(connection)
         self._of_terminal[terminal] = connection
         if old is not None:
             self.counts["terminal.replaced"] += 1
@@ -154,6 +182,7 @@ class TerminalServer:
 
     def left(self, connection: "Connection") -> None:
         """Forget a connection."""
+        self._is_no_stranger(connection)
         if connection in self.connections:
             self.connections.discard(connection)
             self._of_address[connection.address] -= 1

@@ -13,7 +13,7 @@ from edge.token_bucket import TokenBucket
 from edge.wire import GnssFix
 from roadside.devices.jt808.client import Client
 from roadside.devices.jt808.session import SessionRules
-from roadside.gateway.terminals import ADDRESS_MAX, Limits, TerminalServer
+from roadside.gateway.terminals import Limits, TerminalServer
 
 pytestmark = pytest.mark.anyio
 WAIT_S = 5.0  # a failing test ends; a passing one never waits for it
@@ -206,18 +206,6 @@ async def test_one_address_can_not_take_all_connections():
             while len(site.server.connections) == 3:
                 await asyncio.sleep(0.01)
         await site.truck("13900000009").log_in(port)
-
-
-@pytest.mark.parametrize(
-    ("address", "address_max", "n_admitted"),
-    [("10.0.0.5", None, ADDRESS_MAX), ("127.0.0.1", None, 100), ("127.0.0.1", 10, 10), ("10.0.0.5", 80, 80)],
-)
-async def test_connections_of_an_address_are_limited_as_the_site_says(address, address_max, n_admitted):
-    """Programs of this machine, such as the simulator, have no limit unless the site sets one."""
-    async with serving(address_max=address_max) as (site, _):
-        reasons = [site.server.enter(object(), address) for _ in range(100)]
-        assert reasons.count(None) == n_admitted
-        site.server.connections.clear()
 
 
 async def test_terminal_that_comes_back_drops_its_half_dead_connection():
