@@ -6,7 +6,7 @@ import msgpack
 from msgspec import structs
 
 from edge.wire import FIXES_MAX, PAYLOAD_BYTES_MAX, GnssFix, decode_down, encode
-from roadside.gateway.feed import BEAT_MAX, EMPTY_AFTER_NS, FIXES_REMEMBERED, GatewayFeed
+from roadside.gateway.feed import BEAT_MAX, EMPTY_AFTER_NS, FIXES_REMEMBERED, REMEMBERED_NS, GatewayFeed
 
 NOW_NS = 1_790_000_000 * 10**9
 
@@ -166,3 +166,16 @@ def test_clocks_that_were_never_set_still_keep_their_reports_apart():
     first = fix("A1", seq=None)
     gateway.add_fixes([structs.replace(first, stamp_ns=0), structs.replace(first, stamp_ns=10**9)])
     assert counts == {"fix.taken": 2}
+
+
+def test_fixes_are_forgotten_with_time_too_but_not_soon():
+    """By number alone a small site forgets after an hour, and the gateway grows until then."""
+    gateway, counts = feed()
+    gateway.add_fixes([fix("A1")])
+    gateway.flush(NOW_NS)
+    gateway.flush(NOW_NS + REMEMBERED_NS)
+    gateway.add_fixes([fix("A1")])
+    assert counts["fix.duplicate"] == 1
+    gateway.flush(NOW_NS)  # a clock that was set back
+    gateway.flush(NOW_NS + REMEMBERED_NS)
+    assert len(gateway._seen) + len(gateway._seen_before) == 0
