@@ -78,7 +78,8 @@ export function probability(p: number | null | undefined): string {
 }
 
 export function signed(x: number, digits = 1): string {
-  return `${x < 0 ? "−" : "+"}${Math.abs(x).toFixed(digits)}`;
+  const size = Math.abs(x).toFixed(digits);
+  return `${x < 0 && Number(size) !== 0 ? "−" : "+"}${size}`; // never −0.0
 }
 
 export function kmh(mps: number): string {

@@ -12,7 +12,7 @@ import { HAZMAT } from "./snapshot.ts";
 import type { State } from "./state.ts";
 import { lossOf, nobodyWatches, sinceWord } from "./supervision.ts";
 import { getLang, pick, reason, t } from "./words.ts";
-import { set } from "./written.ts";
+import { set, setKeyed } from "./written.ts";
 
 const DAYS = { zh: ["日", "一", "二", "三", "四", "五", "六"], en: ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] };
 
@@ -85,13 +85,13 @@ export function drawHeader(el: HTMLElement, state: State, ring: Pick<Ring, "curr
   const sound = ring.current;
   set(el.querySelector('[data-do="sound"]')!, box(t("sound"), soundHtml(sound, ring.mutedMs)));
   set(el.querySelector('[data-do="shift"]')!, box(t("duty"), dutyHtml(state)));
-  set(el.querySelector('[data-do="mute"]')!, muteHtml(sound, ring.mutedMs));
-  set(el.querySelector('[data-do="board"]')!, `${t(location.hash === "#journeys" ? "toRoad" : "board")}<kbd>B</kbd>`);
-  set(el.querySelector('[data-do="search"]')!, `${t("qSearch")}<kbd>/</kbd>`);
+  setKeyed(el.querySelector('[data-do="mute"]')!, muteHtml(sound, ring.mutedMs), "M");
+  setKeyed(el.querySelector('[data-do="board"]')!, t(location.hash === "#journeys" ? "toRoad" : "board"), "B");
+  setKeyed(el.querySelector('[data-do="search"]')!, t("qSearch"), "/");
   const toLang = el.querySelector<HTMLElement>('[data-do="lang"]')!;
   toLang.lang = lang === "zh" ? "en" : "zh";
-  set(toLang, `${lang === "zh" ? "English" : "中文"}<kbd>L</kbd>`);
-  set(el.querySelector('[data-do="theme"]')!, `${t(state.theme === "dark" ? "light" : "dark")}<kbd>T</kbd>`);
+  setKeyed(toLang, lang === "zh" ? "English" : "中文", "L");
+  setKeyed(el.querySelector('[data-do="theme"]')!, t(state.theme === "dark" ? "light" : "dark"), "T");
 }
 
 /** The replayed time, with the word for it, and the present time beside it. */
@@ -137,7 +137,7 @@ export function drawBanner(el: HTMLElement, state: State): void {
   set(el.firstElementChild!, bannerHtml(state) + warnings);
   const retry = el.querySelector<HTMLElement>("button")!;
   retry.hidden = state.connection !== "disconnected";
-  set(retry, `${t("retryNow")}<kbd>R</kbd>`);
+  setKeyed(retry, t("retryNow"), "R");
 }
 
 function bannerHtml(state: State): string {

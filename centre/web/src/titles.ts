@@ -1,4 +1,4 @@
-/** The titles of the strips and the map, and the names that a screen reader gives to the drawings. */
+/** The titles of the strips and the map, and the names that a screen reader gives to drawings and parts of the page. */
 
 import { describeWindow } from "./access/window_keys.ts";
 import { station } from "./format.ts";
@@ -33,11 +33,11 @@ export function drawTitles(state: State, trucksInDetail: number, wholeMoved: boo
   for (
     const [selector, word] of [
       ["#over canvas", t("whole")], ["#focus canvas", t("detail")], ["#whole > canvas", t("map")], ["#close > canvas", t("closeUp")],
-      ["#whole .gl canvas", t("map")],
+      ["#whole .gl canvas", t("map")], ["#list", t("list")], ["#card", t("cardOf")],
     ] as const
   ) {
-    const canvas = document.querySelector(selector); // MapLibre adds its own canvas later, with an English label
-    if (canvas !== null && canvas.getAttribute("aria-label") !== word) canvas.setAttribute("aria-label", word);
+    const el = document.querySelector(selector); // MapLibre adds its own canvas later, with an English label
+    if (el !== null && el.getAttribute("aria-label") !== word) el.setAttribute("aria-label", word);
   }
   describeWindow($<HTMLCanvasElement>("#over canvas"), state);
   const fit = $<HTMLButtonElement>("#whole > button");

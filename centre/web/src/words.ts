@@ -128,7 +128,7 @@ export const WORDS = {
   offSince: ["{r} 自 {t} 离线", "{r} off since {t}"], lastValues: ["数值截至 {t}", "as of {t}"],
   liveValues: ["车辆数值实时 · 持续与概率截至 {t}", "vehicle live · lasted and P as of {t}"],
   dataOld: ["数据为 {t} 前", "data {t} old"],
-  footDelivery: ["送达", "Delivery"], footStored: ["违规总数", "violations on record"], footMissing: ["缺失", "missing"],
+  footDelivery: ["送达", "Delivery"], footStored: ["在案总数", "all on record"], footMissing: ["缺失", "missing"],
   footQuarantine: ["隔离", "quarantined"], footOutbox: ["RSU 积压", "RSU outboxes"],
   footHour: ["近 1 小时", "last hour"],
   footBars: ["近 2 小时每 10 分钟", "last 2 h, per 10 min"],

@@ -5,6 +5,7 @@ import type { Episode, SiteBody } from "../src/api.ts";
 import { Announcer } from "../src/desk/announce.ts";
 import { makeSite } from "../src/site.ts";
 import { State } from "../src/state.ts";
+import { kbd, keyName } from "../src/written.ts";
 import { episode } from "./samples.ts";
 
 const NOW_MS = 1_000_000;
@@ -39,7 +40,7 @@ test("a new alarm is said once, several in one line, none that were there before
   assert.equal(el.textContent, "");
   state.put(alarm("a", 2, "辽L·<b>1"));
   announcer.draw(state);
-  assert.match(el.textContent!, /辽L·<b>1/, "text, not HTML");
+  assert.match(el.textContent!, /辽L·<b>1, .*, K07\+000$/, "text, not HTML; with its place");
   state.put(alarm("b", 3, "P2"));
   state.put(alarm("c", 4, "P3"));
   announcer.draw(state);
@@ -82,4 +83,9 @@ test("the wall's detail goes to the newest open alarm, and stays where that is w
   assert.equal(wallWindow(state), -1_000);
   state.put({ ...alarm("b", 2, "P2", 1_000), version: 2, versions: 2, open: false, phase: "close" });
   assert.ok(Number.isNaN(wallWindow(state)), "an ended one is no reason to look away");
+});
+
+test("the key of a button is no part of its name", () => {
+  assert.match(kbd("A"), /^<kbd aria-hidden="true">A</);
+  assert.deepEqual(["Esc", "←", "A"].map(keyName), ["Escape", "ArrowLeft", "A"], "as aria-keyshortcuts names them");
 });

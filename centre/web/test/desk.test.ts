@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { setMe } from "../src/accounts/me.ts";
 import type { Episode, Summary } from "../src/api.ts";
 import { caseOf, mostUrgent, rankAll, unseen } from "../src/desk/alarms.ts";
-import { chipHtml, dueHtml, elsewhereWords, handledBy, lossDetail, noteParts, refusalText, rowButton } from "../src/desk/deskrow.ts";
+import { chipHtml, dueHtml, elsewhereWords, handledBy, lossDetail, noteParts, refusalText, rowButton, rowLabel } from "../src/desk/deskrow.ts";
 import { whatIsMissing } from "../src/desk/dialog.ts";
 import { exerciseBanner, exerciseHindrance, exerciseHtml } from "../src/desk/exercise.ts";
 import { grouped } from "../src/desk/groups.ts";
@@ -268,12 +268,22 @@ test("the sheet names who has an alarm: not who only corrected one, nobody for w
     about: { z: { vehicle: "辽L·Z9", rule: "overspeed", esn: "A", s_m: 12_300 } }, notes: [], shelves: [], losses: [],
     shift: { on_duty: [], last: null }, health: {},
   };
+  assert.match(sheetCsv(sheet, state), /^Not closed,.*\r\nPriority,raised,/, "its times are those of the alarms: a violation began earlier");
   const rows = sheetCsv(sheet, state).split("\r\n").slice(2, 6).map((line) => line.split(",").slice(5, 7));
   assert.deepEqual(rows, [["Not acked", "—"], ["shelved (no. 7)", "—"], ["Acked", "wang"], ["In hand", "li"]]);
   const page = sheetHtml(sheet, state);
   assert.match(page, /辽L·Z9<.*Overspeed.*K12\+300/, "what the page does not hold has its name by the sheet");
   assert.match(page, /Closed since <span class="dim">▲ the first 1 of 612</);
   assert.match(page, /Unacknowledged <b>1<\/b> · Shelved <b>1<\/b> · In hand <b>1<\/b>/);
+});
+
+test("a screen reader calls a record no closed alarm, and an alarm by its state", () => {
+  setLang("en");
+  const state = deskOf(episode("a", 1), episode("r", 2, { grade: "undecidable", grade_max: "undecidable", open: false }));
+  state.desk.loaded = true;
+  state.desk.put(handled("a", "new"));
+  assert.equal(rowLabel(state, "a", "辽L·A1", "Lane departure"), "Not acked · 辽L·A1 · Lane departure · Open");
+  assert.equal(rowLabel(state, "r", "辽L·A1", "Lane departure"), "Logged · 辽L·A1 · Lane departure");
 });
 
 test("who comes back reads since when he was away: hidden, closed, or with nobody at a visible page", () => {

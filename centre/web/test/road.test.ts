@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EpisodeDetail, Rsu, SiteBody, Version } from "../src/api.ts";
 import { budget, history, logOdds } from "../src/evidence.ts";
-import { briefMoment, clock, moment, probability, span, station } from "../src/format.ts";
+import { briefMoment, clock, moment, probability, signed, span, station } from "../src/format.ts";
 import { Axis, Plane } from "../src/projection.ts";
 import { hatches, judgeableM, makeSite } from "../src/site.ts";
 import { backOffMs } from "../src/streams.ts";
@@ -140,4 +140,8 @@ test("reconnecting waits 0.5 s at first and never more than about 5 s", () => {
   for (let attempt = 0; attempt < 60; attempt++) {
     for (const spread of [0, 1]) assert.ok(backOffMs(attempt, spread) >= 375 && backOffMs(attempt, spread) <= 6_250);
   }
+});
+
+test("an offset that is shown as none has no minus", () => {
+  assert.deepEqual([-0.04, -0.06, 0.04, -3].map((x) => signed(x)), ["+0.0", "−0.1", "+0.0", "−3.0"]);
 });

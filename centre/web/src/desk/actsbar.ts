@@ -5,7 +5,7 @@ import type { State } from "../state.ts";
 import type { View } from "../views.ts";
 import { t } from "../words.ts";
 import type { Word } from "../words.ts";
-import { set } from "../written.ts";
+import { setKeyed } from "../written.ts";
 import { circumstances } from "./alarms.ts";
 import { hindrance, nextAct } from "./model.ts";
 import type { Act } from "./model.ts";
@@ -81,7 +81,7 @@ export class ActsBar implements View {
     for (const x of [...FIRST, ...SECOND]) {
       const el = this.button(x);
       const word = wide || x.short === undefined ? x.word : x.short;
-      set(el, `${t(word)}${x.key === "" ? "" : `<kbd>${x.key}</kbd>`}`);
+      setKeyed(el, t(word), x.key);
       if (x.name === "replay") disable(el, state.chosen === null ? t("noRow") : "");
       if (x.act === null) continue;
       const why = x.act === "shelve" ? (target === null ? "noRow" : shelfHindrance(state)) : hindrance(x.act, at);

@@ -1,5 +1,6 @@
 /** Names new alarms and the lost connection for a screen reader: at most one line a second, so that a flood can be followed. */
 
+import { station } from "../format.ts";
 import { plateShown } from "../row.ts";
 import { ruleName } from "../rules.ts";
 import type { State } from "../state.ts";
@@ -30,7 +31,7 @@ export class Announcer implements View {
       if (!state.isUnseen(x)) continue;
       waiting.add(x.id);
       const made = isExerciseId(x.id) ? `${t("exercise")} ` : "";
-      if (!known.has(x.id)) fresh.push(`${made}${name(gradeOf(x))}: ${plateShown(state, x)}, ${ruleName(x.rule)}`);
+      if (!known.has(x.id)) fresh.push(`${made}${name(gradeOf(x))}: ${plateShown(state, x)}, ${ruleName(x.rule)}, ${station(x.s_m)}`);
     }
     for (const x of state.desk.losses.values()) {
       if (!state.desk.isUnseen(x.id)) continue;

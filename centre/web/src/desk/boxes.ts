@@ -33,7 +33,7 @@ export function soundHtml(sound: SoundState, mutedMs: number): string {
 /** The button that silences; in a narrow header it also says that the sound is not ready. */
 export function muteHtml(sound: SoundState, mutedMs: number): string {
   const word = sound === "muted" ? t("soundMuted", { t: Math.ceil(mutedMs / 1_000) }) : t("silence");
-  return `♪ ${word}<kbd>M</kbd>`;
+  return `<span aria-hidden="true">♪ </span>${word}`;
 }
 
 /** Who is on duty: the first name, and how many desks. */

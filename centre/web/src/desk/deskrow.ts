@@ -180,5 +180,7 @@ export function priorityDigit(handling: Handling): string {
 /** The words that a screen reader gives to a row. */
 export function rowLabel(state: State, id: string, plate: string, rule: string): string {
   const made = isExerciseId(id) ? `${t("exercise")} · ` : "";
-  return `${made}${stateWord(state.desk.of(id))} · ${plate} · ${rule}${isOpen(state, id) ? ` · ${t("open")}` : ""}`;
+  const episode = state.episodes.get(id);
+  const word = episode !== undefined && !isAlarm(episode) ? t("logged") : stateWord(state.desk.of(id)); // a record has no state
+  return `${made}${word} · ${plate} · ${rule}${isOpen(state, id) ? ` · ${t("open")}` : ""}`;
 }

@@ -2,6 +2,7 @@
 
 import { escape } from "../format.ts";
 import { pick, t } from "../words.ts";
+import { kbd } from "../written.ts";
 import type { ReasonCode } from "./model.ts";
 
 /** What a dialog asks for; a member that is left out is not asked. */
@@ -128,7 +129,7 @@ function bodyHtml(x: Question): string {
   const parts = [`<h3>${escape(x.title)}</h3><p class="dim">${escape(x.about)}</p>`];
   if (x.reasons !== undefined) {
     const rows = x.reasons.map((one, i) => {
-      const key = `<kbd>${i < 9 ? i + 1 : ""}</kbd>`;
+      const key = kbd(i < 9 ? String(i + 1) : "");
       return `<label><input type="radio" name="reason" value="${escape(one.code)}">${key} ${escape(pick(one.zh, one.en))}</label>`;
     });
     const body = rows.join("") || `<span class="dim">${t("reasonsMissing")}</span>`;
@@ -163,6 +164,6 @@ function bodyHtml(x: Question): string {
     );
   }
   return `${parts.join("")}<p class="missing" role="alert"></p><div class="ends">
-    <button type="button" class="pri" data-ask="ok">${t("okKey")}<kbd>Enter</kbd></button>
-    <button type="button" data-ask="cancel">${t("cancelKey")}<kbd>Esc</kbd></button></div>`;
+    <button type="button" class="pri" data-ask="ok">${t("okKey")}${kbd("Enter")}</button>
+    <button type="button" data-ask="cancel">${t("cancelKey")}${kbd("Esc")}</button></div>`;
 }

@@ -1,6 +1,7 @@
 /** The keys of the page, as a dialog. */
 
 import { t } from "../words.ts";
+import { kbd } from "../written.ts";
 
 export function showHelp(el: HTMLDialogElement): void {
   const rows: [string, string][] = [
@@ -12,7 +13,7 @@ export function showHelp(el: HTMLDialogElement): void {
     ["L", t("keyLang")], ["T", t("keyTheme")], ["R", t("keyRetry")], ["?", t("keyHelp")], ["Esc", t("keyAway")],
   ];
   el.innerHTML = `<h3>${t("keysTitle")}</h3><dl>${rows.map(([key, word]) => `<dt><kbd>${key}</kbd></dt><dd>${word}</dd>`).join("")}</dl>
-    <div class="ends"><button type="button" class="pri" data-help="close">${t("done")}<kbd>Esc</kbd></button></div>`;
+    <div class="ends"><button type="button" class="pri" data-help="close">${t("done")}${kbd("Esc")}</button></div>`;
   el.setAttribute("aria-label", t("keysTitle"));
   el.querySelector("button")!.onclick = () => el.close();
   if (!el.open) el.showModal();

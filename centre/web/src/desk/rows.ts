@@ -64,6 +64,7 @@ export class Rows {
       row.marks = marks;
       row.el.className = classes;
       Object.assign(row.el.dataset, { grade, rule, open: String(open), state: done });
+      row.el.setAttribute("aria-current", String(id === state.selected));
     }
     // what is out of sight is read by screen readers all the same: never in the language of before
     if (!this.sight.has(id) && (row.lang === "" || row.lang === getLang())) return;

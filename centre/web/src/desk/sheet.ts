@@ -96,7 +96,7 @@ const alarmRow = (sheet: Sheet, state: State, x: Handling): string[] => [
 ];
 
 const alarmHead = (): string[] => [
-  t("priority"), t("cBegan"), t("cPlate"), t("cRule"), t("cPlace"), t("cState"), t("assignedTo", { u: "" }), t("escalatedN"), t("askWhy"),
+  t("priority"), t("raisedAt"), t("cPlate"), t("cRule"), t("cPlace"), t("cState"), t("assignedTo", { u: "" }), t("escalatedN"), t("askWhy"),
 ];
 
 /** The parts of the sheet: each a title and a table. */
@@ -118,7 +118,7 @@ function parts(sheet: Sheet, state: State): { title: string; n?: number; head: s
       rows: sheet.shelves.map((x) => [shelfWords(x), moment(ms(x.until_ns), nowMs), x.reason, x.user]),
     },
     {
-      title: t("sheetNotes"), head: [t("cBegan"), t("cPlate"), t("shelfBy"), t("actNote")],
+      title: t("sheetNotes"), head: [t("cTime"), t("cPlate"), t("shelfBy"), t("actNote")],
       rows: sheet.notes.map((x) => [moment(ms(x.at_ns), nowMs), what(sheet, state, x.id)[0], x.user, x.text ?? ""]),
     },
   ];

@@ -12,7 +12,7 @@ import type { Gap } from "./answer.ts";
 import type { Mark } from "./grades.ts";
 import { LEAD_MS, SPEEDS } from "./player.ts";
 import type { Player } from "./player.ts";
-import { set } from "../written.ts";
+import { set, setKeyed } from "../written.ts";
 
 const HEIGHT = 66;
 const DAY_Y = 4; // the whole kept time
@@ -83,9 +83,9 @@ export class BarView implements View {
     const button = (act: string): HTMLElement => el.querySelector(`[data-act="${act}"]`)!;
     set(el.querySelector(".rword")!, `${t("replayMark")} ${date(player.tMs)} ${clock(player.tMs, 1)}`);
     set(button("play"), player.playing ? `❚❚ ${t("replayPause")}` : `▶ ${t("replayPlay")}`);
-    set(button("back"), "‹ 1 s<kbd>←</kbd>");
-    set(button("on"), "1 s ›<kbd>→</kbd>");
-    set(button("live"), `${t("replayLive")}<kbd>Esc</kbd>`);
+    setKeyed(button("back"), "‹ 1 s", "←");
+    setKeyed(button("on"), "1 s ›", "→");
+    setKeyed(button("live"), t("replayLive"), "Esc");
     set(el.querySelector(".rsays")!, this.says());
     el.querySelector(".rspeed")!.setAttribute("aria-label", t("replaySpeed"));
     for (const each of el.querySelectorAll<HTMLElement>("[data-speed]")) {

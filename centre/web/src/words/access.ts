@@ -1,6 +1,7 @@
 /** Words for keyboards, screen readers and the wall, Chinese and English. */
 
 export const ACCESS_WORDS = {
+  cardOf: ["所选告警", "Chosen alarm"],
   skip: ["跳到违规列表", "Skip to the violations"],
   windowAt: ["细部 {a} – {b}，左右键移动", "Detail {a} – {b}; arrow keys move it"],
   saidLost: ["与中心的连接中断", "The connection to the centre is lost"],

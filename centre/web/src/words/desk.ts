@@ -24,7 +24,7 @@ export const DESK_WORDS = {
   left: ["余 {t}", "{t} left"], over: ["▲ 超 {t}", "▲ +{t}"], escalated: ["▲ 督办 {n} 级", "▲ escalated {n}"],
   notAcked: ["未按时确认", "late to ack"], notHandled: ["未按时处置", "late to handle"],
   priority: ["优先级", "Priority"], pri1: ["立即处置", "act at once"], pri2: ["尽快处置", "act soon"], pri3: ["按序处置", "in turn"],
-  pri4: ["留意", "be aware"], exercise: ["演练", "EXERCISE"], raisedChip: ["升级", "RAISED"],
+  pri4: ["留意", "be aware"], exercise: ["演练", "EXERCISE"], raisedChip: ["升级", "RAISED"], raisedAt: ["告警于", "raised"],
   caseN: ["同一事件 {n} 条", "one case, {n} alarms"],
   loss: ["失联", "Loss"], lossS: ["失联", "LOSS"], lossOfView: ["监管缺失", "Loss of view"],
   loss_rsu: ["RSU 离线", "RSU off"], loss_gateway: ["网关离线", "Gateway off"], loss_broker: ["消息代理断开", "Broker lost"],
