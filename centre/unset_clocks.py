@@ -1,5 +1,6 @@
-"""Whether the clock of an RSU was set as it detected a stored version, from the version's row."""
+"""Whether the clock of an RSU was set as it detected a stored version, and its times by its arrival where it was not."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from geofence.clocks import is_set
@@ -14,3 +15,13 @@ def is_clock_unset(row: Any) -> bool:
     if None in (row.detected_ns, row.received_ns) or row.decided_ns is not None:
         return False
     return not is_set(row.detected_ns, row.received_ns)
+
+
+def time_by_arrival(episode: Mapping[str, Any], name: str) -> int | None:
+    """Return a time of an Episode of API.md [ns]; where its RSU's clock was never set, by its arrival, as it is searched."""
+    stamp, detected, received = (episode.get(key) for key in (name, "detected_ns", "received_ns"))
+    if stamp is None:
+        return None
+    if not episode.get("clock_unset") or detected is None or received is None:
+        return int(stamp)
+    return int(stamp) + int(received) - int(detected)

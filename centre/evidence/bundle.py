@@ -19,6 +19,7 @@ from centre.evidence.manifest import AuditRow, ClipMember, Manifest, Member, Mis
 from centre.evidence.plot import page_of
 from centre.evidence.signer import EvidenceSigner
 from centre.evidence.store import StoredBody
+from centre.unset_clocks import is_clock_unset
 from centre.views.safe_json import json_safe
 from core.errors import ConfigError, RecordingError
 from edge.versions import versions as software
@@ -108,6 +109,7 @@ def add_versions(bundle: Bundle, versions: Sequence[StoredBody]) -> tuple[Stored
                 esn=one.esn, version=one.version, hop=one.hop, epoch=one.epoch, seq=one.seq,
                 sha256=hashlib.sha256(one.body).hexdigest(), file=f"{stem}.msgpack",
                 detected_ns=one.detected_ns, received_ns=one.received_ns, committed_ns=one.committed_ns,
+                clock_unset=is_clock_unset(one),
             )
         )  # fmt: skip
     return tuple(rows)
@@ -116,7 +118,8 @@ def add_versions(bundle: Bundle, versions: Sequence[StoredBody]) -> tuple[Stored
 def add_plot(bundle: Bundle, versions: Sequence[StoredBody]) -> None:
     """Add the page of charts as SVG, PDF and PNG."""
     try:
-        page = page_of([codec.decode(one.body) for one in versions])
+        unset = [one.received_ns for one in versions if is_clock_unset(one)]
+        page = page_of([codec.decode(one.body) for one in versions], unset)
     except (msgspec.DecodeError, ValueError) as error:
         bundle.lacks("plot", f"a version can't be read: {error}")
         return

@@ -27,6 +27,7 @@ from centre.evidence.manifest import SEALED, AuditRow, Missing
 from centre.evidence.signer import EvidenceSigner
 from centre.evidence.store import StoredBody
 from centre.faults import NotWrittenError, UnreadableError
+from centre.unset_clocks import is_clock_unset
 from centre.writer import Writer
 from core.times import NS
 from edge.config import Site
@@ -227,7 +228,8 @@ class Evidence:
         for rsu in self.site.config.rsu:
             if rsu.still is None or all(one.esn != rsu.esn for one in versions):
                 continue
-            stamp_s = str(next(one.detected_ns for one in versions if one.esn == rsu.esn) // NS)
+            first = next(one for one in versions if one.esn == rsu.esn)
+            stamp_s = str((first.received_ns if is_clock_unset(first) else first.detected_ns) // NS)
             url = still.filled(rsu.still, {"esn": rsu.esn, "stamp_s": stamp_s, "plate": ""})
             try:
                 suffix, body = await asyncio.to_thread(still.fetch, url)

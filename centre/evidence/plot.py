@@ -28,10 +28,17 @@ class Series(NamedTuple):
     sigma: Sequence[tuple[int, float]] = ()  # stamp, 1 sigma
 
 
-def page_of(versions: Sequence[Violation]) -> Drawing:
-    """Return the page; versions : in order, at least one"""
+def page_of(versions: Sequence[Violation], unset_ns: Sequence[int] = ()) -> Drawing:
+    """Return the page.
+
+    versions : in order, at least one
+    unset_ns : when those arrived whose RSU's clock was never set, by the centre's clock
+    """
     drawing = Drawing()
     _head(drawing, versions)
+    if unset_ns:
+        arrived = f"arrived {local_time(min(unset_ns))} to {local_time(max(unset_ns))}"
+        drawing.write((LEFT, 146.0), f"RSU clock was never set, its times mean nothing 时钟未校准: {arrived}")
     charts = [chart for chart in _charts(versions) if chart.values]
     if not charts:
         drawing.write((LEFT, TOP + 20.0), "no evidence columns in any version", grey=0.4)

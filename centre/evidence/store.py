@@ -34,6 +34,7 @@ class StoredBody(NamedTuple):
     sent_ns: int
     received_ns: int
     committed_ns: int | None
+    decided_ns: int | None
 
 
 class FullError(Exception):

@@ -8,8 +8,10 @@ import sqlalchemy as sa
 from centre.search.query import Cursor, beyond, lasted
 from centre.search.tables import EPISODE_KEY
 from centre.store import VERSION
+from centre.unset_clocks import is_clock_unset
 from geofence.violation import GRADES
 
+COLUMNS = ("id", "grade", "detected_ns", "received_ns", "decided_ns")
 LISTED_MAX = 2_000  # episodes of one answer
 RANGE_NS_MAX = 8 * 86_400 * 10**9  # more than a history that is kept for a week
 
@@ -18,8 +20,8 @@ def grades(db: sa.Connection, from_ns: int, to_ns: int, before: Cursor | None = 
     """Return the steps of each episode that lasted at some moment of a time, the newest start first.
 
     before : `next` of the page before this one
-    A step is a grade and the time of its decision, by the clock of the RSU. The last version of an ended
-    episode has no grade that means anything, and is no step.
+    A step is a grade and the time of its decision, by the clock of the RSU; where that was never set, of its
+    arrival. The last version of an ended episode has no grade that means anything, and is no step.
     """
     key = EPISODE_KEY.c
     query = sa.select(key.id, key.start_ns, key.end_ns, key.open).where(lasted(from_ns, to_ns))
@@ -30,14 +32,14 @@ def grades(db: sa.Connection, from_ns: int, to_ns: int, before: Cursor | None = 
     listed = found[:LISTED_MAX]
     is_open = {row.id: row.open for row in listed}
     steps: dict[str, list[list[str]]] = {}
-    rows = sa.select(VERSION.c.id, VERSION.c.detected_ns, VERSION.c.grade).where(VERSION.c.id.in_(is_open))
+    rows = sa.select(*(VERSION.c[name] for name in COLUMNS)).where(VERSION.c.id.in_(is_open))
     at = (VERSION.c.id, VERSION.c.hop, VERSION.c.version, VERSION.c.esn)
     for each, versions in groupby(db.execute(rows.order_by(*at)).all(), key=lambda row: row.id):
         graded = list(versions)
         if len(graded) > 1 and not is_open[each]:
             graded.pop()
         steps[each] = [
-            [str(next(same).detected_ns), GRADES[grade]]
+            [str(_detected_ns(next(same))), GRADES[grade]]
             for grade, same in groupby(graded, key=lambda row: row.grade)
         ]
     return {
@@ -50,3 +52,9 @@ def grades(db: sa.Connection, from_ns: int, to_ns: int, before: Cursor | None = 
             for row in listed if row.id in steps
         ],
     }  # fmt: skip
+
+
+def _detected_ns(row: Any) -> int:
+    """Return when a version was detected; its arrival where the clock of its RSU was never set."""
+    at_ns: int = row.received_ns if is_clock_unset(row) else row.detected_ns
+    return at_ns

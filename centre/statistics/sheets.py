@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from centre.csv_text import BOM, Cell, csv_text
 from centre.local_time import stamp_text
+from centre.unset_clocks import time_by_arrival
 
 Lang = Literal["zh", "en"]
 _HEADS: dict[str, tuple[str, str]] = {
@@ -22,6 +23,7 @@ _HEADS: dict[str, tuple[str, str]] = {
     "zone": ("区域", "Zone"), "terminal": ("终端", "Terminal"), "handling": ("处置", "Handling"),
     "excess_m_max": ("最大越限 m", "Largest excess m"), "speed_kmh": ("判定车速 km/h", "Speed km/h"),
     "limit_kmh": ("限速 km/h", "Limit km/h"), "is_false": ("误报", "False"),
+    "clock_unset": ("时钟未校准（时间按到达）", "Clock not set (times by arrival)"),
 }  # fmt: skip
 _TITLES: dict[str, tuple[str, str]] = {
     "totals": ("合计", "Totals"), "rules": ("按规则", "By rule"), "places": ("按公里", "By km"),
@@ -63,9 +65,10 @@ def row_of(episode: dict[str, Any]) -> dict[str, Cell]:
     vehicle = episode["vehicle"] or {}
     at = episode["decided"] or episode
     limit = episode["limit_mps"]
+    start_ns, end_ns = (time_by_arrival(episode, name) for name in ("start_ns", "end_ns"))
     return {
-        "start": stamp_text(int(episode["start_ns"])),
-        "end": None if episode["end_ns"] is None else stamp_text(int(episode["end_ns"])),
+        "start": None if start_ns is None else stamp_text(start_ns),
+        "end": None if end_ns is None else stamp_text(end_ns),
         "rule": episode["rule"], "grade_max": episode["grade_max"], "plate": vehicle.get("plate"),
         "corrected": episode.get("corrected"), "terminal": vehicle.get("terminal"),
         "carrier": vehicle.get("carrier"), "un": vehicle.get("un"),
@@ -73,7 +76,7 @@ def row_of(episode: dict[str, Any]) -> dict[str, Cell]:
         "excess_m_max": episode["excess_m_max"], "speed_kmh": round(at["speed_mps"] * 3.6, 1),
         "limit_kmh": None if limit is None else round(limit * 3.6, 1),
         "is_false": int(bool(episode.get("is_false"))), "handling": episode.get("handling"),
-        "id": episode["id"],
+        "clock_unset": int(bool(episode.get("clock_unset"))), "id": episode["id"],
     }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from cryptography import x509
 from cyclopts import App, Parameter
 
+from centre.local_time import stamp_text
 from core.errors import UsageError
 from edge.config import load_site
 from edge.tls import Holder, tls_paths
@@ -83,7 +84,8 @@ def show(
     print(f"asked by   {manifest.user}\naudit      row {manifest.audit.n}, {manifest.audit.sha256}")
     for version in manifest.versions:
         key = f"key {version.epoch}/{version.seq}"
-        print(f"version    {version.esn} {version.version} (hop {version.hop}, {key})")
+        clock = f", clock never set, arrived {stamp_text(version.received_ns)} UTC+8" if version.clock_unset else ""
+        print(f"version    {version.esn} {version.version} (hop {version.hop}, {key}{clock})")
     for member in manifest.members:
         print(f"member     {member.n_bytes:>9}  {member.sha256[:16]}  {member.name}")
     for one in manifest.missing:
@@ -121,5 +123,7 @@ def _text(verdict: Verdict) -> str:
             f"replayed   {esn}: {found['violations']} violations, {found['versions']} versions of this one"
             for esn, found in facts["replayed"].items()
         ]
+        unset = dict.fromkeys(facts["clock_unset"])
+        lines += [f"clock      {esn}: never set when it detected this, its times mean nothing" for esn in unset]
         lines += [f"missing    {one['what']}: {one['why']}" for one in facts["missing"]]
     return "\n".join([*lines, "true" if verdict.is_true else "FALSE"])

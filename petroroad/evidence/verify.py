@@ -74,6 +74,7 @@ def _describe(verdict: Verdict, manifest: Manifest) -> None:
         "made_ns": str(manifest.made_ns),
         "user": manifest.user,
         "versions": len(manifest.versions),
+        "clock_unset": [one.esn for one in manifest.versions if one.clock_unset],
         "members": len(manifest.members),
         "missing": [{"what": one.what, "why": one.why} for one in manifest.missing],
         "audit": {"n": manifest.audit.n, "sha256": manifest.audit.sha256},

@@ -1,5 +1,7 @@
 """A board that boots in 2020 detects before its clock is set: its violations arrive all the same, marked."""
 
+import io
+import zipfile
 from typing import Any
 
 import msgspec
@@ -7,16 +9,20 @@ import pytest
 import sqlalchemy as sa
 
 from centre.batch_decoder import decode_batch
+from centre.evidence import store
+from centre.evidence.bundle import Bundle, add_plot, add_versions
+from centre.history.grades import grades
 from centre.own_clock import NO_TIME_NS
 from centre.reader import EpisodeFilter
 from centre.search import backfill
 from centre.search.query import Search
 from centre.search.tables import EPISODE_KEY
+from centre.statistics.sheets import row_of
 from centre.store import QUARANTINE, VERSION
 from edge import wire
 from geofence.violation import Stamps, Violation
 from tests.support.centre_database import TOPIC, Centre
-from tests.support.centre_samples import MS, T0_NS, item, payload, violation
+from tests.support.centre_samples import MS, T0_NS, episode_id, item, payload, violation
 
 YEAR_NS = 366 * 86_400 * 10**9
 BEHIND, AHEAD = -6 * YEAR_NS, 11 * YEAR_NS  # a board of 2020; one whose GPS week ran over
@@ -116,3 +122,30 @@ def test_one_that_is_right_is_not_marked(engine: sa.Engine) -> None:
     centre.send(1, violation())
     (shown,) = centre.reader.episodes(EpisodeFilter())["items"]
     assert shown["clock_unset"] is False
+
+
+@pytest.mark.parametrize("by_ns", [BEHIND, AHEAD])
+def test_reports_and_a_replay_have_the_time_of_its_arrival(engine: sa.Engine, by_ns: int) -> None:
+    centre = Centre(engine)
+    centre.commit(payload(10, _item(1, _of_clock(by_ns), by_ns, by_ns)))
+    (shown,) = centre.shown()
+    arrived_ns = int(shown["received_ns"])
+    row = row_of(shown)
+    assert (row["start"], row["clock_unset"]) == ("2026-09-21 22:13:20", 1)
+    assert row_of(shown | {"clock_unset": False})["start"] != row["start"], "as the RSU gave it"
+    with engine.connect() as db:
+        (found,) = grades(db, T0_NS - 10**9, T0_NS + 10**9)["items"]
+    assert found["steps"] == [[str(arrived_ns), shown["grade"]]]
+
+
+@pytest.mark.parametrize("by_ns", [0, BEHIND])
+def test_an_evidence_file_says_that_the_clock_was_never_set(engine: sa.Engine, by_ns: int) -> None:
+    centre = Centre(engine)
+    centre.commit(payload(10, _item(1, _of_clock(by_ns), by_ns, by_ns)))
+    with engine.connect() as db:
+        versions = store.versions_of(db, episode_id(1))
+    with zipfile.ZipFile(io.BytesIO(), "w") as archive:
+        bundle = Bundle(archive)
+        assert [one.clock_unset for one in add_versions(bundle, versions)] == [by_ns != 0]
+        add_plot(bundle, versions)
+        assert ("RSU clock was never set" in archive.read("plot/violation.svg").decode()) is (by_ns != 0)

@@ -38,6 +38,7 @@ driver_phone = "13904270042"
 """
 VEHICLE = ViolationVehicle(plate=PLATE, terminal="13900000042", hazmat_class="3", un="1203", carrier=CARRIER)
 CHOSEN = 42  # the violation that is looked at
+UNSET, BOOTED_S = 300, 6 * 366 * 86_400.0  # one of an RSU whose clock is six years behind
 FRAMES = "Number(document.documentElement.dataset.frames)"
 LOADED = "['live', 'stale'].includes(document.documentElement.dataset.link)"
 OTHERS: tuple[dict[str, Any], ...] = (  # one of each kind beside the lane departures
@@ -88,6 +89,7 @@ class Filled:
         ]
         stage.send(*old, *new, *others, self.chosen)
         stage.send(*(stage.closed(each) for each in [*old, *new[2:], others[1]]))
+        stage.send(stage.violation(UNSET, "RSU20", ago_s=BOOTED_S + 5.0), waited_ns=int(BOOTED_S) * NS)
         self.new = new
 
     def act(self, found: Violation, act: str, **more: Any) -> None:

@@ -148,6 +148,8 @@ export interface Episode {
   committed_ns: string | null;
   first_committed_ns: string | null;
   latency_ms: number | null;
+  /** Its RSU's clock was never set when it detected the shown version: its stamps are no times. Missing from an earlier centre. */
+  clock_unset?: boolean;
 }
 
 type OfEpisodeOnly =

@@ -9,7 +9,7 @@ import { escape, kmh, moment, ms, probability, station, withUnit } from "./forma
 import { markSvg } from "./icons.ts";
 import { isAlarm, rank } from "./order.ts";
 import {
-  asOf, depthOf, isReturning, lastedOf, liveFor, maxOf, plateOf, plateShown,
+  about, asOf, depthOf, isReturning, lastedOf, liveFor, maxOf, plateOf, plateShown,
   probabilityOf, shownGrade, stakeOf, whereShown,
 } from "./row.ts";
 import { limitOf, ruleName, ruleView } from "./rules.ts";
@@ -96,7 +96,7 @@ function topHtml(state: State, episode: Episode): string {
     + `<span class="gw">${name(shownGrade(episode))} · ${escape(ruleName(episode.rule))}</span>${chip}`
     + `<span class="pl" title="${escape(stated)}">${vehicle === null ? escape(plate) : vehicleLink(plate)}</span>${un}</div>`
     + (isAlarm(episode) ? `<div class="asof desk" data-testid="card-desk">${deskLine(state, episode.id)}</div>` : "")
-    + terminalHtml(episode)
+    + terminalHtml(episode) + unsetHtml(state, episode)
     + `${episode.open ? `<div class="asof" data-testid="card-as-of">${asOfHtml(state, episode)}</div>` : ""}`;
 }
 
@@ -104,6 +104,13 @@ function topHtml(state: State, episode: Episode): string {
 function terminalHtml(episode: Episode): string {
   const says = episode.terminal_alarm;
   return says == null ? "" : `<div class="asof" data-testid="card-terminal">${t(says ? "terminalAlarm" : "terminalSilent")}</div>`;
+}
+
+/** Where the RSU's clock was never set: what the times below are. */
+function unsetHtml(state: State, episode: Episode): string {
+  if (episode.clock_unset !== true) return "";
+  const words = t("clockUnsetCard", { t: moment(ms(episode.received_ns), state.nowMs()) });
+  return `<div class="asof" data-testid="card-clock-unset"><b>▲ ${t("clockUnset")}</b> · ${words}</div>`;
 }
 
 /** The time of the numbers below: a visible vehicle's are live, as in the close-up; the others come with each version. */
@@ -159,7 +166,7 @@ function numsHtml(state: State, found: Episode): string {
 function logHtml(state: State, episode: Episode, detail: EpisodeDetail): string {
   const lines: [number, string][] = [];
   const add = (atMs: number, digits: number, what: string): void => {
-    lines.push([atMs, `<span class="q">${moment(atMs, state.nowMs(), digits)}</span> ${escape(what)}`]);
+    lines.push([atMs, `<span class="q">${about(episode)}${moment(atMs, state.nowMs(), digits)}</span> ${escape(what)}`]);
   };
   detail.versions.forEach((version, i) => {
     const before: Version | undefined = detail.versions[i - 1];

@@ -158,7 +158,7 @@ export interface Budget {
 
 /** The parts of the deciding observation's latency, from the version's stamps; null if a tick decided or a stamp is missing. */
 export function budget(version: Version): Budget | null {
-  if (version.stamps.by != null) return null;
+  if (version.stamps.by != null || version.clock_unset === true) return null;
   const at = [version.stamps.measured_ns, version.stamps.arrived_ns, version.detected_ns, version.committed_ns].map(ms);
   if (at.some((x) => !Number.isFinite(x))) return null;
   const parts = (["s1", "s2", "s3"] as const).map((word, i) => ({ word, ms: Math.max(0, at[i + 1]! - at[i]!) }));

@@ -33,9 +33,9 @@ export function briefMoment(startMs: number, nowMs: number): string {
   return began.includes(" ") ? began.slice(0, began.indexOf(" ")) : began;
 }
 
-/** When a row's alarm began: its cell of the list. */
-export function beganHtml(startMs: number, nowMs: number): string {
-  return `<i title="${moment(startMs, nowMs)}">${briefMoment(startMs, nowMs)}</i>`;
+/** When a row's alarm began: its cell of the list; `about`: what stands before a time that is estimated. */
+export function beganHtml(startMs: number, nowMs: number, about = ""): string {
+  return `<i title="${about}${moment(startMs, nowMs)}">${about}${briefMoment(startMs, nowMs)}</i>`;
 }
 
 /** 0 = Sunday. */

@@ -1,5 +1,6 @@
 /** Fetches what the page needs before its streams start: site, map, episodes, RSUs; later the evidence of chosen episodes. */
 
+import { detailByArrival } from "./arrival.ts";
 import { get, loadEpisodes, Refused } from "./api.ts";
 import type { EpisodeDetail, Rsus, SiteBody } from "./api.ts";
 import { baseFeatures } from "./basemap.ts";
@@ -96,7 +97,7 @@ export async function loadDetail(state: State, id: string): Promise<void> {
   requested.add(id);
   if (!state.details.has(id)) state.details.set(id, "loading");
   try {
-    const detail = await get<EpisodeDetail>(`/api/violations/${encodeURIComponent(id)}`);
+    const detail = detailByArrival(await get<EpisodeDetail>(`/api/violations/${encodeURIComponent(id)}`));
     state.details.set(id, detail);
     state.put(detail.episode);
   } catch (error) {

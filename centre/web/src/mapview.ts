@@ -13,6 +13,7 @@ import { isAlarm } from "./order.ts";
 import { paint } from "./painter.ts";
 import type { Lens } from "./painter.ts";
 import { agoOf, placeWords } from "./places.ts";
+import { drawWays, niceScale, north } from "./mapmarks.ts";
 import { NEAR } from "./basemap.ts";
 import { nearestStation } from "./site.ts";
 import type { Site } from "./site.ts";
@@ -104,6 +105,7 @@ function stretch(ctx: Ctx, camera: Camera, site: Site, from: number, to: number,
   ctx.setLineDash([]);
 }
 
+const BAND_PX = 8; // half the width of the road from far
 const SHOULDER_M = 1.5;
 
 /** Stretches that nobody judges now: from far a dotted band along the road, near by hatched ground of its true width. */
@@ -143,7 +145,21 @@ function drawPlace(ctx: Ctx, camera: Camera, site: Site, labels: LabelSpace, pla
   const label = placeName(place);
   const width = textWidth(ctx, label);
   const x0 = Math.max(4, Math.min(camera.w - width - 4, x - width / 2));
-  if (labels.reserve(x0, x0 + width, 6)) text(ctx, x0, y + 24, label, { halo: c.bg });
+  if (labels.reserve(x0, x0 + width, 6)) text(ctx, x0, besideRoad(camera, site, s, [x0, x0 + width]), label, { halo: c.bg });
+}
+
+/** The line for words beside the road [px]: below all of it that passes between two pixels, above it where the picture ends there. */
+export function besideRoad(camera: Camera, site: Site, s: number, [from, to]: readonly [number, number]): number {
+  let [low, high] = [-Infinity, Infinity];
+  const reach = (to - from) / camera.perMetre;
+  for (let i = -12; i <= 12; i++) {
+    const p = site.axis?.at(s + (reach * i) / 12);
+    if (p === undefined) break;
+    const [x, y] = [camera.toX(p.x, p.y), camera.toY(p.x, p.y)];
+    if (i !== 0 && (x < from - BAND_PX || x > to + BAND_PX)) continue;
+    [low, high] = [Math.max(low, y), Math.min(high, y)];
+  }
+  return low + 3 * BAND_PX <= camera.h - 4 ? low + 3 * BAND_PX : high - 2 * BAND_PX;
 }
 
 function drawMarks(ctx: Ctx, camera: Camera, state: State, site: Site): void {
@@ -162,27 +178,6 @@ function drawMarks(ctx: Ctx, camera: Camera, state: State, site: Site): void {
     mark(ctx, episode.grade, x, y - 20, 4.5, state.isUnseen(episode));
     if (chosen) brackets(ctx, x - 9, y - 29, 18, 18);
   }
-}
-
-function north(ctx: Ctx, camera: Camera, x: number, y: number): void {
-  const c = colours();
-  const angle = Math.PI / 2 - camera.turn; // of north on the screen
-  const [dx, dy] = [Math.cos(angle), -Math.sin(angle)];
-  line(ctx, x - 11 * dx, y - 11 * dy, x + 9 * dx, y + 9 * dy, c.solid, 1.4);
-  ctx.beginPath();
-  ctx.moveTo(x + 14 * dx, y + 14 * dy);
-  ctx.lineTo(x + 7 * dx - 3.5 * dy, y + 7 * dy + 3.5 * dx);
-  ctx.lineTo(x + 7 * dx + 3.5 * dy, y + 7 * dy - 3.5 * dx);
-  ctx.closePath();
-  ctx.fillStyle = c.truck;
-  ctx.fill();
-  text(ctx, x + dx * 24, y + dy * 24 + 4, t("north"), { bold: true, align: "center", colour: c.tx });
-}
-
-function niceScale(perMetre: number, px: number): number {
-  const raw = px / perMetre;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  return ([5, 2, 1].find((k) => k * power <= raw) ?? 1) * power;
 }
 
 const RIM_M = 4; // a followed vehicle stays this far inside
@@ -262,7 +257,7 @@ export function drawClose(pane: ClosePane, state: State): void {
   north(ctx, camera, camera.w - 40, 34);
   const c = colours();
   line(ctx, camera.w - 24 - 20 * camera.perMetre, camera.h - 10, camera.w - 24, camera.h - 10, c.line2, 2);
-  text(ctx, camera.w - 30 - 20 * camera.perMetre, camera.h - 6, "20 m", { align: "right", colour: c.tx3 });
+  text(ctx, camera.w - 30 - 20 * camera.perMetre, camera.h - 6, "20 m", { align: "right", colour: c.tx3, halo: c.bg });
   drawWays(ctx, camera, site, at.s);
   if (hollow) {
     text(
@@ -278,14 +273,6 @@ function drawStake(ctx: Ctx, camera: Camera, state: State, episode: Episode, whe
   const up = y > 58 ? Math.min(y - 24, 3.2 * camera.perMetre) : -Math.min(camera.h - y - 24, 3.2 * camera.perMetre); // inside the picture
   stake(ctx, episode.grade, x, y, up, state.isUnseen(episode), true);
   stakeWords(ctx, x, y - up + 4, camera.w, placeWords(state, episode, where));
-}
-
-function drawWays(ctx: Ctx, camera: Camera, site: Site, s: number): void {
-  const middle = site.axis!.at(s - (camera.w / 2 - 24) / camera.perMetre, 0); // the road may bend: this is its middle at the words
-  const y = camera.toY(middle.x, middle.y);
-  const style = { colour: colours().tx3, halo: colours().bg };
-  if (site.rows.some((row) => row.direction < 0)) text(ctx, 10, y - 2.5, t("nbArrow"), style);
-  if (site.rows.some((row) => row.direction > 0)) text(ctx, 10, y + 11.5, t("sbArrow"), style);
 }
 
 function drawRsus(ctx: Ctx, camera: Camera, state: State, site: Site): void {

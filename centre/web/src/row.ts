@@ -44,14 +44,14 @@ export function cellsHtml(state: State, episode: Episode, folded = false): strin
   const filled = isAlarm(episode) && handling.state === "new" && handling.shelf === null;
   return [
     `<div>${markSvg(grade, isAlarm(episode) ? 7 : 6, filled, priorityDigit(handling))}${name(`${grade}S`)}</div>`
-      + beganHtml(startMs, state.nowMs()),
+      + beganHtml(startMs, state.nowMs(), about(episode)),
     `${plateHtml(episode, plate)}<i title="${escape(goodsText(vehicle?.un))}">${escape(un)}</i>`,
     `<span class="rl">${escape(ruleName(episode.rule))}</span><i title="${place}">${place}</i>`,
     `<span class="a">${withUnit(depth)}</span><i>${depth === "—" || most === "" ? "&nbsp;" : now ? `${t("max")} ${most}` : t("max")}</i>`,
     `<span class="a">${withUnit(lastedOf(episode))}</span><i>${probabilityOf(episode, live)}</i>`,
     `<div class="when">${chip}<span class="a">${briefAge((state.nowMs() - startMs) / 1_000)}</span></div>`
       + `<i title="${timeWord(state, episode, live)}">${(isAlarm(episode) && handledBy(handling)) || timeWord(state, episode, live)}</i>`,
-    [noteHtml(state, episode), ...(isAlarm(episode) ? noteParts(state, episode.id, folded, handling) : [])].filter(Boolean).join(" · "),
+    [noteHtml(state, episode), unsetNote(episode), ...(isAlarm(episode) ? noteParts(state, episode.id, folded, handling) : [])].filter(Boolean).join(" · "),
   ];
 }
 
@@ -82,6 +82,15 @@ function timeWord(state: State, episode: Episode, live: Live | null): string {
 function noteHtml(state: State, episode: Episode): string {
   const why = missingUpdates(state, episode);
   return why === "" ? "" : `▲ ${why} · ${t("lastValues", { t: moment(asOf(episode), state.nowMs()) })}`;
+}
+
+/** What stands before the times of an episode that are by its arrival: its RSU's clock was never set. */
+export function about(episode: Pick<Episode, "clock_unset">): string {
+  return episode.clock_unset === true ? "≈" : "";
+}
+
+function unsetNote(episode: Episode): string {
+  return episode.clock_unset === true ? `▲ ${t("clockUnset")}` : "";
 }
 
 /** The plate as a person corrected it, else as the RSU stated it. */

@@ -1,5 +1,6 @@
 /** The page's state: one object, which the streams and keys change and the views read. */
 
+import { byArrival } from "./arrival.ts";
 import type { Episode, EpisodeDetail, Gateway, Rsu, Summary } from "./api.ts";
 import { Desk } from "./desk/desk.ts";
 import { hasEvidence } from "./desk/model.ts";
@@ -16,6 +17,7 @@ export type Theme = "dark" | "light";
 
 export const WINDOW_M = 4_000;
 const EPISODES_MAX = 2_000;
+const DAY_MS = 86_400_000;
 const WAITED_MS_MAX = 10_000; // detected to sent: longer, and it was stored and forwarded
 
 /** Whether the centre answers: what a person does now reaches it. */
@@ -28,7 +30,9 @@ export function isLinked(state: Pick<State, "connection">): boolean {
  * from the RSU's clock, so that a wrong clock makes nothing late.
  */
 export function isLate(episode: Episode): boolean {
-  return episode.late || ms(episode.first_sent_ns) - ms(episode.first_detected_ns) > WAITED_MS_MAX;
+  const waitedMs = ms(episode.first_sent_ns) - ms(episode.first_detected_ns);
+  if (episode.clock_unset === true && waitedMs > DAY_MS) return episode.late; // it was set in between
+  return episode.late || waitedMs > WAITED_MS_MAX;
 }
 
 export class State {
@@ -96,7 +100,8 @@ export class State {
     return this.connection === "disconnected" && !Number.isNaN(this.frozenMs) ? this.frozenMs : this.nowMs();
   }
 
-  put(episode: Episode): boolean {
+  put(found: Episode): boolean {
+    const episode = byArrival(found);
     const before = this.episodes.get(episode.id);
     if (!isNewer(episode, before)) return false;
     this.desk.watch(before, episode);

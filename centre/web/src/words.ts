@@ -51,6 +51,8 @@ export const WORDS = {
   of_lane: ["车道限速", "lane"], of_road: ["道路限速", "road"], of_class: ["车型限速", "vehicle class"], of_hazmat_class: ["货物类别限速", "cargo class"],
   of_zone: ["区域限速", "zone"], of_time: ["时段限速", "time of day"], of_weather: ["天气限速", "weather"],
   unknown: ["未识别", "Unidentified"], noPosition: ["无定位上报", "no position"], new: ["新", "NEW"], logged: ["记录", "Logged"],
+  clockUnset: ["RSU 时钟未校准，时间按到达估计", "RSU clock not set: times by arrival"], clockUnsetS: ["RSU 时钟未校准", "RSU clock not set"],
+  clockUnsetCard: ["{t} 到达中心", "arrived at {t}"],
   returning: ["返回中", "returning"], rsuOff: ["RSU 离线", "RSU off"], asOf: ["截至 {t}", "as of {t}"], pAsOf: ["概率 {t}", "P at {t}"],
   open: ["未结束", "Open"], ended: ["已结束", "Ended"], lateMark: ["补报", "Late"],
   terminalAlarm: ["终端亦报警", "terminal alarms too"], terminalSilent: ["终端未报警", "terminal silent"],

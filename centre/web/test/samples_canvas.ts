@@ -14,6 +14,7 @@ export class FakeCanvas {
   readonly style: Record<string, string> = {};
   readonly strokes: Stroke[] = [];
   readonly texts: string[] = [];
+  readonly places: { word: string; x: number; y: number }[] = [];
   readonly parentElement: { clientWidth: number };
 
   constructor(widthPx = 800) {
@@ -22,7 +23,7 @@ export class FakeCanvas {
 
   /** Colours are the tokens' names, as `--sel`. */
   getContext(): unknown {
-    const { strokes, texts } = this;
+    const { strokes, texts, places } = this;
     let path: [number, number][] = [];
     const at = (x: number, y: number): void => void path.push([x, y]);
     const box = (): Stroke["box"] =>
@@ -38,7 +39,7 @@ export class FakeCanvas {
         { colour: String(ctx["strokeStyle"]), box: [x, y, x + w, y + h] }
       ),
       stroke: () => path.length > 0 && strokes.push({ colour: String(ctx["strokeStyle"]), box: box() }),
-      fillText: (value: string) => texts.push(value),
+      fillText: (value: string, x: number, y: number) => (texts.push(value), places.push({ word: value, x, y })),
       measureText: (value: string) => ({ width: value.length * 7 }),
       createPattern: () => null,
     };

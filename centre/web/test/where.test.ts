@@ -3,9 +3,12 @@ import { beforeEach, test } from "node:test";
 import { FakeCanvas } from "./samples_canvas.ts"; // before what draws
 import type { Episode, SiteBody } from "../src/api.ts";
 import { Camera } from "../src/camera.ts";
+import { layOut } from "../src/detail/frame.ts";
+import { drawStill } from "../src/detail/road.ts";
 import { drawDetail } from "../src/detail/view.ts";
 import { Fleet } from "../src/fleet.ts";
-import { closeTitle, drawClose, drawWhole } from "../src/mapview.ts";
+import { wayWords } from "../src/mapmarks.ts";
+import { besideRoad, closeTitle, drawClose, drawWhole } from "../src/mapview.ts";
 import type { ClosePane, Pane } from "../src/maps.ts";
 import { drawOverview } from "../src/overview.ts";
 import { Plane } from "../src/projection.ts";
@@ -187,4 +190,31 @@ test("a violation whose vehicle was never seen is at its reported place, with th
   assert.deepEqual([where.slot, where.s, where.atMs], [-1, PLACE_M, T0]);
   for (const view of drawnViews(PLACE_M)) assert.ok(!bracketed(view), view.view);
   assert.match(closeTitle(state), /last seen here 1:05 ago/);
+});
+
+test("on a short one-way road no word of the strip's margin stands over another", () => {
+  setLang("en");
+  const canvas = new FakeCanvas();
+  drawStill(canvas.getContext() as CanvasRenderingContext2D, layOut(SITE, 800, 0, 4_000), state, SITE);
+  const margin = canvas.places.filter(({ word }) => ["SB →", "HAZMAT", "RSU", "Radar"].includes(word));
+  assert.equal(margin.length, 4);
+  for (const a of margin) for (const b of margin) assert.ok(a === b || Math.abs(a.y - b.y) >= 12, `${a.word} over ${b.word}`);
+});
+
+test("in the close-up the words for the ways are whole, or of the one side that is in the picture", () => {
+  assert.deepEqual(wayWords(100, 200), [97.5, 111.5]);
+  assert.deepEqual(wayWords(-8, 200), [null, 14], "the middle is above the picture: all of it is the lower side");
+  assert.deepEqual(wayWords(206, 200), [196, null]);
+  assert.deepEqual(wayWords(2, 200), [null, 14]);
+});
+
+test("a place's name stands below all of the road that passes there, above it at the lower rim", () => {
+  const camera = new Camera();
+  [camera.w, camera.h, camera.perMetre, camera.x, camera.y, camera.turn] = [400, 200, 0.1, PLACE_M, 0, 0.5]; // the road falls
+  const words: [number, number] = [150, 250];
+  const roadAt = (s: number): number => camera.toY(SITE.axis!.at(s).x, SITE.axis!.at(s).y);
+  const lowest = Math.max(roadAt(PLACE_M - 560), roadAt(PLACE_M + 560));
+  assert.ok(besideRoad(camera, SITE, PLACE_M, words) >= lowest + 18, "12 px of word and the half width of the road");
+  camera.h = 100;
+  assert.ok(besideRoad(camera, SITE, PLACE_M, words) < Math.min(roadAt(PLACE_M - 560), roadAt(PLACE_M + 560)));
 });

@@ -100,7 +100,7 @@ function classesOf(
   const waits = row.alarm && handling.state === "new" && handling.shelf === null;
   const late = handling.escalated > 0 && handling.state !== "closed";
   const noted = row.alarm && (desk.refused.has(id) || late || (row.folded && desk.of(id).case_n > 1)
-    || elsewhereWords(state, id) !== "");
+    || elsewhereWords(state, id) !== "") || episode?.clock_unset === true;
   const lost = episode !== undefined && missingUpdates(state, episode) !== "";
   const names: [string, boolean][] = [
     ["new", waits], ["ring", waits && row.open], ["sel", id === state.selected], ["ended", !row.open && !waits], ["lost", lost],

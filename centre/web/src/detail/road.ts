@@ -12,6 +12,8 @@ import { name, t } from "../words.ts";
 import { SHOULDER_M } from "./frame.ts";
 import type { Frame } from "./frame.ts";
 
+const ONE_WAY_Y = 14; // [px]
+
 export function drawStill(ctx: Ctx, f: Frame, state: State, site: Site): void {
   drawRoad(ctx, f, site);
   ctx.save();
@@ -67,9 +69,12 @@ function drawMedian(ctx: Ctx, f: Frame, site: Site): void {
   const c = colours();
   const groups = carriageways(site.rows);
   const [upper, lower] = [groups[0]?.at(-1), groups[1]?.[0]];
-  const y = upper !== undefined && lower !== undefined ? f.y((upper.offset_m[0] + lower.offset_m[1]) / 2) : f.bottom + 12;
-  if (groups.some((rows) => rows[0]!.direction < 0)) text(ctx, f.left - 6, y - 2.5, t("nbArrow"), { align: "right", colour: c.tx3 });
-  if (groups.some((rows) => rows[0]!.direction > 0)) text(ctx, f.left - 6, y + 10.5, t("sbArrow"), { align: "right", colour: c.tx3 });
+  // on a one-way road beside the scale: below the lanes stands what the RSUs and radars are
+  const [up, down] = upper !== undefined && lower !== undefined
+    ? [-2.5, 10.5].map((px) => f.y((upper.offset_m[0] + lower.offset_m[1]) / 2) + px) as [number, number]
+    : [ONE_WAY_Y, ONE_WAY_Y];
+  if (groups.some((rows) => rows[0]!.direction < 0)) text(ctx, f.left - 6, up, t("nbArrow"), { align: "right", colour: c.tx3 });
+  if (groups.some((rows) => rows[0]!.direction > 0)) text(ctx, f.left - 6, down, t("sbArrow"), { align: "right", colour: c.tx3 });
   const row = lower ?? site.rows[0];
   if (row === undefined) return;
   const [y0, y1] = [f.y(row.offset_m[1]), f.y(row.offset_m[0])];

@@ -94,8 +94,13 @@ export class BarView implements View {
     }
   }
 
-  /** What is wrong with the shown moment; empty: nothing. */
+  /** What the shown moment is; first, where the time of the chosen violation is only known by its arrival. */
   private says(): string {
+    const unset = this.player.live.chosen?.clock_unset === true ? `▲ ${t("clockUnset")} · ` : "";
+    return unset + this.saysOfMoment();
+  }
+
+  private saysOfMoment(): string {
     const { player } = this;
     const nowMs = player.live.nowMs(); // also beside a replayed date a time without one is of today
     if (player.fault === "off") return `▲ ${t("replayOff")}`;

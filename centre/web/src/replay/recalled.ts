@@ -1,5 +1,6 @@
 /** Episodes of replayed minutes that the page does not hold: it has the newest ones, a day may have many thousands. Pure. */
 
+import { byArrival } from "../arrival.ts";
 import type { Episode } from "../api.ts";
 import { ms } from "../format.ts";
 
@@ -25,7 +26,7 @@ export class Recalled {
   /** Add all that lasted at some moment of a minute; `aboutMs`: the shown moment. */
   add(minute: number, episodes: readonly Episode[], aboutMs: number): void {
     this.minutes.add(minute);
-    for (const x of episodes) this.byId.set(x.id, x);
+    for (const x of episodes) this.byId.set(x.id, byArrival(x));
     this.changes += 1;
     if (this.minutes.size > MINUTES_MAX) this.forget(Math.floor(aboutMs / MINUTE_MS));
   }

@@ -1,11 +1,12 @@
 /** Tables and bars of the pages for search and statistics. Pure: they return HTML. */
 
 import type { Episode } from "../api.ts";
+import { byArrival } from "../arrival.ts";
 import { stateWord } from "../desk/deskrow.ts";
 import type { DeskState } from "../desk/model.ts";
 import { clock, date, escape, kmh, ms } from "../format.ts";
 import { markSvg } from "../icons.ts";
-import { placeOf } from "../row.ts";
+import { about, placeOf } from "../row.ts";
 import { ruleName } from "../rules.ts";
 import type { State } from "../state.ts";
 import { name, t } from "../words.ts";
@@ -29,7 +30,8 @@ export function stamp(ns: string | null | undefined): string {
 }
 
 /** One row of a list of violations: the start leads to the violation, the plate to the vehicle. */
-export function violationRow(state: State, x: Found): string[] {
+export function violationRow(state: State, found: Found): string[] {
+  const x = byArrival(found);
   const at = x.decided ?? x;
   const plate = x.vehicle?.plate ?? x.vehicle?.terminal ?? null;
   const corrected = x.corrected ? `<br><small>${t("qCorrected", { p: escape(x.corrected) })}</small>` : "";
@@ -38,9 +40,9 @@ export function violationRow(state: State, x: Found): string[] {
     : `${Math.max(0, x.excess_m_max).toFixed(2)} m`;
   const isFalse = x.is_false === true;
   const done = x.handling ? stateWord({ state: x.handling, is_false: isFalse }) : isFalse ? t("qFalse") : "";
-  const words = [t(x.open ? "open" : "ended"), done];
+  const words = [t(x.open ? "open" : "ended"), done, x.clock_unset === true ? t("clockUnsetS") : ""];
   return [
-    `<a href="#v=${escape(x.id)}" data-testid="found">${stamp(x.start_ns)}</a>`,
+    `<a href="#v=${escape(x.id)}" data-testid="found">${about(x)}${stamp(x.start_ns)}</a>`,
     `<span class="g-${x.grade_max}">${markSvg(x.grade_max, 6, x.open)}</span>${name(x.grade_max)}`, escape(ruleName(x.rule)),
     `${plate === null ? t("unknown") : vehicleLink(plate)}${corrected}`,
     x.vehicle?.un ? `<span title="${escape(goodsText(x.vehicle.un))}">UN${escape(x.vehicle.un)}</span>` : "—",
