@@ -49,7 +49,9 @@ class StoredVersion(msgspec.Struct, frozen=True, kw_only=True):
     detected_ns: int
     received_ns: int
     committed_ns: int | None = None
-    clock_unset: bool = False  # the RSU's clock was never set as it detected it: only `received_ns` says when that was
+    clock_unset: bool = (
+        False  # the RSU's clock was never set as it detected it: only `received_ns` says when that was
+    )
 
 
 class ClipMember(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ from petroroad.demo.parts import Parts, RunDir, TrafficAsked
 from petroroad.demo.site import SHIPPED, DemoSite, choose, make_site
 from petroroad.kernels import all_compiled
 from petroroad.processes.broker import BrokerMissingError, Kind
-from petroroad.processes.children import ChildError, NotReadyError
+from petroroad.processes.children import ChildError, ChildSpec, NotReadyError
 from sim.scenario import load_scenario
 from sim.settings import VEHICLES_MAX
 
@@ -194,7 +194,8 @@ async def _serve(plan: DemoPlan, parts: Parts) -> str | None:
     _announce(plan, time.monotonic() - begun_s)
     live = asyncio.create_task(demo_live.show(plan.site.http), name="demo.live")
     try:
-        died = await parts.watch()
+        measures = plan.traffic.duration_s is not None  # its figures are those of a whole system
+        died = await parts.watch(None if measures else lambda spec: _say_killed(plan, spec))
     finally:
         live.cancel()
     if died is None:
@@ -223,6 +224,13 @@ def _announce(plan: DemoPlan, seconds: float) -> None:
     _say(plan, f"RSUs           {', '.join(plan.site.esns)}")
     _say(plan, f"seed           {plan.traffic.seed}")
     _say(plan, f"ready after {seconds:.1f} s; Ctrl-C ends it")
+
+
+def _say_killed(plan: DemoPlan, spec: ChildSpec) -> None:
+    """Say that a part was killed, and how it is started again beside the others."""
+    environment = [f"{name}={value}" for name, value in spec.env.items()]
+    again = shlex.join(["env", *environment, "petroroad", *spec.argv[3:]])
+    _say(plan, f"{spec.name} was killed; the others continue. Start it again: {again}")
 
 
 def _finish(plan: DemoPlan) -> None:

@@ -84,7 +84,11 @@ def show(
     print(f"asked by   {manifest.user}\naudit      row {manifest.audit.n}, {manifest.audit.sha256}")
     for version in manifest.versions:
         key = f"key {version.epoch}/{version.seq}"
-        clock = f", clock never set, arrived {stamp_text(version.received_ns)} UTC+8" if version.clock_unset else ""
+        clock = (
+            f", clock never set, arrived {stamp_text(version.received_ns)} UTC+8"
+            if version.clock_unset
+            else ""
+        )
         print(f"version    {version.esn} {version.version} (hop {version.hop}, {key}{clock})")
     for member in manifest.members:
         print(f"member     {member.n_bytes:>9}  {member.sha256[:16]}  {member.name}")
@@ -124,6 +128,8 @@ def _text(verdict: Verdict) -> str:
             for esn, found in facts["replayed"].items()
         ]
         unset = dict.fromkeys(facts["clock_unset"])
-        lines += [f"clock      {esn}: never set when it detected this, its times mean nothing" for esn in unset]
+        lines += [
+            f"clock      {esn}: never set when it detected this, its times mean nothing" for esn in unset
+        ]
         lines += [f"missing    {one['what']}: {one['why']}" for one in facts["missing"]]
     return "\n".join([*lines, "true" if verdict.is_true else "FALSE"])

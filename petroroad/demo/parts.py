@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,18 +110,29 @@ class Parts:
         self.rest.append(child)
         return child
 
-    async def watch(self) -> ChildError | None:
-        """Return when the simulator has ended by itself (None), or else how the first part died."""
+    async def watch(self, on_killed: Callable[[ChildSpec], None] | None = None) -> ChildError | None:
+        """Return when the simulator has ended by itself (None), or else how the first part died.
+
+        on_killed : called for each part but the simulator that a signal ended: somebody wants to see what the
+            others do then, and they are watched further. Without it such an end is one like another.
+        """
         assert self.sim is not None, "watched before it was brought up"
-        children = [self.sim, *self.rest]
-        ends = {asyncio.create_task(child.died(), name=f"demo.watch.{child.spec.name}") for child in children}
+        specs = {
+            asyncio.create_task(child.died(), name=f"demo.watch.{child.spec.name}"): child.spec
+            for child in (self.sim, *self.rest)
+        }
+        waits = set(specs)
         try:
-            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            while True:
+                done, waits = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    found = task.result()
+                    if on_killed is None or found.name == "sim" or found.status >= 0:
+                        return None if (found.name, found.status) == ("sim", 0) else found
+                    on_killed(specs[task])
         finally:
-            for task in ends:
+            for task in specs:
                 task.cancel()
-        first = next(iter(done)).result()
-        return None if (first.name, first.status) == ("sim", 0) else first
 
     async def bring_down(self, patience: float = 1.0) -> None:
         """End all, producers first, broker and centre last; no process is left, whatever happens meanwhile.

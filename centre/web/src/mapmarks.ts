@@ -8,11 +8,16 @@ import { t } from "./words.ts";
 
 const WORD_PX = 14;
 
+/** The arrow on a ground of its own, where vehicles pass below it. */
+export function northOverRoad(ctx: Ctx, camera: Camera, x: number, y: number): void {
+  disc(ctx, x + 5 * Math.sin(camera.turn), y - 5 * Math.cos(camera.turn), 28);
+  north(ctx, camera, x, y);
+}
+
 export function north(ctx: Ctx, camera: Camera, x: number, y: number): void {
   const c = colours();
   const angle = Math.PI / 2 - camera.turn; // of north on the screen
   const [dx, dy] = [Math.cos(angle), -Math.sin(angle)];
-  disc(ctx, x + 5 * dx, y + 5 * dy, 28); // vehicles pass below it
   line(ctx, x - 11 * dx, y - 11 * dy, x + 9 * dx, y + 9 * dy, c.solid, 1.4);
   ctx.beginPath();
   ctx.moveTo(x + 14 * dx, y + 14 * dy);

@@ -13,7 +13,7 @@ import { isAlarm } from "./order.ts";
 import { paint } from "./painter.ts";
 import type { Lens } from "./painter.ts";
 import { agoOf, placeWords } from "./places.ts";
-import { drawWays, niceScale, north } from "./mapmarks.ts";
+import { drawWays, niceScale, north, northOverRoad } from "./mapmarks.ts";
 import { NEAR } from "./basemap.ts";
 import { nearestStation } from "./site.ts";
 import type { Site } from "./site.ts";
@@ -254,7 +254,7 @@ export function drawClose(pane: ClosePane, state: State): void {
   }
   if (at.slot >= 0) drawTarget(ctx, camera, state, site, at.slot, at.episode);
   else if (at.episode !== null && at.where !== null) drawStake(ctx, camera, state, at.episode, at.where);
-  north(ctx, camera, camera.w - 40, 34);
+  northOverRoad(ctx, camera, camera.w - 40, 34);
   const c = colours();
   line(ctx, camera.w - 24 - 20 * camera.perMetre, camera.h - 10, camera.w - 24, camera.h - 10, c.line2, 2);
   text(ctx, camera.w - 30 - 20 * camera.perMetre, camera.h - 6, "20 m", { align: "right", colour: c.tx3, halo: c.bg });

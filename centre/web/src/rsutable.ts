@@ -69,7 +69,7 @@ export class RsuTable implements View {
   draw(state: State): void {
     const list = state.rsuOrder.map((esn) => state.rsus.get(esn)!);
     const count = (kind: string): string =>
-      (state.connection === "loading" ? "—" : String(list.filter((x) => (isLost(x) ? "offline" : x.state) === kind).length));
+      (state.connection === "loading" || list.length === 0 ? "—" : String(list.filter((x) => (isLost(x) ? "offline" : x.state) === kind).length));
     const end = state.connection === "disconnected"
       ? `${t("frozen")} ${moment(state.viewMs(), state.nowMs())}`
       : `${t("online")} ${count("online")} · ${t("offline")} ${count("offline")} · ${t("never")} ${count("never")}`;

@@ -16,7 +16,8 @@ export function drawTitles(state: State, trucksInDetail: number, wholeMoved: boo
   const length = site === null ? 0 : (site.to - site.from) / 1_000;
   const unjudged = site === null ? 0 : length - judgeableM(site, state.hatches) / 1_000;
   const small = innerWidth <= 1600;
-  const hatched = dash ? "—" : `${stretches(state.hatches.length)} ${unjudged.toFixed(1)} km`;
+  // of a replayed moment that is still being read nothing is known
+  const hatched = dash || state.rsus.size === 0 ? "—" : `${stretches(state.hatches.length)} ${unjudged.toFixed(1)} km`;
   set(
     $("#over h2"),
     `${t("whole")} <span>${dash ? "—" : `${length.toFixed(2)} km`} · ${t("northUp")}</span>`
