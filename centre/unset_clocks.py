@@ -1,4 +1,4 @@
-"""Whether the clock of an RSU was set as it detected a stored version, and its times by its arrival where it was not."""
+"""Whether an RSU's clock was set as it detected a stored version, and what its times are where it was not."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,10 @@ def is_clock_unset(row: Any) -> bool:
 
 
 def time_by_arrival(episode: Mapping[str, Any], name: str) -> int | None:
-    """Return a time of an Episode of API.md [ns]; where its RSU's clock was never set, by its arrival, as it is searched."""
+    """Return a time of an Episode of API.md [ns].
+
+    Where its RSU's clock was never set, the detection counts as the arrival: so it is searched, too.
+    """
     stamp, detected, received = (episode.get(key) for key in (name, "detected_ns", "received_ns"))
     if stamp is None:
         return None

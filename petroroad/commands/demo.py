@@ -229,7 +229,9 @@ def _announce(plan: DemoPlan, seconds: float) -> None:
 def _say_killed(plan: DemoPlan, spec: ChildSpec) -> None:
     """Say that a part was killed, and how it is started again beside the others."""
     environment = [f"{name}={value}" for name, value in spec.env.items()]
-    again = shlex.join(["env", *environment, "petroroad", *spec.argv[3:]])
+    own = spec.argv[:3] == (sys.executable, "-m", "petroroad")  # the broker is another's program
+    command = ["petroroad", *spec.argv[3:]] if own else spec.argv
+    again = shlex.join([*(["env", *environment] if environment else []), *command])
     _say(plan, f"{spec.name} was killed; the others continue. Start it again: {again}")
 
 

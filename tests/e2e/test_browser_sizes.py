@@ -141,6 +141,19 @@ ANSWERED = """(selectors) => {
 }"""
 
 
+def test_a_banner_over_a_road_of_many_lanes_pushes_no_button_out_of_view(page: Page) -> None:
+    """Who has lost a unit needs the buttons most: what has no room then scrolls in the drawings' column."""
+    lay_out(page, 1366, 768, "en")
+    style = "([x, style]) => Object.assign(document.querySelector(x).style, style)"
+    page.evaluate(style, ["#banner", {"display": "flex", "height": "60px"}])
+    page.evaluate(style, ["#focus", {"minHeight": "300px"}])
+    boxes = page.evaluate(BOXES, ["#banner", "#acts .more-acts button:last-child", "footer"])
+    page.evaluate(style, ["#banner", {"display": "", "height": ""}])
+    page.evaluate(style, ["#focus", {"minHeight": ""}])
+    assert boxes["#banner"][3] - boxes["#banner"][1] == 60
+    assert boxes["#acts .more-acts button:last-child"][3] <= boxes["footer"][1]
+
+
 @pytest.mark.parametrize(
     "sizes", [SAMPLE[::2], pytest.param(SIZES, marks=pytest.mark.long)], ids=["sample", "all"]
 )

@@ -57,6 +57,7 @@ async def test_what_ends_otherwise_ends_the_demo(
     parts = await _parts(tmp_path, "exec sleep 60", command, "exec sleep 60")
     try:
         died = await parts.watch((lambda _: None) if spared else None)
-        assert died is not None and (died.name, died.status) == ("A", status)
+        assert died is not None
+        assert (died.name, died.status) == ("A", status)
     finally:
         await parts.bring_down()

@@ -19,7 +19,8 @@ export function byArrival<T extends Timed>(x: T, shiftNs: bigint = shiftOf(x)): 
   const moved = (at: Ns): Ns => (at === null ? null : String(BigInt(at) + shiftNs));
   const more = x.last_violating_ns === undefined ? {} : { last_violating_ns: moved(x.last_violating_ns) };
   return {
-    ...x, ...more, start_ns: moved(x.start_ns)!, confirmed_ns: moved(x.confirmed_ns), end_ns: moved(x.end_ns), detected_ns: moved(x.detected_ns),
+    ...x, ...more, start_ns: moved(x.start_ns)!, confirmed_ns: moved(x.confirmed_ns), end_ns: moved(x.end_ns),
+    detected_ns: moved(x.detected_ns),
     stamps: { ...x.stamps, measured_ns: moved(x.stamps.measured_ns)!, arrived_ns: moved(x.stamps.arrived_ns)! },
     ...(x.evidence === undefined ? {} : { evidence: movedColumns(x.evidence, shiftNs) }),
   };

@@ -105,6 +105,7 @@ function stretch(ctx: Ctx, camera: Camera, site: Site, from: number, to: number,
   ctx.setLineDash([]);
 }
 
+const NORTH_PX = 76; // of the upper right corner
 const BAND_PX = 8; // half the width of the road from far
 const SHOULDER_M = 1.5;
 
@@ -159,7 +160,9 @@ export function besideRoad(camera: Camera, site: Site, s: number, [from, to]: re
     if (i !== 0 && (x < from - BAND_PX || x > to + BAND_PX)) continue;
     [low, high] = [Math.max(low, y), Math.min(high, y)];
   }
-  return low + 3 * BAND_PX <= camera.h - 4 ? low + 3 * BAND_PX : high - 2 * BAND_PX;
+  const [below, above] = [low + 3 * BAND_PX, high - 2 * BAND_PX];
+  if (below <= camera.h - 4) return below;
+  return to > camera.w - NORTH_PX && above < NORTH_PX ? camera.h - 4 : above; // never over the north arrow
 }
 
 function drawMarks(ctx: Ctx, camera: Camera, state: State, site: Site): void {

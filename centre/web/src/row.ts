@@ -51,7 +51,9 @@ export function cellsHtml(state: State, episode: Episode, folded = false): strin
     `<span class="a">${withUnit(lastedOf(episode))}</span><i>${probabilityOf(episode, live)}</i>`,
     `<div class="when">${chip}<span class="a">${briefAge((state.nowMs() - startMs) / 1_000)}</span></div>`
       + `<i title="${timeWord(state, episode, live)}">${(isAlarm(episode) && handledBy(handling)) || timeWord(state, episode, live)}</i>`,
-    [noteHtml(state, episode), unsetNote(episode), ...(isAlarm(episode) ? noteParts(state, episode.id, folded, handling) : [])].filter(Boolean).join(" · "),
+    [
+      noteHtml(state, episode), unsetNote(episode), ...(isAlarm(episode) ? noteParts(state, episode.id, folded, handling) : []),
+    ].filter(Boolean).join(" · "),
   ];
 }
 

@@ -68,8 +68,9 @@ export class RsuTable implements View {
 
   draw(state: State): void {
     const list = state.rsuOrder.map((esn) => state.rsus.get(esn)!);
+    const unknown = state.connection === "loading" || list.length === 0;
     const count = (kind: string): string =>
-      (state.connection === "loading" || list.length === 0 ? "—" : String(list.filter((x) => (isLost(x) ? "offline" : x.state) === kind).length));
+      (unknown ? "—" : String(list.filter((x) => (isLost(x) ? "offline" : x.state) === kind).length));
     const end = state.connection === "disconnected"
       ? `${t("frozen")} ${moment(state.viewMs(), state.nowMs())}`
       : `${t("online")} ${count("online")} · ${t("offline")} ${count("offline")} · ${t("never")} ${count("never")}`;

@@ -17,7 +17,8 @@ export function drawTitles(state: State, trucksInDetail: number, wholeMoved: boo
   const unjudged = site === null ? 0 : length - judgeableM(site, state.hatches) / 1_000;
   const small = innerWidth <= 1600;
   // of a replayed moment that is still being read nothing is known
-  const hatched = dash || state.rsus.size === 0 ? "—" : `${stretches(state.hatches.length)} ${unjudged.toFixed(1)} km`;
+  const unknown = dash || state.rsus.size === 0;
+  const hatched = unknown ? "—" : `${stretches(state.hatches.length)} ${unjudged.toFixed(1)} km`;
   set(
     $("#over h2"),
     `${t("whole")} <span>${dash ? "—" : `${length.toFixed(2)} km`} · ${t("northUp")}</span>`

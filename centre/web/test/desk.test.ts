@@ -3,7 +3,9 @@ import { test } from "node:test";
 import { setMe } from "../src/accounts/me.ts";
 import type { Episode, Summary } from "../src/api.ts";
 import { caseOf, mostUrgent, rankAll, unseen } from "../src/desk/alarms.ts";
-import { chipHtml, dueHtml, elsewhereWords, handledBy, lossDetail, noteParts, refusalText, rowButton, rowLabel } from "../src/desk/deskrow.ts";
+import {
+  chipHtml, dueHtml, elsewhereWords, handledBy, lossDetail, noteParts, refusalText, rowButton, rowLabel,
+} from "../src/desk/deskrow.ts";
 import { whatIsMissing } from "../src/desk/dialog.ts";
 import { exerciseBanner, exerciseHindrance, exerciseHtml } from "../src/desk/exercise.ts";
 import { grouped } from "../src/desk/groups.ts";
@@ -268,7 +270,7 @@ test("the sheet names who has an alarm: not who only corrected one, nobody for w
     about: { z: { vehicle: "辽L·Z9", rule: "overspeed", esn: "A", s_m: 12_300 } }, notes: [], shelves: [], losses: [],
     shift: { on_duty: [], last: null }, health: {},
   };
-  assert.match(sheetCsv(sheet, state), /^Not closed,.*\r\nPriority,raised,/, "its times are those of the alarms: a violation began earlier");
+  assert.match(sheetCsv(sheet, state), /^Not closed,.*\r\nPriority,raised,/, "its times are the alarms': a violation began earlier");
   const rows = sheetCsv(sheet, state).split("\r\n").slice(2, 6).map((line) => line.split(",").slice(5, 7));
   assert.deepEqual(rows, [["Not acked", "—"], ["shelved (no. 7)", "—"], ["Acked", "wang"], ["In hand", "li"]]);
   const page = sheetHtml(sheet, state);
