@@ -8,7 +8,7 @@ import {
 } from "../src/desk/deskrow.ts";
 import { whatIsMissing } from "../src/desk/dialog.ts";
 import { exerciseBanner, exerciseHindrance, exerciseHtml } from "../src/desk/exercise.ts";
-import { grouped } from "../src/desk/groups.ts";
+import { fitting, grouped } from "../src/desk/groups.ts";
 import { ACTS, hindrance, nextAct, untouched } from "../src/desk/model.ts";
 import type { Act, Circumstances, DeskState, Handling } from "../src/desk/model.ts";
 import { Absence } from "../src/desk/absence.ts";
@@ -228,6 +228,8 @@ test("a flood is grouped by vehicle, kilometre and rule, the largest group first
     episode("c", 3, { s_m: 5_000 }),
   ];
   assert.deepEqual(grouped(rows, "vehicle"), [{ key: "A1", n: 2, id: "b" }, { key: "", n: 1, id: "c" }]);
+  assert.equal(fitting(["辽L·A1234 12", "辽L·A1235 3", "辽L·A1236 1"], 320), 2, "beside how many others there are");
+  assert.equal(fitting(["K2 1", "K5 1"], 320), 2);
   assert.deepEqual(grouped(rows, "place"), [{ key: "K2", n: 2, id: "b" }, { key: "K5", n: 1, id: "c" }]);
   assert.deepEqual(grouped(rows, "rule"), [{ key: "lane_departure", n: 2, id: "c" }, { key: "overspeed", n: 1, id: "b" }]);
 });

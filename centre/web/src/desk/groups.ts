@@ -34,3 +34,18 @@ export function grouped(alarms: readonly Episode[], by: Grouping): Group[] {
   }
   return [...found].sort(([, a], [, b]) => b.n - a.n || b.order - a.order).map(([key, { n, id }]) => ({ key, n, id }));
 }
+
+const CHAR_PX = [7.5, 13] as const; // of a Latin and of a Chinese character, at most
+const BUTTON_PX = 28; // around the words of a button, with the gap after it
+const REST_PX = 64; // of the words for how many are in the groups that are not named
+
+/** How many of the first groups have room on a line of so many pixels, beside the words for the rest: none is left out in silence. */
+export function fitting(labels: readonly string[], widthPx: number): number {
+  let left = widthPx - REST_PX;
+  for (let n = 0; n < labels.length; n++) {
+    for (const c of labels[n]!) left -= CHAR_PX[c > "\u2e7f" ? 1 : 0];
+    left -= BUTTON_PX;
+    if (left < 0) return n;
+  }
+  return labels.length;
+}

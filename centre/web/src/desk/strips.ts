@@ -11,12 +11,13 @@ import { t } from "../words.ts";
 import { set } from "../written.ts";
 import { Absence } from "./absence.ts";
 import { unseen } from "./alarms.ts";
-import { GROUPINGS, grouped } from "./groups.ts";
+import { fitting, GROUPINGS, grouped } from "./groups.ts";
 import type { Grouping } from "./groups.ts";
 
 const SEEN_EACH_MS = 5_000;
 const RETRY_MS = 10_000;
-const GROUPS_SHOWN = [6, 4] as const; // on a wide screen and on a narrow one: one line
+const LINE_PX = [544, 528] as const; // of the list on a wide screen and on a narrow one, at least
+const GROUPS_MAX = 6;
 const WORDS = { vehicle: "byVehicle", place: "byPlace", rule: "byRule" } as const;
 
 /** `/api/away`. */
@@ -95,11 +96,12 @@ export class Strips implements View {
     const { minutes } = state.desk.settings?.flood ?? { minutes: 10 };
     const waiting = [...state.episodes.values()].filter((x) => state.isUnseen(x));
     const groups = grouped(waiting, this.by);
-    const shown = GROUPS_SHOWN[wide() ? 0 : 1];
-    const named = groups.slice(0, shown).map((x) => {
-      const name = x.key === "" ? t("unknown") : this.by === "rule" ? ruleName(x.key) : x.key;
-      return `<button type="button" data-id="${escape(x.id)}">${escape(name)} <b>${x.n}</b></button>`;
-    }).join("");
+    const nameOf = (key: string): string => (key === "" ? t("unknown") : this.by === "rule" ? ruleName(key) : key);
+    const first = groups.slice(0, GROUPS_MAX);
+    const shown = fitting(first.map((x) => `${nameOf(x.key)} ${x.n}`), Math.min(innerWidth - 40, LINE_PX[wide() ? 0 : 1]));
+    const named = first.slice(0, shown).map((x) =>
+      `<button type="button" data-id="${escape(x.id)}">${escape(nameOf(x.key))} <b>${x.n}</b></button>`
+    ).join("");
     const rest = groups.slice(shown).reduce((n, x) => n + x.n, 0);
     const by = GROUPINGS.map((one) =>
       `<button type="button" data-by="${one}" aria-pressed="${one === this.by}">${t(WORDS[one])}</button>`
