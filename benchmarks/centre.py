@@ -52,6 +52,7 @@ LIMITS = {
     "centre.violations_per_s": (5_000.0, True), "centre.tracks_per_s": (100_000.0, True),
     "centre.api.p99_ms": (100.0, False), "page.fps.n1000": (10.0, True), "page.input_ms": (100.0, False),
     "page.no_card.fps.n1000": (10.0, True), "page.input_ms_max": (100.0, False),
+    "page.no_card.input_ms": (100.0, False), "page.no_card.input_ms_max": (100.0, False),
 }  # fmt: skip  # and whether more is better
 
 

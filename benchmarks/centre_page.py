@@ -127,7 +127,9 @@ def measure(seconds: float) -> Iterator[tuple[str, float, str]]:
     ):
         _in_thread(Path(name) / "site.toml")
         with chromium(NO_CARD) as browser:
-            yield from _frame_figures("page.no_card", _open_page(browser, url), min(seconds, 10.0))
+            page = _open_page(browser, url)
+            yield from _frame_figures("page.no_card", page, min(seconds, 10.0))
+            yield from _input_figures("page.no_card", page)
         with chromium(ARGUMENTS) as browser:
             yield from _measure_page(_open_page(browser, url), seconds)
 
@@ -137,13 +139,18 @@ def _measure_page(page: Page, seconds: float) -> Iterator[tuple[str, float, str]
     devtools = page.context.new_cdp_session(page)
     begun_mib, begun_s = _heap_mib(devtools), time.monotonic()
     yield from _frame_figures("page", page, min(seconds, 60.0))
-    waits_ms = [float(page.evaluate(PRESSED, "[]"[i % 2])) for i in range(PRESSES)]
-    yield "page.input_ms", quantile(waits_ms, 0.5) or 0.0, "ms from a key to its picture, median"
-    yield "page.input_ms_max", max(waits_ms), "ms"
+    yield from _input_figures("page", page)
     page.wait_for_timeout(1e3 * max(0.0, seconds - (time.monotonic() - begun_s)))
     ended_mib, lasted_s = _heap_mib(devtools), time.monotonic() - begun_s
     yield "page.heap_mib", ended_mib, "MiB after a collection"
     yield "page.heap_growth_mib", ended_mib - begun_mib, f"MiB in {lasted_s:.0f} s"
+
+
+def _input_figures(prefix: str, page: Page) -> Iterator[tuple[str, float, str]]:
+    """Yield how long a key's picture takes."""
+    waits_ms = [float(page.evaluate(PRESSED, "[]"[i % 2])) for i in range(PRESSES)]
+    yield f"{prefix}.input_ms", quantile(waits_ms, 0.5) or 0.0, "ms from a key to its picture, median"
+    yield f"{prefix}.input_ms_max", max(waits_ms), "ms"
 
 
 def _chromium_cpu_s() -> dict[str, float]:
