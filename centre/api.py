@@ -14,7 +14,7 @@ from centre import page, search_routes, statistics_routes
 from centre.access import routes as access_routes
 from centre.access.rules import authorize, check_routes
 from centre.answers import description, problem
-from centre.answers.delivery import Delivery, accepts_gzip
+from centre.answers.delivery import Delivery, accepts_gzip, allowed_of
 from centre.answers.query import refuse_unknown
 from centre.app import Centre
 from centre.audit import routes as audit_routes
@@ -51,7 +51,8 @@ def build(centre: Centre, directory: Path = PAGE, door: Door = LOCAL) -> ASGIApp
 
     directory : the built page.  door : where it is served
     """
-    return Guard(Delivery(routes(centre, directory, door)), centre.access, door)
+    app = routes(centre, directory, door)
+    return Guard(Delivery(app, allowed_of(app)), centre.access, door)
 
 
 def routes(centre: Centre, directory: Path = PAGE, door: Door = LOCAL) -> Litestar:

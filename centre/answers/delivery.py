@@ -5,10 +5,12 @@ ASGI middleware inside the guard, around the whole app, because the app's own do
 
 import asyncio
 import gzip
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
+from litestar import Litestar
 from litestar.enums import ScopeType
+from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 HEAD_KEY = "petroroad.head"  # of the scope: an endless answer ends after its headers
@@ -22,14 +24,16 @@ KEPT_OF_304 = (b"etag", b"cache-control", b"vary", b"content-location", b"expire
 class Delivery:
     """Wraps an app; streams pass unchanged."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, allowed: Mapping[str, bytes] | None = None) -> None:
+        """allowed : the methods of each route by its path; the framework names only some to OPTIONS"""
+        self._app, self._allowed = app, allowed or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        is_head = scope["method"] == "HEAD"
+        method = scope["method"]
+        is_head = method == "HEAD"
         asked = dict(scope["headers"])
         if is_head:
             scope = cast(Scope, cast(dict[str, Any], scope) | {"method": "GET", HEAD_KEY: True})
@@ -51,6 +55,8 @@ class Delivery:
             begin, started = started, None
             if not message.get("more_body"):
                 begin, message = await _whole(begin, message, asked)
+            if method == "OPTIONS":
+                begin = self._with_methods(scope, begin)
             _add_head(begin)
             ended = is_head
             await send(begin)
@@ -59,6 +65,23 @@ class Delivery:
             await send(cast(Message, {"type": "http.response.body", "body": body, "more_body": more}))
 
         await self._app(scope, receive, deliver)
+
+    def _with_methods(self, scope: Scope, start: Message) -> Message:
+        """Return the answer to OPTIONS with all methods of the route."""
+        allow = self._allowed.get(cast(dict[str, Any], scope).get("path_template", ""))
+        if allow is None:
+            return start
+        headers = _with(cast(Any, start).get("headers", ()), {b"allow": allow})
+        return cast(Message, dict(start) | {"headers": headers})
+
+
+def allowed_of(app: Litestar) -> dict[str, bytes]:
+    """Return the methods of each route by its path, as Allow has them."""
+    return {
+        route.path_format: ", ".join(sorted(route.methods)).encode()
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+    }
 
 
 async def _whole(start: Message, body: Message, asked: dict[bytes, bytes]) -> tuple[Message, Message]:

@@ -120,6 +120,13 @@ async def test_head_is_get_without_a_body(tmp_path: Path) -> None:
         assert centre.app.feed.n_clients == 0
         options = await centre.http.options("/api/events")
         assert (options.status_code, options.headers["allow"]) == (204, "GET, OPTIONS, HEAD")
+        for path, methods in (
+            ("/api/shelves", {"GET", "HEAD", "OPTIONS", "POST"}),
+            ("/api/alarms/x/acts", {"GET", "HEAD", "OPTIONS", "POST"}),
+            ("/api/exercise", {"DELETE", "GET", "HEAD", "OPTIONS", "POST"}),
+        ):
+            options = await centre.http.options(path)
+            assert (options.status_code, set(options.headers["allow"].split(", "))) == (204, methods)
 
 
 async def test_a_long_answer_passes_in_parts_and_head_ends_before_them() -> None:

@@ -193,6 +193,8 @@ def test_what_is_lost_the_wall_and_the_sign_in_are_whole_too(
     wall.set_viewport_size({"width": 1920, "height": 1080})
     wall.goto(f"{at.stage.url}?wall=1&lang={lang}&theme={theme}")
     wall.wait_for_selector("#list .row2")
+    wall.wait_for_selector(".strip.flood div + div > span:nth-child(2)")  # its groups can be read there, too
+    assert wall.locator("button:visible").count() == 0
     found["wall"] = picture(wall, "wall", lang, theme, **asked)
     wall.close()
     stranger = browser.new_page(viewport={"width": 1280, "height": 800})

@@ -20,6 +20,7 @@ import { missingUpdates } from "./supervision.ts";
 import { getLang, name, reason, t } from "./words.ts";
 import { set } from "./written.ts";
 
+const PLOT_PX_MIN = 60;
 const LOG_VERSIONS = 6; // newest lines of the episode's own history
 
 export function drawCard(el: HTMLElement, state: State): void {
@@ -54,7 +55,7 @@ export function drawCard(el: HTMLElement, state: State): void {
   if (log.getAttribute("aria-label") !== t("trail")) log.setAttribute("aria-label", t("trail"));
   set(log, logHtml(state, episode, detail));
   const [w, h] = [plot.clientWidth, plot.clientHeight];
-  if (w > 0 && h > 60) set(plot, chartsSvg(state.site, detail, w, h, state.nowMs()));
+  set(plot, w > 0 && h > PLOT_PX_MIN ? chartsSvg(state.site, detail, w, h, state.nowMs()) : ""); // never a part of a chart
 }
 
 /** The card's words without an episode: its evidence is being fetched, a vehicle is followed, or nothing is chosen. */

@@ -1,5 +1,6 @@
 /** Two lines above the list: an alarm flood with its groups, and what came while nobody looked. */
 
+import { isWall } from "../access/wall.ts";
 import { whoAmI } from "../accounts/me.ts";
 import { get } from "../api.ts";
 import { age, clock, date, escape, ms } from "../format.ts";
@@ -12,13 +13,19 @@ import { set } from "../written.ts";
 import { Absence } from "./absence.ts";
 import { unseen } from "./alarms.ts";
 import { fitting, GROUPINGS, grouped } from "./groups.ts";
-import type { Grouping } from "./groups.ts";
+import type { Group, Grouping } from "./groups.ts";
 
 const SEEN_EACH_MS = 5_000;
 const RETRY_MS = 10_000;
 const LINE_PX = [544, 528] as const; // of the list on a wide screen and on a narrow one, at least
 const GROUPS_MAX = 6;
 const WORDS = { vehicle: "byVehicle", place: "byPlace", rule: "byRule" } as const;
+
+/** A group and how many are in it; on a wall nobody presses anything. */
+function groupHtml(name: string, { id, n }: Group): string {
+  const words = `${escape(name)} <b>${n}</b>`;
+  return isWall() ? `<span>${words}</span>` : `<button type="button" data-id="${escape(id)}">${words}</button>`;
+}
 
 /** `/api/away`. */
 interface Away {
@@ -99,9 +106,7 @@ export class Strips implements View {
     const nameOf = (key: string): string => (key === "" ? t("unknown") : this.by === "rule" ? ruleName(key) : key);
     const first = groups.slice(0, GROUPS_MAX);
     const shown = fitting(first.map((x) => `${nameOf(x.key)} ${x.n}`), Math.min(innerWidth - 40, LINE_PX[wide() ? 0 : 1]));
-    const named = first.slice(0, shown).map((x) =>
-      `<button type="button" data-id="${escape(x.id)}">${escape(nameOf(x.key))} <b>${x.n}</b></button>`
-    ).join("");
+    const named = first.slice(0, shown).map((x) => groupHtml(nameOf(x.key), x)).join("");
     const rest = groups.slice(shown).reduce((n, x) => n + x.n, 0);
     const by = GROUPINGS.map((one) =>
       `<button type="button" data-by="${one}" aria-pressed="${one === this.by}">${t(WORDS[one])}</button>`
