@@ -46,6 +46,10 @@ def _members(values: dict[Any, Any], depth: int) -> dict[str, Any]:
             found[name] = value if is_simple else plain(value)
         elif kind is int:
             found[name] = str(value) if is_exact or abs(value) > EXACT_MAX else value
+        elif kind is bool:
+            found[name] = value
+        elif kind is dict:
+            found[name] = _members(value, depth + 1)
         else:
             found[name] = json_safe(value, str(key), depth)
     return found
