@@ -63,6 +63,21 @@ def test_keys_reach_the_list_the_road_and_nothing_chosen(page: Page) -> None:
     wait_for(page, "document.querySelector('#announce').textContent !== ''")  # an alarm each 8 s
 
 
+def test_parts_and_buttons_are_found_by_their_names(page: Page) -> None:
+    """A key beside a word is no part of the name that a screen reader says."""
+    page.goto(page.url.partition("?")[0].partition("#")[0] + "?lang=en")
+    wait_for(page, LIVE)
+    page.wait_for_selector("[data-testid=violation]")
+    for name in ("Silence", "Search", "On the road", "中文", "Ack", "Close", "Replay"):
+        assert page.get_by_role("button", name=name, exact=True).count() == 1, name
+    assert page.get_by_role("button", name="Ack", exact=True).get_attribute("aria-keyshortcuts") == "A"
+    rows = page.get_by_role("region", name="Violations", exact=True).get_by_role("group")
+    rows.first.click()
+    wait_for(page, "document.querySelectorAll('#list [aria-current=true]').length === 1")
+    assert page.get_by_role("region", name="Chosen alarm", exact=True).count() == 1
+    page.keyboard.press("Escape")
+
+
 def test_a_link_shows_its_row(page: Page) -> None:
     wait_for(page, "document.querySelectorAll('[data-testid=violation]').length >= 3")
     page.set_viewport_size({"width": 1280, "height": 600})

@@ -309,7 +309,7 @@ def test_figures_and_rows_reach_beyond_what_the_page_loads(stage: Stage, load: C
     page = load()
     foot = "document.querySelector('[data-testid=footer]').textContent.replace(/\\s+/g, ' ')"
     wait_for(page, f"{foot}.includes('last hour {n_ended}')")
-    wait_for(page, f"{foot}.includes('violations on record {n_ended + n_record}')")
+    wait_for(page, f"{foot}.includes('all on record {n_ended + n_record}')")
     # what waits for somebody is shown in full, though newer records fill what the page loads at first
     page.wait_for_selector(f"{LIST} .grp:has-text('Ended · to acknowledge {n_ended}')")
     assert set(page.evaluate(WAITING)) == {each.id for each in ended}
