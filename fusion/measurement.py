@@ -208,7 +208,7 @@ def _object(X: F2, i: int, state: Registers, M: F2, k: int, radars: F2, part: in
     d = max(math.sqrt(d_e * d_e + d_n * d_n), 1.0)
     c, s = d_e / d, d_n / d
     s_across = radars[q, at.R_S_AZIMUTH] * d
-    behind, slower = object_lag(d, c * state[at.V_NORTH] - s * state[at.V_EAST])
+    behind, slower = object_lag(d, c * M[k, at.Z_V_NORTH] - s * M[k, at.Z_V_EAST])
     if part >= 2:
         z = c * (M[k, at.Z_V_EAST] - state[at.V_EAST]) + s * (M[k, at.Z_V_NORTH] - state[at.V_NORTH])
         return (0.0, 0.0, c, s, 0.0), z, radars[q, at.R_S_RATE] ** 2 + slower

@@ -11,6 +11,7 @@ from geofence.ban_checks import bans_by_day
 from geofence.map.axis import Axis
 from geofence.map.roadmap import RoadMap
 from petroroad.doctor.checks import Check
+from petroroad.doctor.watched import unwatched
 
 BESIDE_M = 200.0  # a pole is nearer to its road
 BEYOND_M = 1_000.0  # and to its stretch, along the road
@@ -18,11 +19,11 @@ NAMED_MAX = 5  # of one kind; the rest is counted
 
 
 def site_checks(site: Site, road: RoadMap) -> list[Check]:
-    """Return one check each of terminals and, where the map has an axis, places, stretches and neighbours."""
+    """Return one check each of terminals and, where the map has an axis, places, stretches, fields and neighbours."""
     kinds: dict[str, Iterable[str]] = {"terminals": _terminals(site), "senders": _senders(site)}
     if road.axis is not None:
         kinds |= {"places": _places(site, road.axis), "stretches": _stretches(site, road.axis)}
-        kinds |= {"neighbours": _neighbours(site)}
+        kinds |= {"watched": unwatched(site, road.axis), "neighbours": _neighbours(site)}
     kinds |= {"bans": bans_by_day(site.config.rules, road)}
     return [_check(f"site.{name}", list(faults)) for name, faults in kinds.items()]
 

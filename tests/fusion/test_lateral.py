@@ -64,7 +64,7 @@ def measure(store: TrackStore, rng: np.random.Generator, what: str) -> None:
     if what == "polar":
         polar_rows(store, without_rates(scan(radar, T0_NS, truth[None])), 0)
     elif what == "object":
-        object_rows(store, object_at(radar, truth), 0)
+        object_rows(store, object_at(radar, truth), 0, np.zeros(1, dtype=np.bool_))
         store.settings.radars[0, at.R_S_RATE] = 1e6  # its velocity says nothing
     else:
         M[0] = 0.0

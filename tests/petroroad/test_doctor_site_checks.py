@@ -9,6 +9,9 @@ from edge.site_map import road_of
 from geofence.config import VehicleConfig
 from petroroad.demo.site import SHIPPED
 from petroroad.doctor.site_checks import site_checks
+from tests.support.foreign.road import Road
+from tests.support.foreign.scenario import SCENARIOS
+from tests.support.foreign.site import config_text, map_text
 
 
 def shown(old, new):
@@ -60,6 +63,20 @@ def test_what_can_hardly_be_meant_is_reported(old, new, name, says):
     found = shown(old, new)[name]
     assert found.level == "warn"
     assert says in found.detail
+
+
+def test_a_part_of_a_stretch_that_only_the_neighbour_sees_is_reported():
+    """Its vehicles without a terminal were shown by nobody: each RSU left them to the other."""
+    plan = replace(
+        SCENARIOS["easy"],
+        road=replace(SCENARIOS["easy"].road, length_m=1024.0, n_rsus=2),
+        radar=replace(SCENARIOS["easy"].radar, pole_m=330.0, range_m=180.0),  # a pole on the border
+    )
+    road = Road(plan)
+    site = parse_site(config_text(road), map_text(road), "terminal,plate,class\n", "site.toml")
+    found = {check.name: check for check in site_checks(site, road_of(site))}["site.watched"]
+    assert found.level == "warn"
+    assert "belongs to FR0, and only radars of FR1 see it" in found.detail
 
 
 def test_stations_below_zero_are_no_fault():
