@@ -13,12 +13,15 @@ class ConfigError(Exception):
 class MapError(ValueError):
     """A map or a position breaks a rule; the text states where, and which rule.
 
+    place : as it stands in the file, mostly [lon_deg, lat_deg].  lane : whose shape can't be used
     place_m : east and north in the site's frame, where the text has no place yet
     """
 
-    def __init__(self, text: str, place_m: tuple[float, float] | None = None) -> None:
-        super().__init__(text)
-        self.place_m = place_m
+    def __init__(
+        self, rule: str, place_m: tuple[float, float] | None = None, *, place: object = None, lane: str = ""
+    ) -> None:
+        super().__init__(rule if place is None else f"{rule} at {place}")
+        self.rule, self.place_m, self.place, self.lane = rule, place_m, place, lane
 
 
 class RecordingError(Exception):

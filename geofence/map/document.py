@@ -17,6 +17,8 @@ from core.errors import MapError
 
 FEATURE_KINDS = ("lane", "axis", "gate", "zone")
 PAGE_KIND = "place"  # the centre's page shows it; no rule reads it
+NESTED_MAX = 5  # lists of a geometry in one another: those of a MultiPolygon, and a point's
+NEAR_DEG = 0.5  # of a map's middle
 DIGITS_MAX = 300  # of a whole number: a float holds no more
 FLAG_VALUES = {0: False, 1: True, "0": False, "1": True, "false": False, "true": True, "f": False, "t": True}
 FLAG_VALUES |= {"no": False, "yes": True, "n": False, "y": True}
@@ -84,24 +86,34 @@ def kind_of(row: Any) -> str | None:
 
 
 def first_place(document: Document) -> tuple[float, float] | None:
-    """Return (lon_deg, lat_deg) of the first feature of ours with a place; None where no one has any."""
-    for row in document.features:
-        found = first_point(row.get("geometry")) if kind_of(row) is not None else None
-        if found is not None and all(map(_is_degrees, found)):
-            lon_deg, lat_deg = float(found[0]), float(found[1])
-            if abs(lat_deg) <= 90.0:
-                return lon_deg, lat_deg
-    return None
+    """Return (lon_deg, lat_deg) of the first feature of ours near the middle of all; None where none has any.
+
+    One feature that lies elsewhere, by a digit or with swapped axes, is not the place of a map.
+    """
+    rows = (first_point(row.get("geometry")) for row in document.features if kind_of(row) is not None)
+    places = [(float(p[0]), float(p[1])) for p in rows if p is not None and all(map(_is_degrees, p))]
+    places = [place for place in places if abs(place[1]) <= 90.0]
+    if not places:
+        return None
+    middle = [sorted(axis)[len(places) // 2] for axis in zip(*places, strict=True)]
+    near = (p for p in places if abs(p[0] - middle[0]) <= NEAR_DEG and abs(p[1] - middle[1]) <= NEAR_DEG)
+    return next(near, places[0])
 
 
 def first_point(geometry: Any) -> list[Any] | None:
     """Return the first [lon_deg, lat_deg] of a geometry as it stands there; None without one."""
-    found = geometry.get("coordinates") if isinstance(geometry, dict) else None
-    while isinstance(found, list) and found and isinstance(found[0], list):
-        found = found[0]
-    if not isinstance(found, list) or len(found) < 2:
+    return _first(geometry.get("coordinates") if isinstance(geometry, dict) else None, NESTED_MAX)
+
+
+def _first(found: Any, depth: int) -> list[Any] | None:
+    if not isinstance(found, list) or not found or depth == 0:
         return None
-    return found[:2] if all(isinstance(v, int | float) for v in found[:2]) else None
+    if not isinstance(found[0], list):
+        numbers = found[:2]
+        is_point = len(numbers) == 2 and all(isinstance(v, int | float) for v in numbers)
+        return numbers if is_point else None
+    points = (_first(inner, depth - 1) for inner in found)
+    return next((point for point in points if point is not None), None)
 
 
 def _is_degrees(value: Any) -> bool:

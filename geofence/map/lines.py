@@ -74,19 +74,25 @@ def chord_errors(lines: Lines) -> F64:
 def zigzag(lines: Lines) -> Deviation:
     """Return by how much vertices of each line lie alternately left and right of their neighbours' chord.
 
-    Of ZIGZAG_TURNS + 1 vertices in a row the smallest deviation counts.
+    Of ZIGZAG_TURNS + 1 vertices in a row the smallest deviation counts, at the one with the greatest.
     """
     before, turn, after = _turns(lines)
     reach = np.maximum(before + after, SAME_M)
     aside = before * after / reach * np.sin(np.clip(turn, -np.pi / 2, np.pi / 2))
     aside = np.where(np.maximum(before, after) <= ZIGZAG_M_MAX, aside, 0.0)
-    found = np.abs(aside)
+    found, greatest, at = np.abs(aside), np.abs(aside), np.arange(len(aside))
     for k in range(1, ZIGZAG_TURNS + 1):
         ahead = np.zeros(len(aside))
         ahead[: len(aside) - k] = aside[k:] if k < len(aside) else 0.0
         alternates = (aside * ahead * (-1.0) ** k) > 0.0
         found = np.where(alternates, np.minimum(found, np.abs(ahead)), 0.0)
-    return _most(found, lines)
+        is_more = np.abs(ahead) > greatest
+        greatest, at = (
+            np.where(is_more, np.abs(ahead), greatest),
+            np.where(is_more, np.arange(len(at)) + k, at),
+        )
+    most = _most(found, lines)
+    return Deviation(most.most_m, at[most.at] if len(at) else most.at)
 
 
 def _turns(lines: Lines) -> tuple[F64, F64, F64]:

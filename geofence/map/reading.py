@@ -15,15 +15,16 @@ from core.errors import MapError
 from geofence.map.boundaries import are_plain, projected
 from geofence.map.document import PAGE_KIND, Document, document_of, first_point, kind_of
 from geofence.map.frames import SiteFrame
+from geofence.map.outlines import crossing_of, fault_of
 from geofence.map.windows import Window, in_force, windows_of
 
-WIDTH_MAX_M = 30.0
 POINTS_MAX = 50_000
 INDEX_MAX, LEVEL_MAX = 50, 100
 SPEED_MAX_MPS = 50.0  # 180 km/h: more was written in km/h
 STAY_MAX_S = 7 * 86_400.0
 WHOLE_MAX = 10**300  # a float holds no more
 K0_MAX_M = 10_000_000.0
+SWAPPED = "longitude and latitude are swapped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,16 @@ PROPERTIES = {
 COMMON = {"kind", "road", "direction", "name", "name_zh", "name_en", "note"}  # for people
 
 
+def unreadable(point: Any) -> str:
+    """Return what keeps a point of a file from being one; "": it has a longitude and a latitude."""
+    good = isinstance(point, list) and len(point) >= 2  # height and measures are not read
+    if not good or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in point[:2]):
+        return f"a point is no [lon_deg, lat_deg(, z_m)]: {point!r:.60}"
+    if any(abs(v) > WHOLE_MAX for v in point[:2] if isinstance(v, int)):
+        return f"a coordinate has {max(len(str(abs(v))) for v in point[:2])} digits"
+    return "" if all(math.isfinite(v) for v in point[:2]) else f"a coordinate is not finite: {point[:2]}"
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One feature under check, with the words that name it in an error."""
@@ -115,9 +126,7 @@ class Source:
 
     def refuse(self, rule: str, place: Any = None) -> MapError:
         """Return the error; `place` is a [lon, lat] of the file, or its first one."""
-        if place is None:
-            place = first_point(self.geometry)
-        return MapError(f"{self.where}: {rule}" + (f" at {place}" if place is not None else ""))
+        return MapError(f"{self.where}: {rule}", place=first_point(self.geometry) if place is None else place)
 
     def value(self, key: str, kinds: tuple[type, ...], default: Any = ...) -> Any:
         """Return a property of one of the kinds; a missing one is refused unless it has a default."""
@@ -155,33 +164,35 @@ class Source:
             return known
         if not isinstance(coordinates, list) or not at_least <= len(coordinates) <= POINTS_MAX:
             raise self.refuse(f"a line needs {at_least} to {POINTS_MAX} points")
-        for point in coordinates:
-            good = isinstance(point, list) and len(point) >= 2  # height and measures are not read
-            if not good or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in point[:2]):
-                raise self.refuse("a point is no [lon_deg, lat_deg(, z_m)]", point)
-            if any(abs(v) > WHOLE_MAX for v in point[:2] if isinstance(v, int)):
-                raise self.refuse(f"a coordinate has {max(len(str(abs(v))) for v in point[:2])} digits")
-            if not all(math.isfinite(v) for v in point[:2]):
-                raise self.refuse("a coordinate is not finite", point)
+        for k, point in enumerate(coordinates):
+            rule = unreadable(point)
+            if rule:
+                raise self.refuse(rule, self._beside(coordinates, k))
         lon, lat = np.array([point[:2] for point in coordinates], dtype=np.float64).T
         near = self.frame.within(lon, lat)
         if not near.all():
             bad = int(np.flatnonzero(~near)[0])
-            raise self.refuse(self._far(float(lon[bad]), float(lat[bad])), coordinates[bad])
+            rule = self._far(float(lon[bad]), float(lat[bad]))
+            if not near.any():  # the feature as a whole: as it stands there
+                raise self.refuse(rule, coordinates[bad])
+            raise self.refuse(f"{rule}: {coordinates[bad][:2]}", self._beside(coordinates, bad))
         return np.column_stack(self.frame.site_from_lonlat(lon, lat))
 
-    def lonlat(self, place: str) -> list[float] | None:
-        """Return the [lon_deg, lat_deg] of a place that GEOS has written as `east north]`; None of none."""
-        numbers = place.removesuffix("]").split()
-        if len(numbers) < 2:
-            return None
-        lon, lat = self.frame.lonlat_from_site(*(np.array([float(number)]) for number in numbers[:2]))
+    def _beside(self, coordinates: list[Any], k: int) -> Any:
+        """Return the vertex of a line that is next to the k-th, which has no place; that one without any."""
+        order = sorted(range(len(coordinates)), key=lambda i: (abs(i - k), i))
+        sound = (coordinates[i] for i in order if not unreadable(coordinates[i]))
+        return next((point[:2] for point in sound if self.frame.within(*point[:2])), coordinates[k])
+
+    def lonlat(self, place_m: F64) -> list[float]:
+        """Return the [lon_deg, lat_deg] of a place (2,) in site metres."""
+        lon, lat = self.frame.lonlat_from_site(place_m[:1], place_m[1:2])
         return [round(float(lon[0]), 7), round(float(lat[0]), 7)]
 
     def _far(self, lon_deg: float, lat_deg: float) -> str:
         swapped = bool(np.all(self.frame.within(lat_deg, lon_deg)))
         if swapped or (abs(lat_deg) > 90.0 >= abs(lon_deg) and abs(lat_deg) <= 180.0):
-            return "longitude and latitude are swapped (GeoJSON wants [lon_deg, lat_deg])"
+            return f"{SWAPPED} (GeoJSON wants [lon_deg, lat_deg])"
         if abs(lon_deg) > 180.0 or abs(lat_deg) > 90.0:
             return "no longitude and latitude in degrees (metres of a projection?)"
         return f"too far from the site's origin [{self.frame.lon_deg}, {self.frame.lat_deg}] (100 km)"
@@ -240,7 +251,9 @@ def _checked(
     bad = set()
     for i in np.flatnonzero(~plain).tolist():
         try:
-            _check_shape(sources[i], lanes[i], sources[i].geometry["coordinates"])
+            fault = fault_of(lanes[i].left_boundary, lanes[i].right_boundary)
+            if fault is not None:
+                raise sources[i].refuse(fault[0], sources[i].lonlat(fault[1]))
         except MapError as error:
             if refused is None:
                 raise
@@ -304,39 +317,10 @@ def _above_0(source: Source, key: str, highest: float = SPEED_MAX_MPS, unit: str
     return None if value is None else float(value)
 
 
-def _check_shape(source: Source, lane: Lane, coordinates: list[Any]) -> None:
-    """Refuse a lane that gives no strips: it loops, has no width, its boundaries cross or are swapped."""
-    sides = (lane.left_boundary, lane.right_boundary)
-    is_point = [bool(np.hypot(*(line.max(axis=0) - line.min(axis=0))) < 0.1) for line in sides]
-    if all(is_point):
-        raise source.refuse("the boundaries have no length", coordinates[0][0])
-    for name, line, raw, point in zip(("left", "right"), sides, coordinates, is_point, strict=True):
-        if point:  # of the inside of a corner
-            continue
-        if not shapely.LineString(line).is_simple:
-            raise source.refuse(f"the {name} boundary crosses itself", raw[0])
-    left, right = shapely.LineString(lane.left_boundary), shapely.LineString(lane.right_boundary)
-    if left.crosses(right):
-        raise source.refuse("the boundaries cross each other", coordinates[0][0])
-    ring = np.vstack([lane.right_boundary, lane.left_boundary[::-1]])
-    twice = float(np.sum(ring[:, 0] * np.roll(ring[:, 1], -1) - np.roll(ring[:, 0], -1) * ring[:, 1]))
-    width_m = twice / (left.length + right.length)
-    if abs(width_m) < 0.1:
-        raise source.refuse("the lane has no width", coordinates[0][0])
-    if width_m < 0.0:
-        raise source.refuse(
-            "left and right boundary are swapped, or against the driving direction", coordinates[0][0]
-        )
-    if width_m > WIDTH_MAX_M:
-        raise source.refuse(
-            f"the lane is {width_m:.0f} m wide, more than {WIDTH_MAX_M:.0f}", coordinates[0][0]
-        )
-
-
 def _axis(source: Source) -> tuple[str, float, F64]:
     line = source.line(_coordinates(source, "LineString"))
     if not shapely.LineString(line).is_simple:
-        raise source.refuse("the axis crosses itself")
+        raise source.refuse("the axis crosses itself", source.lonlat(crossing_of(line)))
     return source.value("road", (str,)), float(source.number("k0_m", (int, float), -K0_MAX_M, K0_MAX_M)), line
 
 
@@ -365,7 +349,9 @@ def _zone(source: Source) -> Zone:
     shape = polygons[0] if kind == "Polygon" else shapely.MultiPolygon(polygons)
     if not shape.is_valid:
         rule, _, place = shapely.is_valid_reason(shape).partition("[")
-        raise source.refuse(f"the area is not valid: {rule}", source.lonlat(place))
+        numbers = [float(number) for number in place.removesuffix("]").split()[:2]]  # as GEOS writes them
+        at = source.lonlat(np.array(numbers)) if len(numbers) == 2 else None
+        raise source.refuse(f"the area is not valid: {rule}", at)
     return Zone(
         zone=source.value("zone", (str,)),
         role=source.value("role", (str,), ""),

@@ -4,7 +4,6 @@ A process that judges needs a `RoadMap`, whose look-ups are compiled code. One t
 needs a `RoadPlan`, for which no compiler is loaded; the same faults refuse both.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,9 +16,11 @@ from geofence.map.axis import Axis, compile_axis
 from geofence.map.checks.all import faults_of, refused
 from geofence.map.checks.names import check_document, check_origin
 from geofence.map.document import Document, first_place
-from geofence.map.faults import Fault, Faults
+from geofence.map.faults import NAMED_MAX, Fault, Faults
 from geofence.map.frames import SiteFrame
-from geofence.map.reading import Features, Gate, Lane, Zone, read
+from geofence.map.naming import cleared, unclear
+from geofence.map.reading import SWAPPED, Features, Gate, Lane, Zone, read
+from geofence.map.reading import unreadable as unreadable_point
 from geofence.map.ruling import pair
 from geofence.map.strips import Strips, compile_strips
 
@@ -79,53 +80,101 @@ def _refuse(errors: list[Fault]) -> None:
 
 def check_map(document: Document, frame: SiteFrame) -> tuple[RoadMap | None, list[Fault]]:
     """Return the compiled map, None where it can't be compiled, and all faults of its text."""
-    unreadable: list[MapError] = []
     found = Faults(frame)
     check_origin(first_place(document), found)
+    if found.found:  # its mirror image: whatever else is said of it is not true
+        return None, found.found
     check_document(document, found)
+    unreadable: list[MapError] = []
     road = None
     try:
         features = read(document, frame, unreadable)
-        plan, strips, more = _loaded(features, frame, all_faults=True, gaps=bool(unreadable))
-        found.found += more
+        unread = {str((row.get("properties") or {}).get("lane")) for row in document.features}
+        unreadable += unclear(features, unread)
+        compiled = _compilable(cleared(features), unreadable)
+        plan, strips = _compiled_plan(compiled)
+        found.found += faults_of(compiled, strips, plan.axes, frame, gaps=bool(unreadable))
+        if not (unreadable or any(fault.level == "error" for fault in found.found)):
+            plan = _with_axis(plan)
         road = _compiled(plan, strips)
     except MapError as error:
         unreadable.append(error)
-    unread = []
-    for each in unreadable:
-        where, _, rule = str(each).partition(": ")
-        unread.append(Fault("error", where, rule, is_refused=True))
-    return (None if unreadable else road), unread + found.found
+    unread_faults = _without_avalanche([_as_fault(error, frame) for error in unreadable], document)
+    return (None if unreadable else road), unread_faults + found.found
 
 
-def _loaded(
-    features: Features, frame: SiteFrame, *, all_faults: bool = False, gaps: bool = False
-) -> tuple[RoadPlan, Strips, list[Fault]]:
-    """Return the features' plan and strips, and the faults for which they are refused.
+def _compilable(features: Features, unreadable: list[MapError]) -> Features:
+    """Return the features without lanes that give no strips, axes that give no stations; adds the errors."""
+    axes, bad = [], set()
+    for road, k0_m, points in features.axes:
+        try:
+            compile_axis(road, k0_m, points)
+            axes.append((road, k0_m, points))
+        except MapError as error:
+            unreadable.append(error)
+    for _ in range(NAMED_MAX):
+        try:
+            compile_strips(features.lanes)
+            break
+        except MapError as error:
+            unreadable.append(error)
+            bad.add(error.lane)
+            features = cleared(features, bad)
+    return replace(features, axes=tuple(axes))
 
-    all_faults : return the others as well.  gaps : names of lanes may be missing
-    """
+
+def _as_fault(error: MapError, frame: SiteFrame) -> Fault:
+    where, _, rule = error.rule.partition(": ")
+    place = None
+    if error.place_m is not None:
+        lon, lat = frame.lonlat_from_site(*(np.array([v]) for v in error.place_m))
+        place = float(lon[0]), float(lat[0])
+    elif not unreadable_point(error.place):
+        assert isinstance(error.place, list)
+        place = float(error.place[0]), float(error.place[1])
+    return Fault("error", where, rule, place, is_refused=True)
+
+
+def _without_avalanche(faults: list[Fault], document: Document) -> list[Fault]:
+    """Return one fault where most features have swapped axes: it is the program's that wrote them."""
+    swapped = [fault for fault in faults if fault.rule.startswith(SWAPPED)]
+    if len(swapped) * 2 <= len(document.features) or len(swapped) < 2:
+        return faults
+    rest = [fault for fault in faults if fault not in swapped]
+    return [swapped[0]._replace(where="map", rule=f"{SWAPPED}, in {len(swapped)} features"), *rest]
+
+
+def _loaded(features: Features, frame: SiteFrame) -> tuple[RoadPlan, Strips, list[Fault]]:
+    """Return the features' plan and strips, and the faults for which they are refused."""
     try:
-        features = _with_names(features, gaps=gaps)
-        strips = compile_strips(features.lanes)  # first: its errors name the lane
-        axes = tuple(compile_axis(road, k0_m, points) for road, k0_m, points in features.axes)
+        for error in unclear(features):
+            raise error
+        plan, strips = _compiled_plan(features)
     except MapError as error:
         if error.place_m is None:
             raise
         lon, lat = frame.lonlat_from_site(*(np.array([v]) for v in error.place_m))
         raise MapError(f"{error} at [{lon[0]:.7f}, {lat[0]:.7f}]") from error
-    found = faults_of(features, strips, axes, frame) if all_faults else refused(features.lanes, strips, frame)
-    if not axes and features.lanes and not any(fault.level == "error" for fault in found):
-        axes = (_default_axis(features.lanes),)
-    plan = RoadPlan(
+    found = refused(features.lanes, strips, frame)
+    return (plan if found else _with_axis(plan)), strips, found
+
+
+def _compiled_plan(features: Features) -> tuple[RoadPlan, Strips]:
+    """Return the plan with the axes of its features, and the strips; their errors name lane or axis."""
+    strips = compile_strips(features.lanes)  # first: its errors name the lane
+    return RoadPlan(
         version=features.version,
         lanes=features.lanes,
         gates=features.gates,
         zones=features.zones,
-        axes=axes,
+        axes=tuple(compile_axis(road, k0_m, points) for road, k0_m, points in features.axes),
         skipped=features.skipped,
-    )
-    return plan, strips, found
+    ), strips
+
+
+def _with_axis(plan: RoadPlan) -> RoadPlan:
+    """Return a sound plan with an axis."""
+    return plan if plan.axes or not plan.lanes else replace(plan, axes=(_default_axis(plan.lanes),))
 
 
 def _compiled(plan: RoadPlan, strips: Strips) -> RoadMap:
@@ -149,45 +198,6 @@ def _compiled(plan: RoadPlan, strips: Strips) -> RoadMap:
 
 def _longest(axes: Sequence[Axis]) -> Axis | None:
     return max(axes, key=lambda axis: axis.length_m, default=None)
-
-
-def _with_names(features: Features, *, gaps: bool) -> Features:
-    """Return the features, if all names of lanes and roads are clear; gaps : without names of no lane."""
-    names: set[str] = set()
-    for lane in features.lanes:
-        if lane.lane in names:
-            raise MapError(f"lane {lane.lane}: another lane has this name", _start_of(lane))
-        names.add(lane.lane)
-    lanes = []
-    for lane in features.lanes:
-        for what, others in (
-            ("successors", lane.successors),
-            ("left", (lane.left,)),
-            ("right", (lane.right,)),
-        ):
-            for other in others:
-                if other is not None and other not in names and not gaps:
-                    rule = f"{what} names {other!r}, which is no lane of the map"
-                    raise MapError(f"lane {lane.lane}: {rule}", _start_of(lane))
-        lanes.append(_known(lane, names) if gaps else lane)
-    roads = Counter(road for road, _, _ in features.axes)
-    for road, _, points in features.axes:
-        if roads[road] > 1:
-            east_m, north_m = points[0].tolist()
-            raise MapError(f"axis of road {road}: another axis has this road", (east_m, north_m))
-    return replace(features, lanes=tuple(lanes)) if gaps else features
-
-
-def _start_of(lane: Lane) -> tuple[float, float]:
-    east_m, north_m = lane.left_boundary[0].tolist()
-    return east_m, north_m
-
-
-def _known(lane: Lane, names: set[str]) -> Lane:
-    """Return the lane without what it says of lanes that could not be read."""
-    left, right = (name if name in names else None for name in (lane.left, lane.right))
-    successors = tuple(name for name in lane.successors if name in names)
-    return replace(lane, left=left, right=right, successors=successors)
 
 
 def _default_axis(lanes: tuple[Lane, ...]) -> Axis:

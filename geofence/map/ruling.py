@@ -10,6 +10,10 @@ from core.arrays import F64, I64, Bools
 from geofence.map.lines import Lines, lines_of
 
 POINT_M = 0.1  # a boundary within it is a point, around which the other one turns
+THIN_M = 0.15  # boundaries that cross by less meet there: lanes so near are one for judging
+MERGED_M = (
+    1e-5  # of both boundaries' lengths: rails nearer than this are one, a direction between them is noise
+)
 SKEW_MAX = 0.2  # cosine between rail and boundary up to which vertices pair by number
 
 
@@ -23,7 +27,38 @@ def ruled(left: Lines, right: Lines, longest_m: float) -> tuple[Lines, Lines]:
             for side, line in zip(sides, both if is_plain else pair(*both), strict=True):
                 side.append(line)
         left, right = lines_of(sides[0]), lines_of(sides[1])
-    return _cut(left, right, longest_m)
+    return _cut(*_uncrossed(left, right), longest_m)
+
+
+def widths(left: F64, right: F64) -> F64:
+    """Return how far the left of n vertices lies to the left of the right one, across a line of them [m]."""
+    return _across(left, right, np.array([0, len(left)]))
+
+
+def _across(left: F64, right: F64, start: I64) -> F64:
+    rail, middle = left - right, (left + right) / 2
+    ahead, behind = np.arange(1, len(middle) + 1), np.arange(-1, len(middle) - 1)
+    ahead[start[1:] - 1] -= 1
+    behind[start[:-1]] += 1
+    along = middle[ahead] - middle[behind]
+    length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-12)
+    across: F64 = (along[:, 0] * rail[:, 1] - along[:, 1] * rail[:, 0]) / length
+    return across
+
+
+def _uncrossed(left: Lines, right: Lines) -> tuple[Lines, Lines]:
+    """Return boundaries that meet where they crossed by less than THIN_M: by the survey's error at a tip."""
+    across = _across(left.points, right.points, left.start)
+    crossed = np.flatnonzero((across < 0.0) & (across >= -THIN_M))
+    if not len(crossed):
+        return left, right
+    middle = (left.points[crossed] + right.points[crossed]) / 2
+    sides = []
+    for line in (left, right):
+        points = line.points.copy()
+        points[crossed] = middle
+        sides.append(Lines(points, line.start))
+    return sides[0], sides[1]
 
 
 def _is_plain(left: Lines, right: Lines) -> Bools:
@@ -77,9 +112,9 @@ def pair(left: F64, right: F64) -> tuple[F64, F64]:
     order = np.argsort(at_a / a[-1] + at_b / b[-1], kind="stable")
     at_a, at_b, own = at_a[order], at_b[order], own[order]
     at_a, at_b = _between(at_a, own), _between(at_b, ~own)
-    keep = np.r_[True, (np.diff(at_a) > 1e-6) | (np.diff(at_b) > 1e-6)]
+    keep = np.r_[True, np.diff(at_a) + np.diff(at_b) > MERGED_M]
     keep[-1] = True
-    if keep.sum() > 2 and max(at_a[-1] - at_a[keep][-2], at_b[-1] - at_b[keep][-2]) <= 1e-6:
+    if keep.sum() > 2 and at_a[-1] - at_a[keep][-2] + at_b[-1] - at_b[keep][-2] <= MERGED_M:
         keep[np.flatnonzero(keep)[-2]] = False
     return _along(left, a, at_a[keep]), _along(right, b, at_b[keep])
 

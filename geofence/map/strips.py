@@ -67,8 +67,8 @@ class Strips(NamedTuple):
 def compile_strips(lanes: Sequence[Lane]) -> Strips:
     """Return the strips of checked lanes; MapError where a boundary bends too sharply to be ruled."""
     sides = [
-        lines_of([lane.left_boundary for lane in lanes]),
-        lines_of([lane.right_boundary for lane in lanes]),
+        without_repeats(lines_of([lane.left_boundary for lane in lanes])),
+        without_repeats(lines_of([lane.right_boundary for lane in lanes])),
     ]
     left, right = ruled(sides[0], sides[1], QUAD_M_MAX)
     quads = _quads(left, right)
@@ -77,7 +77,7 @@ def compile_strips(lanes: Sequence[Lane]) -> Strips:
     lane_of = np.repeat(np.arange(len(lanes), dtype=np.int32), np.diff(left.start) - 1)
     _check_bends(lanes, quads, left.points[ends], lane_of)
     for line, own in zip(sides, (left, right), strict=True):
-        quads[:, CHORD] = np.maximum(quads[:, CHORD], _chords_m(without_repeats(line), own, ends))
+        quads[:, CHORD] = np.maximum(quads[:, CHORD], _chords_m(line, own, ends))
     quads[:, CHORD] *= CHORD_SIGMAS * (quads[:, CHORD] > CHORD_UNSAID_M)
     wide = np.hypot(*(left.points[last] - right.points[last]).T) >= END_WIDTH_M_MIN
     is_open = wide & np.array([not lane.successors for lane in lanes], dtype=np.bool_)
@@ -171,7 +171,8 @@ def _check_bends(lanes: Sequence[Lane], quads: F64, left_end: F64, lane_of: I32)
     if len(bad):
         east_m, north_m = left[bad[0]].tolist()
         name = lanes[lane_of[bad[0]]].lane
-        raise MapError(f"lane {name}: it bends more sharply than its width allows", (east_m, north_m))
+        rule = f"lane {name}: it bends more sharply than its width allows"
+        raise MapError(rule, (east_m, north_m), lane=name)
 
 
 def _corners(quads: F64, left_end: F64) -> F64:

@@ -47,7 +47,7 @@ def test_only_what_would_accuse_who_drives_right_stops_a_service():
         "overlap along",  # the axis that follows from its lanes turns back
         "gap along", "step across", "successor elsewhere", "successor backwards",
         "fork that doesn't join", "gap across", "neighbours swapped", "neighbour names another", "zigzag",
-        "narrow hazmat lane", "narrow lane of cars", "overlap across",
+        "narrow hazmat lane", "narrow lane of cars", "overlap across", "successor drawn backwards",
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from geofence.map.cells import cell_of
 from geofence.map.frames import SiteFrame
 from geofence.map.grid import one_cell
 from geofence.map.roadmap import load_map
+from geofence.map.ruling import pair
 from geofence.near import NEAR_MAX, find_near
 from tests.support.geofence_world import lane, map_text
 
@@ -47,3 +48,15 @@ def test_the_grid_names_every_quad_that_a_place_lies_between_the_rails_of(radius
         np.testing.assert_array_equal(near[0][order[0]], near[1][order[1]])
         hits += found
     assert hits > 3_000
+
+
+def test_vertices_across_from_each_other_but_for_rounding_make_one_rail():
+    """Feet of vertices lie beside vertices of the other side: rails a micrometre apart have no way."""
+    at = np.arange(0.0, 101.0, 10.0)
+    left = np.vstack([np.column_stack([at, np.full(11, 4.0)]), [[130.0, 9.0], [135.0, 11.0]]])
+    right = np.vstack([np.column_stack([at + 1.1e-6, np.zeros(11)]), [[136.0, 6.0]]])
+    for first, second in ((left, right), (left * [1, -1], right * [1, -1])):
+        both = pair(first, second)
+        assert np.hypot(*np.diff((both[0] + both[1]) / 2, axis=0).T).min() > 1e-3
+        for whole, side in zip((first, second), both, strict=True):
+            assert all(np.hypot(*(side - vertex).T).min() < 1e-5 for vertex in whole)

@@ -218,6 +218,37 @@ WRONG: list[tuple[str, list[dict[str, Any]], str, str]] = [
     ("limit in km/h", [strip("A", speed_limit_mps=60)], "error", "not above 0 and at most 50"),
     ("limit of no road", [strip("A", speed_limit_mps=40)], "warning", "more than any road"),
     ("limit of walking", [strip("A", speed_limit_mps=0.5)], "warning", "walking pace"),
+    ("zone's limit of walking", [strip("A"), zone(speed_limit_mps=0.5)], "warning", "walking pace"),
+    (
+        "zone's further role misspelt",
+        [strip("A"), zone(rules=["tunel_c"])],
+        "warning",
+        "is 'tunnel_c' meant?",
+    ),
+    ("zone beside the road", [strip("A", 0, 200, 900.0), zone()], "warning", "880 m beside all lanes"),
+    ("its own successor", [strip("A", successors=["A"])], "error", "its own successor"),
+    (
+        "successor drawn backwards",
+        [
+            strip("A", 0, 100, successors=["B"]),
+            lane("B", [[200, 0], [100, 0]], [[200, 3.75], [100, 3.75]]),
+        ],
+        "error",
+        "successor B begins 100",
+    ),
+    ("neighbour on another level", side(level=1), "warning", "level 1, it has 0"),
+    (
+        "numbers from the left",
+        [strip("A", left="B", index=1), strip("B", right_m=WIDTH_M, right="A", index=0)],
+        "warning",
+        "0 is the rightmost",
+    ),
+    (
+        "point astray",
+        [lane("A", [[0, 4], [1_000, 4], [1_050, 60], [1_100, 4], [3_000, 4]], [[0, 0], [3_000, 0]])],
+        "error",
+        "gone astray",
+    ),
     ("allows nobody", [strip("A", allowed=[])], "warning", "'allowed' is empty"),
     ("zones of one name", [strip("A"), zone(), zone()], "error", "another zone"),
     ("zone role misspelt", [strip("A"), zone(role="no_entyr")], "warning", "is 'no_entry' meant?"),
@@ -250,6 +281,21 @@ RIGHT: list[tuple[str, list[dict[str, Any]]]] = [
         [lane("A", [[0, 0], [0, 0]], 4.0 * np.c_[np.sin(t := np.linspace(0, 1.5, 9)), -np.cos(t)])],
     ),
     ("taper to nothing", [taper("A", 0, 100, (3.75, 0.0))]),
+    (
+        "taper whose sides cross by 2 cm at its tip",
+        [lane("A", [[0, 0], [100, 0]], [[0, -3.75], [100, 0.02]])],
+    ),
+    (
+        "thin end of a taper within its neighbour by the chords",
+        [
+            lane("A", [[0, 0.02], [100, 0.02]], [[0, -0.28], [100, -0.31]], left="B", allowed=["emergency"]),
+            strip("B", 0, 100, step_m=5.0, right="A", index=1),
+        ],
+    ),
+    (
+        "vertices twice on both sides",
+        [lane("A", [[0, 4], [50, 4], [50, 4], [100, 4]], [[0, 0], [50, 0], [50, 0], [100, 0]])],
+    ),
     (
         "taper from nothing",
         [taper("A", 0, 100, (0.0, 3.75), successors=["B"]), taper("B", 100, 200, (3.75, 3.75))],

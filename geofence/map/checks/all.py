@@ -18,15 +18,21 @@ def refused(lanes: tuple[Lane, ...], strips: Strips, frame: SiteFrame) -> list[F
     return [fault for fault in faults.found if fault.is_refused]
 
 
-def faults_of(features: Features, strips: Strips, axes: tuple[Axis, ...], frame: SiteFrame) -> list[Fault]:
-    """Return all faults of compiled features."""
+def faults_of(
+    features: Features, strips: Strips, axes: tuple[Axis, ...], frame: SiteFrame, *, gaps: bool = False
+) -> list[Fault]:
+    """Return all faults of compiled features.
+
+    gaps : some lanes are missing, since they can't be read: what lies beside the others may lie on these
+    """
     from geofence.map.checks.overlaps import check_overlaps  # it loads the compiler; only `map check` does
 
     faults = Faults(frame)
     check_topology(features.lanes, faults, forgotten=True)
     check_shapes(features.lanes, strips, faults)
     check_overlaps(features.lanes, strips, faults)
-    check_gates(features.gates, features.lanes, faults)
-    check_zones(features.zones, faults)
-    check_axes(axes, features.lanes, faults)
+    lanes = () if gaps else features.lanes
+    check_gates(features.gates, lanes, faults)
+    check_zones(features.zones, lanes, faults)
+    check_axes(axes, lanes, faults)
     return faults.found

@@ -9,14 +9,19 @@ import numpy as np
 import shapely
 
 from geofence.map.axis import Axis
+from geofence.map.checks.shapes import odd_limit
 from geofence.map.document import FEATURE_KINDS, PAGE_KIND, TYPES, Document, first_point, kind_of
 from geofence.map.faults import NAMED_MAX, Fault, Faults
 from geofence.map.reading import COMMON, PROPERTIES, Gate, Lane, Zone
 
 GATE_ROLES = ("entry", "exit")
 # Roles that rules read as shipped; a site may add its own
-ZONE_ROLES = ("no_entry", "no_exit", "inspection", "parking", "rest", "toll", "weak_gnss")
+ZONE_ROLES = (
+    "no_entry", "no_exit", "inspection", "parking", "rest", "toll", "weak_gnss", "closed", "bridge", "tunnel",
+    "tunnel_b", "tunnel_c", "tunnel_d", "tunnel_e",
+)  # fmt: skip
 ALIKE = 0.75  # of difflib: two letters of a word changed or swapped
+ZONE_FAR_M = 200.0  # from the lanes: no vehicle on them is ever in it
 GATE_FAR_M = 50.0  # from the lanes: a gate excuses stops, and of one further off it excuses none
 AXIS_BESIDE_M = 200.0  # a carriageway is nearer to its road's axis
 CHINA_LON, CHINA_LAT = (73.0, 136.0), (3.0, 54.0)
@@ -24,8 +29,9 @@ CHINA_LON, CHINA_LAT = (73.0, 136.0), (3.0, 54.0)
 
 def meant(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that a misspelt one probably means."""
-    found = difflib.get_close_matches(name.strip().lower(), list(known), n=1, cutoff=ALIKE)
-    return found[0] if found else None
+    plain = {each.lower(): each for each in known}
+    found = difflib.get_close_matches(name.strip().lower(), list(plain), n=1, cutoff=ALIKE)
+    return plain[found[0]] if found else None
 
 
 def check_document(document: Document, faults: Faults) -> None:
@@ -123,20 +129,43 @@ def _shapes(lanes: tuple[Lane, ...]) -> shapely.STRtree | None:
     return shapely.STRtree([shapely.Polygon(ring) for ring in rings]) if rings else None
 
 
-def check_zones(zones: tuple[Zone, ...], faults: Faults) -> None:
-    """Find zones of one name (an episode is of a vehicle and a zone's name), and misspelt roles."""
+def check_zones(zones: tuple[Zone, ...], lanes: tuple[Lane, ...], faults: Faults) -> None:
+    """Find zones of one name (an episode is of a vehicle and a zone's name), misspelt roles, odd limits.
+
+    And those that lie beside all lanes.
+    """
     seen: set[str] = set()
+    far = _far_zones(zones, lanes)
     for zone in zones:
         at = shapely.get_coordinates(zone.polygon)[0]
         if zone.zone in seen:
             faults.error(f"zone {zone.zone}", "another zone has this name", at)
         seen.add(zone.zone)
+        limit = zone.speed_limit_mps
+        if limit is not None and (rule := odd_limit(limit)):
+            faults.warning(f"zone {zone.zone}", rule, at)
+        if zone.zone in far:
+            rule = f"it is {far[zone.zone]:.0f} m beside all lanes: no vehicle on them is ever in it"
+            faults.warning(f"zone {zone.zone}", rule, at)
         for role in zone.roles:
             guess = meant(role, ZONE_ROLES) if role and role not in ZONE_ROLES else None
             if guess is not None:
                 faults.warning(
                     f"zone {zone.zone}", f"no rule reads role {role!r} as shipped" + _hint(guess), at
                 )
+
+
+def _far_zones(zones: tuple[Zone, ...], lanes: tuple[Lane, ...]) -> dict[str, float]:
+    """Return how far zones are from the nearest lane [m], by name, where that is far."""
+    shapes = _shapes(lanes) if zones else None
+    if shapes is None:
+        return {}
+    areas = np.array([zone.polygon for zone in zones], dtype=object)
+    near = np.zeros(len(zones), dtype=np.bool_)
+    near[shapes.query(areas, predicate="dwithin", distance=ZONE_FAR_M)[0]] = True
+    far = np.flatnonzero(~near)[:NAMED_MAX]
+    _, away = shapes.query_nearest(areas[far], return_distance=True, all_matches=False)
+    return {zones[i].zone: float(m) for i, m in zip(far.tolist(), away.tolist(), strict=True)}
 
 
 def check_axes(axes: tuple[Axis, ...], lanes: tuple[Lane, ...], faults: Faults) -> None:
@@ -153,7 +182,7 @@ def check_axes(axes: tuple[Axis, ...], lanes: tuple[Lane, ...], faults: Faults) 
         if not near.any():
             rule = f"it is {np.abs(offset).min():.0f} m beside all its lanes: stations mean nothing"
             faults.error(where, rule, axis.points[0])
-        elif not near.all():
+        elif not near.all() and axis.road in roads:
             at = int(np.argmax(np.abs(offset)))
             rule = f"lane {mine[at].lane} of its road is {abs(offset[at]):.0f} m away: has it an end missing?"
             faults.warning(where, rule, places[at])

@@ -26,6 +26,9 @@ from geofence.map.strips import (
 )
 
 HOLDERS = 4  # other lanes over one place, at most
+# A place of two lanes lies so far inside the edges of each: in a taper's thin end no place does that its
+# neighbour holds by the chords of their common line
+INSIDE_M = STEP_M / 2
 FORK_M = 300.0  # along lanes: within it those that fork or merge may still lie over each other
 MIDDLES = 33  # places of a line between two boundaries
 PAIRS_MAX = 10_000  # of lanes, that are looked at one by one
@@ -49,13 +52,13 @@ def _left_of(east: float, north: float, quads: F2, j: int, corner: int, line: in
 
 
 @kernel(inner=True)
-def _holds(east: float, north: float, quads: F2, j: int) -> bool:
-    """Return whether quad j holds a place."""
+def _holds(east: float, north: float, quads: F2, j: int, inside_m: float) -> bool:
+    """Return whether quad j holds a place, so far inside its left and right edges."""
     return (
         _left_of(east, north, quads, j, RIGHT_START, START_RAIL) <= 0.0
         and _left_of(east, north, quads, j, RIGHT_END, END_RAIL) >= 0.0
-        and _left_of(east, north, quads, j, RIGHT_START, RIGHT_EDGE) >= 0.0
-        and _left_of(east, north, quads, j, LEFT_START, LEFT_EDGE) <= 0.0
+        and _left_of(east, north, quads, j, RIGHT_START, RIGHT_EDGE) >= inside_m
+        and _left_of(east, north, quads, j, LEFT_START, LEFT_EDGE) <= -inside_m
     )
 
 
@@ -68,7 +71,7 @@ def _find_over(east: F1, north: F1, own: I32x1, strips: Strips, out: I32x2) -> N
         for k in range(HOLDERS):
             out[i, k] = -1
         cell = cell_of(x, y, grid)
-        if cell < 0 or not _holds(x, y, quads, j):
+        if cell < 0 or not _holds(x, y, quads, j, 0.0):
             continue
         n, lane = 0, strips.lane[j]
         for k in range(grid.start[cell], grid.start[cell + 1]):
@@ -76,7 +79,7 @@ def _find_over(east: F1, north: F1, own: I32x1, strips: Strips, out: I32x2) -> N
             theirs = strips.lane[other]
             if theirs == lane or n == HOLDERS or quads[other, LEVEL] != quads[j, LEVEL]:
                 continue
-            if _holds(x, y, quads, other):
+            if _holds(x, y, quads, other, INSIDE_M):
                 out[i, n] = other
                 n += 1
 
@@ -134,16 +137,16 @@ def find_over(strips: Strips) -> Over:
 
 
 def _samples(strips: Strips) -> tuple[F64, I32]:
-    """Return places (n, 2) in quads, STEP_M inside their right and left edges, and the quads' numbers."""
+    """Return places (n, 2) in quads, INSIDE_M inside their right and left edges, and the quads' numbers."""
     quads = strips.quads
     starts, ends = quads[:, RIGHT_START : RIGHT_START + 2], quads[:, RIGHT_END : RIGHT_END + 2]
     long = np.hypot(*(ends - starts).T)[:, None]
     left_of = [np.column_stack([-quads[:, edge + 1], quads[:, edge]]) for edge in (RIGHT_EDGE, LEFT_EDGE)]
-    right = (starts + ends) / 2 + STEP_M * left_of[0]
+    right = (starts + ends) / 2 + INSIDE_M * left_of[0]
     left = (
         quads[:, LEFT_START : LEFT_START + 2]
         + long / 2 * quads[:, LEFT_EDGE : LEFT_EDGE + 2]
-        - STEP_M * left_of[1]
+        - INSIDE_M * left_of[1]
     )
     own = np.arange(len(quads), dtype=np.int32)
     return np.vstack([right, left]), np.concatenate([own, own])

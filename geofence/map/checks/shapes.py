@@ -5,6 +5,7 @@ import numpy as np
 from core.arrays import F64, I64
 from geofence.map.faults import NAMED_MAX, Faults
 from geofence.map.lines import Deviation, Lines, chord_error, lines_of, without_repeats, zigzag
+from geofence.map.outlines import WIDTH_MAX_M
 from geofence.map.reading import Lane
 from geofence.map.strips import CHORD_UNSAID_M, LEFT_START, RIGHT_START, Strips
 
@@ -37,7 +38,7 @@ def _check_chords(lanes: tuple[Lane, ...], side: str, lines: Lines, off: Deviati
         rule = (
             f"the {side} boundary has too few vertices in a bend: its chords lie {off.most_m[i]:.2f} m beside"
         )
-        place = lines.points[off.at[i]]
+        place = (lines.points[off.at[i]] + lines.points[off.at[i] + 1]) / 2
         say = faults.error if off.most_m[i] > CHORD_M_MAX else faults.warning
         say(f"lane {lanes[i].lane}", f"{rule} it; judged with that error", place)
 
@@ -61,9 +62,12 @@ def _check_widths(lanes: tuple[Lane, ...], strips: Strips, faults: Faults) -> No
         rule = f"it is {widest[i]:.2f} m wide and permits vehicles of {wanted[i]:g} m"
         faults.refuse(f"lane {lanes[i].lane}", rule, lanes[i].left_boundary[0])
     for i in np.flatnonzero(widest > WIDE_M)[:NAMED_MAX].tolist():
-        rule = f"it is {widest[i]:.1f} m wide: several lanes, or an area?"
         at = first[i] + int(np.argmax(width[first[i] : first[i + 1] if i + 1 < len(first) else None]))
-        faults.warning(f"lane {lanes[i].lane}", rule, strips.quads[at, LEFT_START : LEFT_START + 2])
+        say, what = faults.warning, "several lanes, or an area?"
+        if widest[i] > WIDTH_MAX_M:
+            say, what = faults.error, "has a point gone astray?"
+        place = strips.quads[at, LEFT_START : LEFT_START + 2]
+        say(f"lane {lanes[i].lane}", f"it is {widest[i]:.1f} m wide: {what}", place)
 
 
 def start_widths(strips: Strips, n_lanes: int) -> tuple[F64, I64]:
@@ -83,10 +87,16 @@ def _check_values(lanes: tuple[Lane, ...], faults: Faults) -> None:
     for lane in lanes:
         where, at = f"lane {lane.lane}", lane.left_boundary[0]
         limit = lane.speed_limit_mps
-        if limit is not None and limit > FASTEST_MPS + 0.05:
-            rule = f"speed_limit_mps is {limit:g}, {limit * 3.6:.0f} km/h: more than any road permits"
+        if limit is not None and (rule := odd_limit(limit)):
             faults.warning(where, rule, at)
-        elif limit is not None and limit < SLOWEST_MPS - 0.05:
-            faults.warning(where, f"speed_limit_mps is {limit:g}, {limit * 3.6:.1f} km/h: walking pace", at)
         if not lane.allowed:
             faults.warning(where, "'allowed' is empty: the lane is closed to all", at)
+
+
+def odd_limit(limit_mps: float) -> str:
+    """Return what is odd about a speed limit; "": nothing."""
+    if limit_mps > FASTEST_MPS + 0.05:
+        return f"speed_limit_mps is {limit_mps:g}, {limit_mps * 3.6:.0f} km/h: more than any road permits"
+    if limit_mps < SLOWEST_MPS - 0.05:
+        return f"speed_limit_mps is {limit_mps:g}, {limit_mps * 3.6:.1f} km/h: walking pace"
+    return ""

@@ -22,6 +22,7 @@ WIDE_M = 1.6  # a narrower end is a taper's
 SAME_WAY = 0.5  # cosine
 FAR_M = 30.0  # the other carriageway of a road is nearer
 UNLINKED_MAX = 1_000  # lanes, of a map that names none
+WAY_M = 1.0  # of a boundary, for its direction
 SAMPLES = (0.1, 0.5, 0.9)  # of a boundary's length
 
 
@@ -99,6 +100,8 @@ def _check_successors(lanes: tuple[Lane, ...], pairs: I64, rails: Rails, faults:
     for k in np.flatnonzero(narrow_start & ~narrow_end & (n_after[a] == 1))[:NAMED_MAX].tolist():
         rule = f"its only successor {lanes[b[k]].lane} begins without width"
         faults.error(f"lane {lanes[a[k]].lane}", rule, end[k].mean(axis=0))
+    for k in np.flatnonzero(a == b)[:NAMED_MAX].tolist():
+        faults.error(f"lane {lanes[a[k]].lane}", "it is its own successor", end[k].mean(axis=0))
     levels = np.array([lane.level for lane in lanes])
     for k in np.flatnonzero(np.abs(levels[a] - levels[b]) > LEVELS_MAX)[:NAMED_MAX].tolist():
         rule = f"its level is {levels[a[k]]}, that of its successor {lanes[b[k]].lane} is {levels[b[k]]}"
@@ -113,10 +116,23 @@ def _branches(lanes: tuple[Lane, ...], pairs: I64, rails: Rails, gap_m: F64) -> 
     found = np.zeros(len(pairs), dtype=np.bool_)
     for k in np.flatnonzero(gap_m > STEP_M).tolist():
         a, b = pairs[k].tolist()
-        for other, rail in ((lanes[a], rails.start[b]), (lanes[b], rails.end[a])):
+        for other, rail, way in (
+            (lanes[a], rails.start[b], rails.first_way[b]),
+            (lanes[b], rails.end[a], rails.way[a]),
+        ):
             area = shapely.Polygon(np.vstack([other.right_boundary, other.left_boundary[::-1]]))
-            found[k] |= shapely.distance(area, shapely.LineString(rail)) <= STEP_M
+            near = shapely.distance(area, shapely.LineString(rail)) <= STEP_M
+            found[k] |= near and float(_way_at(other, rail.mean(axis=0)) @ way) > SAME_WAY
     return found
+
+
+def _way_at(lane: Lane, place: F64) -> F64:
+    """Return the unit vector along a lane beside a place (2,)."""
+    line = shapely.LineString(lane.left_boundary)
+    at_m = min(shapely.line_locate_point(line, shapely.Point(place)), line.length - WAY_M)
+    ends = shapely.get_coordinates(shapely.line_interpolate_point(line, [max(at_m, 0.0), at_m + WAY_M]))
+    way: F64 = _unit(ends[1:] - ends[:1])[0]
+    return way
 
 
 def _joint(end: F64, start: F64) -> tuple[F64, F64]:
@@ -172,7 +188,21 @@ def _check_sides(lanes: tuple[Lane, ...], number: dict[str, int], faults: Faults
             say = faults.refuse if beside_m[k] > STEP_M else faults.warning
             say(f"lane {lane.lane}", rule, _boundary(lane, mine)[len(_boundary(lane, mine)) // 2])
         for k in np.flatnonzero(beside_m <= STEP_M)[: 10 * NAMED_MAX].tolist():
+            _check_alike(lanes[a[k]], lanes[b[k]], side, faults)
             _check_named_back(lanes, number, int(a[k]), int(b[k]), (side, other), faults)
+
+
+def _check_alike(lane: Lane, other: Lane, side: str, faults: Faults) -> None:
+    """Find a neighbour on another level, and numbers that do not count from the right."""
+    at = _boundary(lane, 0 if side == "left" else 1)[0]
+    where = f"lane {lane.lane}"
+    if lane.level != other.level and not (side == "right" and other.left == lane.lane):  # said once
+        rule = f"its {side} neighbour {other.lane} has level {other.level}, it has {lane.level}"
+        faults.warning(where, f"{rule}: who changes lanes leaves the road", at)
+    back = (other.right if side == "left" else other.left) == lane.lane  # else it may lead the other way
+    if side == "left" and back and lane.road == other.road and other.index < lane.index:
+        rule = f"its left neighbour {other.lane} has index {other.index}, it has {lane.index}"
+        faults.warning(where, f"{rule}: 0 is the rightmost", at)
 
 
 def _share(lanes: tuple[Lane, ...], a: I64, b: I64, mine: int) -> Bools:
