@@ -8,7 +8,7 @@ import shapely
 
 from geofence.map.document import document_of, first_place
 from geofence.map.faults import Fault
-from geofence.map.frames import SiteFrame
+from geofence.map.frames import LAT_DEG_MAX, SiteFrame
 from geofence.map.roadmap import check_map
 from tests.support.drawn.maps import Drawn
 from tests.support.drawn.wrong import NEAR_M, Wrong
@@ -24,7 +24,9 @@ def faults_of(text: str) -> list[Fault]:
 
 
 def frame_of(document: Any) -> SiteFrame:
-    return SiteFrame(*(first_place(document) or (0.0, 0.0)))
+    """Return the frame in which the command reads a map by itself."""
+    place = first_place(document) or (0.0, 0.0)
+    return SiteFrame(*place) if abs(place[1]) <= LAT_DEG_MAX else SiteFrame(0.0, 0.0)
 
 
 def complaint(drawn: Drawn, wrong: Wrong) -> str:

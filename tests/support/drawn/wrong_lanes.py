@@ -100,16 +100,22 @@ def overlap_across(rng: Any, copy: Copy) -> Wrong | None:
 
 
 def _vertex_aside(rng: Any, copy: Copy, sign: float) -> Wrong | None:
-    """One vertex that a hand has pulled across, out of its lane or into it."""
+    """One vertex that a hand has pulled across, out of its lane or into it.
+
+    Not beside an end, nor far from its neighbours: of one turn alone nobody knows whether it is a corner.
+    """
     name = copy.pick(rng, lambda a, lane: copy.is_wide(a) and len(copy.sheet.boundaries[a][1]) > 4)
-    if name is None:
+    if name is None or min(len(line) for line in copy.sheet.boundaries[name]) < 6:
         return None
     left, right = copy.sides(name)
     side = int(rng.integers(2))
     line = (left, right)[side]
-    k = int(rng.integers(1, len(line) - 1))
+    k = int(rng.integers(2, len(line) - 2))
+    steps_m = np.hypot(*np.diff(line[k - 2 : k + 3], axis=0).T)
+    if steps_m.max() > min(90.0, 2.5 * steps_m.min()):
+        return None
     where = shapely.Point(line[k].copy())
-    line[k] += sign * (1.0 if side == 0 else -1.0) * rng.uniform(0.8, 2.0) * aside(line, k)
+    line[k] += sign * (1.0 if side == 0 else -1.0) * rng.uniform(1.5, 2.5) * aside(line, k)
     copy.put(name, left, right)
     return copy.wrong("error", rf"\b{name}\b", where, name)
 
