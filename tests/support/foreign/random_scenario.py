@@ -1,15 +1,20 @@
 """Scenarios that nobody chose: road, traffic, receivers, radars and bodies are drawn from a seed.
 
+`random_liars` adds who lies or is silent: ghosts, dragged, frozen, replayed and overconfident terminals,
+wrong clocks, jams; and vehicles that vanish, stretches that no radar sees, radars that send their own tracks.
+
 Their ranges are what a site may have, not what suits the product: receivers whose errors are white or last a
 minute, and of which they state the half; stop and go; radars of 10 to 20 Hz whose poses are off; bodies that
 reflect at their ends or anywhere. Each draw is of all at once, so that most scenarios are mean in some way.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tests.support.foreign.chance import random_of
+from tests.support.foreign.jams import Jam
 from tests.support.foreign.scenario import BodyPlan, GnssPlan, RadarPlan, RoadPlan, Scenario, TrafficPlan
 
 DURATION_S = 75.0
@@ -37,11 +42,45 @@ def random_scenario(seed: int) -> Scenario:
     )
 
 
+def random_liars(seed: int) -> Scenario:
+    """Return the scenario of a seed with sources that err or lie, named `liars`."""
+    plan, rng = random_scenario(seed), random_of(seed, "liars")
+    kinds = ("drag", "slow", "frozen", "overconfident", "clock", "replay")
+    from_m, from_s = _between(rng, 150.0, 600.0), _between(rng, 15.0, 45.0)
+    jam = Jam(
+        from_m=from_m, to_m=from_m + _between(rng, 200.0, 500.0), from_s=from_s,
+        until_s=from_s + _between(rng, 10.0, 20.0), kind=_pick(rng, "lost", "noise"),
+    )  # fmt: skip
+    traffic = replace(
+        plan.traffic,
+        silent_share=_pick(rng, 0.0, 0.0, 0.08, 0.15),
+        n_ghosts=_pick(rng, 0, 0, 2, 4),
+        ghosts_behind_m=_pick(rng, None, None, 16.0, 25.0),
+        dragged_share=_pick(rng, 0.0, 0.0, 0.1),
+        drag_mps=_between(rng, 0.2, 0.6),
+        vanish_share=_pick(rng, 0.0, 0.0, 0.1),
+        n_halts=_pick(rng, 0, 0, 2, 3),
+        exits_share=_pick(rng, 0.0, 0.2, 0.4),
+    )
+    return replace(
+        plan,
+        name="liars",
+        duration_s=90.0,
+        traffic=traffic,
+        road=replace(plan.road, blind_m=_pick(rng, None, None, (500.0, 800.0))),
+        gnss=replace(plan.gnss, holds_share=_pick(rng, 0.0, 0.5), offset_sigma_m=_pick(rng, 0.03, 0.1)),
+        radar=replace(plan.radar, sends_objects=rng.random() < 0.2),
+        faults=tuple((kind, int(rng.integers(1, 4))) for kind in kinds if rng.random() < 0.35),
+        jams=(jam,) if rng.random() < 0.3 else (),
+    )
+
+
 def _road(rng: np.random.Generator) -> RoadPlan:
     return RoadPlan(
         length_m=_between(rng, 1000.0, 2000.0),
         bend_radius_m=_pick(rng, 220.0, 420.0, 700.0, 1500.0),
         n_rsus=_pick(rng, 1, 1, 2, 3),
+        borders_between_poles=True,
         ramp=rng.random() < 0.6,
         overpass=rng.random() < 0.5,
     )

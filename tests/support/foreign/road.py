@@ -109,9 +109,23 @@ class Road:
 
     @cached_property
     def stretches_m(self) -> list[tuple[float, float]]:
-        """Each RSU's stations."""
-        ends = np.linspace(0.0, self.plan.length_m, self.plan.n_rsus + 1).tolist()
-        return list(itertools.pairwise(ends))
+        """Each RSU's stations; of the same number of poles each where borders lie between poles."""
+        ends = np.linspace(0.0, self.plan.length_m, self.plan.n_rsus + 1)
+        if self.plan.borders_between_poles:
+            at = self.pole_stations_m
+            for i in range(1, self.plan.n_rsus):
+                first = round(i * len(at) / self.plan.n_rsus)
+                ends[i] = (at[first - 1] + at[first]) / 2.0
+        return list(itertools.pairwise(ends.tolist()))
+
+    @cached_property
+    def pole_stations_m(self) -> list[float]:
+        """Where the poles stand: evenly, those nearest to the ends of the blind stretch at these."""
+        n = max(1, self.plan.n_rsus, round(self.plan.length_m / self.scenario.radar.pole_m))
+        stations = [(k + 0.5) * self.plan.length_m / n for k in range(n)]
+        for end in self.plan.blind_m or ():
+            stations[min(range(n), key=lambda k: abs(stations[k] - end))] = end
+        return stations
 
     @cached_property
     def poles(self) -> list[Pole]:
@@ -121,11 +135,7 @@ class Road:
         """
         poles: list[Pole] = []
         radar, blind = self.scenario.radar, self.plan.blind_m
-        n = max(1, round(self.plan.length_m / radar.pole_m))
-        stations = [(k + 0.5) * self.plan.length_m / n for k in range(n)]
-        for end in blind or ():
-            stations[min(range(n), key=lambda k: abs(stations[k] - end))] = end
-        for k, s in enumerate(stations):
+        for k, s in enumerate(self.pole_stations_m):
             for way in (1, -1):
                 seen = sorted((s, s + way * radar.range_m))
                 if blind is not None and seen[0] < blind[1] and seen[1] > blind[0]:

@@ -13,6 +13,7 @@ class RoadPlan:
     length_m: float = 1600.0
     bend_radius_m: float = 420.0  # of the first bend, to the left; the second is 1.6 times as wide
     n_rsus: int = 1
+    borders_between_poles: bool = False  # of the RSUs' stretches; else these are equally long
     blind_m: tuple[float, float] | None = None  # stations between which no radar stands or sees
     ramp: bool = True
     overpass: bool = True
