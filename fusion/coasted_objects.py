@@ -3,7 +3,7 @@
 A radar's own tracker carries on a vehicle that it misses, for some scans, with the velocity that it had. As
 measurements, ten of these make an old error ten times as sure. Such an object lies where its own last
 message predicts it, with the same velocity to the last digit; a detection changes both. A radar that rounds
-velocities to a centimetre a second or more repeats them when it detects as well: of it nothing is left out.
+velocities to 5 cm/s or more repeats them when it detects as well: of it nothing is left out.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,8 @@ from fusion.observations import ObjectScan
 
 GAP_NS_MAX = 1_000_000_000  # older messages are not compared
 WITHIN_M = 0.02  # of the predicted place: a vehicle's way in the millisecond to which radars stamp
-FINE_MPS, ROUNDED = 0.01, 1e-3  # velocities that are multiples of this, within this share of it, are rounded
+# Velocities that are multiples of this, within that share of it, are rounded; a float32 differs by 2e-5
+COARSE_MPS, ROUNDED = 0.05, 0.02
 MOVES_MPS_MIN = 2.0  # a slower one may stand: then equal numbers are what a radar measures again and again
 INT_COLUMNS = ("radar", "object_id", "stamp_ns")
 COLUMNS = ("x_m", "y_m", "vx_mps", "vy_mps")
@@ -77,8 +78,8 @@ class CoastedObjects:
 
 
 def _is_fine(speed_mps: F64) -> Bools:
-    """Return whether numbers (n,) have more digits than a rounded one."""
-    steps = speed_mps / FINE_MPS
+    """Return whether numbers (n,) have more digits than coarsely rounded ones."""
+    steps = speed_mps / COARSE_MPS
     return np.asarray(np.abs(steps - np.rint(steps)) > ROUNDED)
 
 

@@ -24,7 +24,7 @@ def moved(x: np.ndarray) -> np.ndarray:
     return np.column_stack([x[:, :2] + PERIOD_NS * 1e-9 * x[:, 2:], x[:, 2:]])
 
 
-STATES = np.array([[80.0, 3.0, -20.0137, 0.3], [60.0, -4.0, 15.0, 0.0261], [30.0, 9.0, 0.1234, 0.0]])
+STATES = np.array([[80.0, 3.0, -20.01, 0.3], [60.0, -4.0, 15.0, 0.02], [30.0, 9.0, 0.12, 0.0]])
 
 
 def test_an_object_that_only_goes_on_is_found_and_one_that_was_detected_is_not():
