@@ -16,7 +16,7 @@ from core.kernel import kernel
 from fusion import layout as at
 from fusion.body_sizes import extent_prior, known_length
 from fusion.extent import end_facing, scatter
-from fusion.flank import CHANCE_CLOSED, EXTENT_M_MIN, by_lambert, flanks_possible
+from fusion.flank import CHANCE_CLOSED, EXTENT_M_MIN, by_lambert
 from fusion.layout import Rings, Tracks
 
 EAST, NORTH, ROTATION, TIME, RANGE = 0, 1, 2, 3, 4
@@ -80,9 +80,9 @@ def _add(tracks: Tracks, rings: Rings, radars: Radars, i: int, slot: int, t_ns: 
 def _describe(tracks: Tracks, radars: Radars, i: int, q: int, work: Work) -> bool:
     """Turn the sums of radar q into the mean place of the centre of track i; write what it depends on.
 
-    Returns False, of a place that is not to be used, where the radar may well have seen a flank. Points of a
-    flank that lie near the end are taken for it: where a vehicle is seen askew, that displaces the mean by
-    metres, of all vehicles alike, and at the pole, where the beam turns, it looks like a wrong range.
+    Returns False, of a place that is not to be used, where the radar sees the vehicle askew. How the point
+    comes in from the end as the beam turns differs from body to body (flanks, tanks, cabs) and is assumed to
+    be that of an ellipse: decimetres off for all vehicles alike, which look like wrong ranges and places.
     """
     X, P, place, radar = tracks.states.X, tracks.states.P, work.place, radars.survey[q]
     n = place[q, COUNT]
@@ -98,8 +98,7 @@ def _describe(tracks: Tracks, radars: Radars, i: int, q: int, work: Work) -> boo
     length, length_var = known_length(tracks, i)
     share, share_var = radars.used[q, at.R_SHARE], radars.used[q, at.R_SHARE_VAR]
     extent, sigma = extent_prior(length, length_var, share, share_var)
-    shown = 1.0 if place[q, OBJECTS] > 0.0 else flanks_possible(radars.used, q)
-    if extent > EXTENT_M_MIN and shown * by_lambert(along) > CHANCE_CLOSED:
+    if extent > EXTENT_M_MIN and by_lambert(along) > CHANCE_CLOSED:
         return False
     f, _ = end_facing(along)
     place[q, SUM_EAST] += extent * f * h_e
