@@ -19,7 +19,7 @@ NAMED_MAX = 5  # of one kind; the rest is counted
 
 
 def site_checks(site: Site, road: RoadMap) -> list[Check]:
-    """Return one check each of terminals and, where the map has an axis, places, stretches, fields and neighbours."""
+    """Return one check each of terminals and, where the map has an axis, of RSUs, stretches and radars."""
     kinds: dict[str, Iterable[str]] = {"terminals": _terminals(site), "senders": _senders(site)}
     if road.axis is not None:
         kinds |= {"places": _places(site, road.axis), "stretches": _stretches(site, road.axis)}
