@@ -39,7 +39,7 @@ class ObjectScan:
     stamp_ns: int
     arrived_ns: int
     scan: int
-    object_id: I64  # the radar's own number; reserved: association does not use it yet
+    object_id: I64  # the radar's own number: fusion.coasted_objects; association does not use it
     x_m: F64
     y_m: F64
     vx_mps: F64
