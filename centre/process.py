@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from centre.access.page_tls import REFRESH_S
 from centre.api import build
 from centre.app import Centre, build_centre, oldest_kept_ns
+from centre.commit_size import OBJECTS_PER_COLLECTION
 from centre.database_faults import is_away, no_database, opening, until_there
 from centre.database_file import path_of
 from centre.faults import DamagedError, SchemaError, UnreadableError
@@ -221,7 +222,7 @@ class _CentreService(Service):
         """Serve the page until stopped."""
         self.shell.log_start("serving", http=self.shell.site.config.centre.http)
         await asyncio.to_thread(give_back, *STARTERS)
-        with only_new_collected():
+        with only_new_collected(OBJECTS_PER_COLLECTION):
             tls = self.door.certificate
             app = build(self.centre, door=self.door)
             context = None if tls is None else tls.context

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from centre.app import TEND_S, oldest_kept_ns
 from centre.beside import Bugs
 from centre.changes import Change
+from centre.commit_size import OBJECTS_PER_COLLECTION
 from centre.database_faults import no_database, opening, until_there
 from centre.faults import NotWrittenError, SchemaError
 from centre.ingest import Ingest
@@ -32,6 +33,7 @@ from centre.worker_queue import Settle, WorkerQueue
 from centre.workers.store import beat, forget
 from centre.workers.watch import Beat
 from centre.writer import Writer
+from core.collecting import only_new_collected
 from core.errors import ConfigError
 from edge.clock import Clock
 from edge.config import Site, address_of
@@ -99,7 +101,8 @@ class WorkerProcess:
         if work is None:
             return
         try:
-            await work.run()
+            with only_new_collected(OBJECTS_PER_COLLECTION):
+                await work.run()
             self.log.info("stopped")
         except* SchemaError as errors:
             raise no_database(site, "does not fit", errors.exceptions[0]) from errors
