@@ -157,11 +157,12 @@ def look_for_ghosts(
     tracks: Tracks, terminals: Terminals, doubts: Doubts, t_ns: int, settings: Settings, works: B1,
     scratch: States,
 ) -> None:  # fmt: skip
-    """Advance the evidence of all terminals' tracks by one tick, and their bit GHOST.
+    """Advance the evidence of all terminals' tracks by one tick, and their bits GHOST and ASTRAY.
 
     works : (n_radars,) radar q scans.  Each second in plain sight is one look that misses a vehicle with
     1 - P_D; a vehicle that may be the terminal's takes the same back, one that is measured as its own all.
-    What radar follows while it misses a ghost is not the ghost's vehicle, wherever either drives later.
+    What radar follows while it misses a ghost is not the ghost's vehicle, wherever either drives later. Whose
+    terminal was with a vehicle has one still, elsewhere: a place that is off is likelier than none.
     """
     ints, seen, odds = tracks.ints, doubts.ints, doubts.floats
     per_s = -math.log(1.0 - settings.tuning[at.P_DETECT]) / LOOK_S
@@ -181,7 +182,8 @@ def look_for_ghosts(
             unseen = odds[w, col.UNSEEN] - sign * step_s * per_s
             odds[w, col.UNSEEN] = min(max(unseen, 2.0 * GHOST_MIN), 0.0)  # so sure that 3 s undo it
         is_ghost = odds[w, col.UNSEEN] <= GHOST_MIN
-        seen[w, col.KINDS] = seen[w, col.KINDS] & ~col.GHOST | (col.GHOST if is_ghost else 0)
+        kind = col.ASTRAY if seen[w, col.PROVED] else col.GHOST
+        seen[w, col.KINDS] = seen[w, col.KINDS] & ~(col.GHOST | col.ASTRAY) | (kind if is_ghost else 0)
         # not where its receiver is known to err: its vehicle is elsewhere, among those that radar follows
         if is_ghost and sign > 0.0 and not seen[w, col.KINDS] & ~col.GHOST:
             terminals.ints[w, at.ALONE_NS] = t_ns

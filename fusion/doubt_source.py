@@ -14,6 +14,7 @@ from fusion import doubt_table as col
 from fusion import layout as at
 from fusion.doubt_jam import noise_scale, note_noise
 from fusion.doubt_slide import SLID_M, weigh_slide
+from fusion.doubt_steps import note_step, step_scale2
 from fusion.doubt_table import Doubts
 from fusion.heading import axis_of
 from fusion.layout import Terminals, Tracks
@@ -35,6 +36,7 @@ STILL_CHI2 = 9.21  # of a steady slide: 1 in 100 by chance
 # fleet says counts as one independent look: a terminal that is worse than the others must show it soon
 SCALE2_BEFORE, LOOKS_BEFORE = 4.0, 1.0
 SQUARE_MAX = 9.0  # of one axis in one look: an outlier is no scale
+LOOKS_LEAST = 4.0
 LOOKS_MAX = 40.0  # then half is forgotten: twenty minutes
 # One in a million; stated at less than 0.58 of the true sigma
 OVER_Z, OVER_RATIO, HONEST_RATIO = 4.75, 3.0, 1.5
@@ -115,6 +117,7 @@ class Error(NamedTuple):
     sigma_m: float  # as stated
     tau_s: float
     place_m2: float  # variance of the track's place
+    track_m2: float  # the same without what its radars' poses leave unknown, which stays
     delay_m2: float  # of the stamp, along the course
     half_m: float  # half the length: radar sees some point of the body
 
@@ -122,9 +125,10 @@ class Error(NamedTuple):
 @kernel(inner=True)
 def _scale2(doubts: Doubts, terminals: Terminals, w: int) -> float:
     """Return the terminal's variance over the stated one, at least 1; the fleet's until its own is known."""
+    least = step_scale2(doubts.floats[w])
     before = min(fleet_scale2(terminals, w), SCALE2_BEFORE)
     squares, looks = doubts.floats[w, col.SQUARES] / 2.0, doubts.floats[w, col.LOOKS]
-    return float(max((before * LOOKS_BEFORE + squares) / (LOOKS_BEFORE + looks), 1.0))
+    return float(max((before * LOOKS_BEFORE + squares) / (LOOKS_BEFORE + looks), least))
 
 
 @kernel(inner=True)
@@ -155,16 +159,23 @@ def _judge_error(doubts: Doubts, w: int, error: Error, scale2: float, steady: fl
 
 
 @kernel(inner=True)
+def _exceeds(squares: float, n: float, ratio_min: float) -> bool:
+    """Return whether squares worth n are beyond chance: Wilson and Hilferty's (1931) normal quantile."""
+    if n < LOOKS_LEAST or squares <= ratio_min * n:
+        return False
+    spread = 2.0 / (9.0 * n)
+    return bool((squares / n) ** (1.0 / 3.0) - 1.0 + spread > OVER_Z * math.sqrt(spread))
+
+
+@kernel(inner=True)
 def _judge_scale(doubts: Doubts, w: int) -> None:
-    """Decide whether errors are far beyond the stated: Wilson and Hilferty's (1931) normal quantile."""
-    squares, n = doubts.floats[w, col.SQUARES], 2.0 * doubts.floats[w, col.LOOKS]
-    if n < 4.0:
-        return
-    ratio, spread = squares / n, 2.0 / (9.0 * n)
-    z = (ratio ** (1.0 / 3.0) - 1.0 + spread) / math.sqrt(spread)
-    if z > OVER_Z and ratio > OVER_RATIO:
+    """Decide whether errors, or their steps, are far beyond the stated."""
+    floats = doubts.floats[w]
+    n = 2.0 * floats[col.LOOKS]
+    is_over = _exceeds(floats[col.SQUARES], n, OVER_RATIO)
+    if is_over or _exceeds(floats[col.STEP_SQUARES], floats[col.STEP_LOOKS], OVER_RATIO):
         _set(doubts.ints, w, col.OVERCONFIDENT, True)
-    elif ratio < HONEST_RATIO:
+    elif n >= LOOKS_LEAST and floats[col.SQUARES] < HONEST_RATIO * n:
         _set(doubts.ints, w, col.OVERCONFIDENT, False)
 
 
@@ -182,6 +193,11 @@ def _note_error(doubts: Doubts, terminals: Terminals, w: int, stamp_ns: int, err
     if first:
         dt_s = EVERY_NS * 1e-9
     age_s = floats[w, col.AGE_S] = min(floats[w, col.AGE_S] + dt_s, SLOW_S)
+    if not ints[w, col.KINDS] & col.JAMMED:
+        step_s = 0.0 if first else dt_s
+        note_step(
+            floats[w], (error.east_m, error.north_m), error.along, error.sigma_m, error.track_m2, step_s
+        )  # fmt: skip
     scale2 = _scale2(doubts, terminals, w)
     step_m = JUMP_SIGMAS * math.sqrt(scale2) * error.sigma_m
     for a, e in ((0, error.east_m), (1, error.north_m)):
@@ -203,6 +219,8 @@ def _note_error(doubts: Doubts, terminals: Terminals, w: int, stamp_ns: int, err
         _set(ints, w, col.DRAGGED, False)
         return
     if age_s >= AGE_S_MIN:
+        if ints[w, col.BOUND_NS] == stamp_ns:
+            ints[w, col.PROVED] = 1
         _judge_error(doubts, w, error, scale2, steady)
     if ints[w, col.KINDS] & col.DRAGGED:
         return
@@ -246,6 +264,7 @@ def note_fixes(tracks: Tracks, terminals: Terminals, doubts: Doubts, received: R
             continue
         length = tracks.floats[i, at.LENGTH]
         speed = math.hypot(X[i, at.V_EAST], X[i, at.V_NORTH])
+        track_m2 = (P[i, at.EAST, at.EAST] + P[i, at.NORTH, at.NORTH]) / 2.0
         posed = pose_spread(tracks, i)  # a radar's wrong pose is no fault of the terminal
         unsure_m = END_M + EXTENT_SIGMAS * math.sqrt(P[i, at.EXTENT, at.EXTENT])
         error = Error(
@@ -254,7 +273,8 @@ def note_fixes(tracks: Tracks, terminals: Terminals, doubts: Doubts, received: R
             (c, s),
             sigma,
             fix[at.Z_TAU],
-            (P[i, at.EAST, at.EAST] + P[i, at.NORTH, at.NORTH] + posed[0] + posed[2]) / 2.0,
+            track_m2 + (posed[0] + posed[2]) / 2.0,
+            track_m2,
             (fix[at.Z_DELAY] * speed) ** 2,
             min((UNKNOWN_LENGTH_M if math.isnan(length) else length) / 2.0, unsure_m),
         )

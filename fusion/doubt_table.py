@@ -15,10 +15,12 @@ from fusion.columns import Columns, columns_of, read_floats, read_ints
 GHOST, DRAGGED, FROZEN, OVERCONFIDENT = 1, 2, 4, 8
 # It fails in a jam; it is the one that bears the jam's name; the track, of whatever terminal, is in its area
 JAMMED, BEARS_JAM, IN_JAM = 16, 32, 64
+# Radar sees nobody at its place, as of a ghost, but it was with a vehicle before: read out as dragged, too
+ASTRAY = 128
 NAMES = {  # of `gnss_integrity`
     DRAGGED: "dragged", FROZEN: "frozen", OVERCONFIDENT: "overconfident", BEARS_JAM: "jammed",
 }  # fmt: skip
-OF_TERMINAL = GHOST | DRAGGED | FROZEN | OVERCONFIDENT  # none of these while it is jammed
+OF_TERMINAL = GHOST | DRAGGED | FROZEN | OVERCONFIDENT | ASTRAY  # none of these while it is jammed
 
 # Column of `ints` (n, N_INT), one row for each terminal:
 # KINDS bits; LOOKED_NS last tick of the ghost's evidence, of the track with SERIAL;
@@ -34,13 +36,14 @@ SOUND, FAILING = 1, 2  # STATE, 0 not known
 NOISY_CHI2 = 9.21  # NOISE beyond it (two dimensions): 1 in 100, were the errors of all looks the same
 # PLACED_NS, LOST_NS stamps of the last report with a position, without; FAILS_NS the tick since which it
 # fails, 0 it does not; STATE of the last tick (fusion.doubt_jam);
-# PLAIN_NS the last tick at which its own track was in plain sight of a radar that did not see it
-PLACED_NS, LOST_NS, FAILS_NS, STATE, PLAIN_NS = range(13, 18)
-N_INT = 18
+# PLAIN_NS the last tick at which its own track was in plain sight of a radar that did not see it;
+# PROVED 1 once radar has followed it, bound to a vehicle, for as long as means are compared over
+PLACED_NS, LOST_NS, FAILS_NS, STATE, PLAIN_NS, PROVED = range(13, 19)
+N_INT = 19
 INT_COLUMNS = (
     "kinds", "looked_ns", "serial", "vehicle", "vehicle_serial", "error_ns", "bound_ns", "anchor_ns",
     "repeats", "timed_serial", "timed_from_ns", "timed_ns", "timed_arrived_ns", "placed_ns", "lost_ns",
-    "fails_ns", "state", "plain_ns",
+    "fails_ns", "state", "plain_ns", "proved",
 )  # fmt: skip
 # Column of `floats` (n, N_FLOAT):
 # UNSEEN log probability that radar misses a vehicle there;
@@ -59,7 +62,11 @@ NOISE, AT_E, AT_N, FAILS_E, FAILS_N = range(18, 23)
 # unit vector; then ONSETS of a slide, from the oldest on (fusion.doubt_slide)
 SLIDE_AT, SLIDE_VAR, SLIDE_C, SLIDE_S, ONSET = 23, 25, 27, 28, 29
 ONSETS, N_OF_ONSET = 6, 7
-N_FLOAT = ONSET + ONSETS * N_OF_ONSET
+# STEP the last error, its MEAN change in a second; sum of their normalised squares, worth so many LOOKS
+STEP_E, STEP_N, STEP_MEAN_E, STEP_MEAN_N, STEP_SQUARES, STEP_LOOKS = (
+    ONSET + ONSETS * N_OF_ONSET + k for k in range(6)
+)
+N_FLOAT = STEP_LOOKS + 1
 OF_ONSET = (
     "age_s", "response_along_s", "response_across_s", "score_along", "score_across", "power_along",
     "power_across",
@@ -71,6 +78,7 @@ FLOAT_COLUMNS = (
     "fails_east_m", "fails_north_m", "slide_along_m", "slide_across_m", "slide_var_along_m2",
     "slide_var_across_m2", "slide_course_east", "slide_course_north",
     *(f"onset{k}_{name}" for k in range(ONSETS) for name in OF_ONSET),
+    "step_east_m", "step_north_m", "step_mean_east_mps", "step_mean_north_mps", "step_squares", "step_looks",
 )  # fmt: skip
 CELLS = 16_384  # some hundred cells of a road of 2 km, three courses in each
 # Column of `jam_ints` (JAMS, 3): since when, 0 none; the last tick at which somebody failed; row + 1 of the
@@ -140,6 +148,7 @@ class DoubtTable:
         """Return the bits (n,) of the terminals' rows; 0 for -1."""
         known = (terminal >= 0) & (terminal < len(self.rows.ints))
         kinds = np.where(known, self.rows.ints[np.where(known, terminal, 0), KINDS], 0)
+        kinds = np.where(kinds & ASTRAY, kinds | DRAGGED, kinds)
         return np.where(kinds & JAMMED, kinds & ~OF_TERMINAL, kinds).astype(np.uint8)
 
     def in_jam(self, east_m: F64, north_m: F64) -> U8:

@@ -22,7 +22,7 @@ from geofence.located import (
     Located,
 )
 from geofence.sample import Vehicle
-from geofence.state import EXCUSED, MOVED, MOVED_MPS, PRESUMED, STANDING
+from geofence.state import CLAIM_USED, EXCUSED, MISPLACED, MOVED, MOVED_MPS, OWN_WAY, PRESUMED, STANDING
 
 MOVES_SIGMAS = 2.0  # a standing vehicle moves again when its speed less so many sigmas is above the limit
 YAW_FROM_MPS = 3.0  # below it the course is noise
@@ -123,7 +123,7 @@ def _standing_s(
 
 
 @kernel(inner=True)
-def vehicle_of(b: Batch, site: Site, i: int, row: int, stamps: I2, flags: F2) -> Vehicle:
+def vehicle_of(b: Batch, site: Site, i: int, row: int, stamps: I2, flags: F2, drift: F2) -> Vehicle:
     found = b.found
     east_mps, north_mps = b.x[i, 2], b.x[i, 3]
     speed = math.hypot(east_mps, north_mps)
@@ -153,6 +153,8 @@ def vehicle_of(b: Batch, site: Site, i: int, row: int, stamps: I2, flags: F2) ->
         b.vehicle[i] >= 0,
         found[i, UNJUDGED] != 0.0,
         math.hypot(found[i, SIGMA], yaw_m),
+        max(drift[row, CLAIM_USED], 1.0),
+        drift[row, CLAIM_USED] > 0.0 and (flags[row, MISPLACED] > 0.0 or drift[row, OWN_WAY] > 0.0),
     )
 
 

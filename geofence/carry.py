@@ -45,6 +45,7 @@ from geofence.state import (
     N_KNOWN,
     N_OF_ONSET,
     NIS,
+    OWN_WAY,
     PLACE,
     PRESUMED,
     R_VALUE,
@@ -91,6 +92,7 @@ class CarriedDrift(msgspec.Struct, frozen=True, kw_only=True):
     leaving: float = 0.0  # the probability that it leaves its lane; 0: as of any vehicle
     crossing: tuple[float, ...] = ()  # what its course is worth, and the ways across since each onset
     shift: tuple[float, ...] = ()  # the last step of places and course; since when the error is another
+    way: tuple[float, ...] = ()  # whether it was on its own way last, and what its course shows since
 
 
 class CarriedHistory(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,6 +178,7 @@ def _carried_drift(numbers: Sequence[float]) -> CarriedDrift:
         place=tuple(numbers[PLACE:DRIVER]), driver=tuple(numbers[DRIVER:NIS]), nis=tuple(numbers[NIS:SPAN]),
         span_m=numbers[SPAN], ramps=tuple(numbers[RAMP:CLAIM_FIX]), claim=_carried_claim(numbers),
         leaving=numbers[LEAVING], crossing=_carried_crossing(numbers), shift=_carried_shift(numbers),
+        way=tuple(numbers[OWN_WAY:N_DRIFT]) if any(numbers[OWN_WAY:N_DRIFT]) else (),
     )  # fmt: skip
 
 
@@ -192,7 +195,8 @@ def _drift_row(carried: CarriedDrift) -> list[float]:
     claim, crossing, shift = (
         _claim_row(carried.claim), _crossing_row(carried.crossing), _shift_row(carried.shift)
     )  # fmt: skip
-    return [*numbers, *claim, leaving, *crossing, 0.0, *shift]
+    way = carried.way if len(carried.way) == N_DRIFT - OWN_WAY and np.isfinite(carried.way).all() else None
+    return [*numbers, *claim, leaving, *crossing, 0.0, *shift, *(way or [0.0] * (N_DRIFT - OWN_WAY))]
 
 
 def _carried_crossing(numbers: Sequence[float]) -> tuple[float, ...]:
@@ -215,13 +219,13 @@ def _crossing_row(carried: tuple[float, ...]) -> list[float]:
 
 
 def _carried_shift(numbers: Sequence[float]) -> tuple[float, ...]:
-    carried = tuple(numbers[STEP_M:N_DRIFT])
+    carried = tuple(numbers[STEP_M:OWN_WAY])
     return carried if any(carried) else ()
 
 
 def _shift_row(carried: tuple[float, ...]) -> list[float]:
     """Return the row's numbers; zeros, of an error that did not move, where they can't be ours."""
-    n = N_DRIFT - STEP_M
+    n = OWN_WAY - STEP_M
     if len(carried) != n or not np.isfinite(carried).all():
         return [0.0] * n
     times = carried[MOVED_S - STEP_M], carried[CALM_S - STEP_M]

@@ -52,13 +52,13 @@ def _put(sample: Sample, seen: bool, i: int, rule: int, n_rules: int, out: Measu
 
 @kernel
 def measure(
-    mine: I1, n_mine: int, rows: I1, b: Batch, site: Site, stamps: I2, flags: F2, out: Measures
-) -> None:
+    mine: I1, n_mine: int, rows: I1, b: Batch, site: Site, stamps: I2, flags: F2, drift: F2, out: Measures
+) -> None:  # fmt: skip
     """Measure the first n_mine tracks in `mine` of n; rows (n,) are theirs in the state's arrays."""
     n_rules, columns = out.samples.shape[1], out.columns
     for k in range(n_mine):
         i = mine[k]
-        v = vehicle_of(b, site, i, rows[i], stamps, flags)
+        v = vehicle_of(b, site, i, rows[i], stamps, flags, drift)
         columns[i, R_EAST], columns[i, R_NORTH] = b.x[i, 0], b.x[i, 1]
         columns[i, R_S], columns[i, R_D] = b.found[i, S], (b.found[i, RIGHT] - b.found[i, LEFT]) / 2
         columns[i, R_SIGMA_D], columns[i, R_SPEED] = b.found[i, SIGMA], v.speed_mps

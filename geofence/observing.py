@@ -30,6 +30,7 @@ from geofence.limits import Rows, lowest
 from geofence.locate import Question, find_places
 from geofence.located import U_EAST, U_NORTH
 from geofence.measuring import Measures, measure
+from geofence.own_way import follow_way
 from geofence.shifts import weigh_fix
 from geofence.state import (
     BORN,
@@ -44,6 +45,7 @@ from geofence.state import (
     MOVED_S,
     R_P_OUT,
     R_VALUE,
+    SEEN,
 )
 
 APART_SIGMAS = 4.0  # a fix that is so far from the track across the lane says another place than the track
@@ -152,16 +154,19 @@ def observe(
     n_mine = n_stale = 0
     for i in range(rows.shape[0]):
         if seen.confirmed[i] and rows[i] >= 0:
+            last_ns = stamps[rows[i], SEEN]
             out.anew[i] = follow(i, rows[i], b.stamp_ns[i], seen.sightings, windows, flags)
             out.vouched[i] = is_named(i, seen.sightings)
             out.lived[i] = b.stamp_ns[i] - stamps[rows[i], BORN] >= LIFE_NS
             out.step_s[i] = hold_step_s(i, b.stamp_ns[i], seen.sightings)
             check_claim(i, b.stamp_ns[i], b.x, seen.sightings, windows.drift[rows[i]], stamps[rows[i]])
+            follow_way(i, last_ns, b.stamp_ns[i], b.found, seen.sightings, windows.drift[rows[i]])
         if seen.owned[i] and seen.confirmed[i] and rows[i] >= 0:
             mine[n_mine] = i
             n_mine += 1
             n_stale += stamps[rows[i], LAST] >= b.stamp_ns[i]
-    measure(mine, n_mine, rows, b, site, stamps, flags, Measures(out.samples, out.columns, out.across))
+    measured = Measures(out.samples, out.columns, out.across)
+    measure(mine, n_mine, rows, b, site, stamps, flags, windows.drift, measured)
     departure, n_rules = thresholds.departures.rule, out.samples.shape[1]
     for k in range(n_mine):
         i = mine[k]

@@ -28,6 +28,8 @@ class Vehicle(NamedTuple):
     is_registered: bool
     unjudged: bool  # the place can't carry a judgement of the lane
     sigma_edge_m: float  # 1 sigma across the lane of the footprint's edge
+    place_scale: float  # how many times its sigma the place may be off: above 1 where only fixes measure it
+    misplaced: bool  # only fixes measure it, and they can't be believed, or no course led to where they are
 
 
 class Sample(NamedTuple):

@@ -33,7 +33,8 @@ EVIDENCE_NS = 5
 # proves. Then those of geofence.shifts: how far places and course went across since the fix before; whether
 # the error may have moved; for how long it has (0: it did not), by how much now and at most, and for how long
 # its place was in the lane; for how long the next one is kept; what was known of course and claim before, and
-# that next one
+# that next one. Then those of geofence.own_way: whether it was on its own way last and nothing shows that it
+# left it; how far its course shows that it went across since; its last course as a unit vector
 PLACE, PLACE_COV, DRIVER, DRIVER_COV, NIS, NIS_SEEN, SPAN, RAMP = 0, 3, 9, 12, 18, 19, 20, 21
 RAMPS, N_OF_RAMP = 6, 6
 CLAIM_FIX = RAMP + RAMPS * N_OF_RAMP
@@ -50,7 +51,8 @@ STEP_M, STEP_WAY_M, DOUBTED = CROSSED + 1, CROSSED + 2, CROSSED + 3
 MOVED_S, MOVED_M, MOST_M, CALM_S, KEPT_FOR_S, KNOWN = (CROSSED + k for k in range(4, 10))
 N_KNOWN = 2 + COURSE_SCALES + SCALES  # COURSE_OFF, COURSE_VAR, the scores of the course and of the claim
 KNOWN_NEXT = KNOWN + N_KNOWN
-N_DRIFT = KNOWN_NEXT + N_KNOWN
+OWN_WAY, WAY_SLIP_M, WAY_EAST, WAY_NORTH = (KNOWN_NEXT + N_KNOWN + k for k in range(4))
+N_DRIFT = WAY_NORTH + 1
 # Log likelihoods end here, so that a receiver that drives from open road into a cutting is believed no longer
 # than for four bad fixes: each says ln(1 / geofence.claim.P_ODD) = 4 nats at most
 SCORE_MAX = 12.0
@@ -70,9 +72,10 @@ SHARED_STAMPS = {  # those that are carried with a track
     "fixed_ns": FIXED,
     "gapped_ns": GAPPED,
 }
-# columns of State.flags: was seen moving; presumed to be hazmat; has an excuse to stand; lane held + 1
-MOVED, PRESUMED, EXCUSED, HINT = range(4)
-N_FLAGS = 4
+# columns of State.flags: was seen moving; presumed to be hazmat; has an excuse to stand; lane held + 1; its
+# terminal's places can't be believed
+MOVED, PRESUMED, EXCUSED, HINT, MISPLACED = range(5)
+N_FLAGS = 5
 
 MOVED_MPS = 3.0  # faster, a vehicle was seen moving, whatever the noise of its speed: it is no post
 # So long a thing must live to be a vehicle, if no terminal says so: a radar holds what it takes for an object

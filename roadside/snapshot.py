@@ -25,7 +25,7 @@ from edge.wire import (
     encode,
     snapshot_of,
 )
-from fusion.doubt_table import DRAGGED, GHOST, IN_JAM
+from fusion.doubt_table import ASTRAY, DRAGGED, GHOST, IN_JAM
 from fusion.tracks import TrackBatch
 from geofence.located import Located
 from geofence.map.frames import SiteFrame
@@ -166,7 +166,7 @@ def with_doubt(tracks: TrackBatch, doubt: U8, owned: Bools) -> tuple[TrackBatch,
     doubt = doubt & ~np.uint8(IN_JAM)  # the place's, not the terminal's
     if not doubt.any() and tracks.confirmed.all():
         return tracks, owned
-    unconfirmed = (doubt & GHOST != 0) | ((doubt & DRAGGED != 0) & (tracks.radar_ns == 0))
+    unconfirmed = (doubt & (GHOST | ASTRAY) != 0) | ((doubt & DRAGGED != 0) & (tracks.radar_ns == 0))
     published = replace(tracks, confirmed=~unconfirmed, integrity=tracks.integrity | (doubt != 0))
     return published, owned & ~unconfirmed
 

@@ -13,8 +13,9 @@ if TYPE_CHECKING:  # it loads the compiler, and the configuration reads the rule
 # Bits of doubt, as fusion.doubt_table has them (which loads the compiler; a test compares both)
 GHOST = 1
 FAULTS = {2: "dragged", 4: "frozen", 8: "overconfident", 32: "jammed"}
-FROZEN, JAMMED, IN_JAM = 4, 16, 64
+FROZEN, JAMMED, IN_JAM, ASTRAY = 4, 16, 64, 128
 NOT_DARK = FROZEN | JAMMED | IN_JAM  # it reports, but its receiver can't: that is not silence
+MISPLACES = GHOST | 2 | FROZEN | JAMMED | IN_JAM | ASTRAY  # its places are not its vehicle's
 NOTICE = 1  # index into geofence.violation.GRADES
 
 

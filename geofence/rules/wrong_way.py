@@ -1,13 +1,16 @@
 """`wrong_way`: speed against the lane's direction [m/s]; slow reversing is none."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from geofence.grading import Grading, Hold, Holds, NoticeHolds
-from geofence.rules.base import Rule
+from geofence.rules.base import Rule, Verdict
+from geofence.rules.doubt import MISPLACES
 from geofence.sample import Sample, Vehicle
+from geofence.state import MISPLACED
 
-if TYPE_CHECKING:
-    pass
+if TYPE_CHECKING:  # it loads the compiler, and the configuration reads the rules
+    from geofence.context import TickContext
 
 SAME_WAY_SIGMAS = 4.0
 AGAINST = 0.5  # cosine from which a course leads against the lane; what crosses it drives on another road
@@ -23,7 +26,10 @@ class Config(Grading, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class WrongWay(Rule):
-    """Not judged where a lane of the vehicle's own way is near: the position may be wrong instead."""
+    """Not judged where a lane of the vehicle's own way is near: the position may be wrong instead.
+
+    Nor by fixes alone that are in doubt, or that left its own way and its course did not (geofence.own_way).
+    """
 
     name, violation, kind, column = "wrong_way", "wrong_way", "measured", "wrong_way"
     Config, unit = Config, "m/s"
@@ -38,6 +44,13 @@ class WrongWay(Rule):
 
     @staticmethod
     def measure(v: Vehicle) -> Sample:
-        other_way = not v.out_same_way_m <= SAME_WAY_SIGMAS * v.sigma_across_m  # NaN: none is near
+        near_m = SAME_WAY_SIGMAS * v.sigma_across_m * v.place_scale
+        other_way = not (v.misplaced or v.out_same_way_m <= near_m)  # NaN: none is near
         against = -v.along_mps > AGAINST * v.speed_mps and other_way
         return Sample(-v.along_mps, v.sigma_speed_mps, v.speed_tau_s, v.along_mps > 0.0 or against)
+
+    def tick(self, ctx: "TickContext") -> Sequence[Verdict]:
+        """Note whose places can't be believed, for the observations until the next tick."""
+        known = ctx.known
+        ctx.state.flags[ctx.rows[known], MISPLACED] = (ctx.doubt[known] & MISPLACES) != 0
+        return ()

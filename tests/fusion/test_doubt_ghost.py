@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fusion.config import FusionConfig, Terminal
-from fusion.doubt_table import GHOST
+from fusion.doubt_table import ASTRAY, DRAGGED, GHOST
 from fusion.tracker import Tracker
 from tests.support.fusion_world import PERIOD_S, T0_NS, fix, pose, scan
 
@@ -29,15 +29,17 @@ def drive(
     across: bool = False,
     speed_mps: float = 14.0,
     detected_p: float = 0.0,
+    detected_until_s: float = 99.0,
+    kind: int = GHOST,
     blind: bool = False,
     silent_from_s: float = 99.0,
     seconds: float = 16.0,
     restart_s: float | None = None,
 ) -> list[float]:
-    """Return when (s) the terminal T is taken for a ghost.
+    """Return when (s) the terminal T is taken for a ghost, or shows all bits of another kind.
 
-    detected_p : chance of each scan to see T's vehicle;  blind : no cars show how far radar sees
-    silent_from_s : the radar's end
+    detected_p : chance of each scan to see T's vehicle, until detected_until_s
+    blind : no cars show how far radar sees.  silent_from_s : the radar's end
     """
     tracker = Tracker(FusionConfig(), [RADAR], [Terminal(terminal="T", length_m=12.0)], id_base=7 << 32)
     rng = np.random.Generator(np.random.Philox(5))
@@ -49,7 +51,7 @@ def drive(
         if across:
             at = np.array([150.0, -110.0 + speed_mps * t_s, 0.0, speed_mps])
         targets = cars(t_s, blind)
-        if rng.random() < detected_p:
+        if t_s < detected_until_s and rng.random() < detected_p:
             targets = np.vstack([targets, at])
         if t_s < silent_from_s:
             noise = rng.normal(size=(len(targets), 3))
@@ -68,7 +70,7 @@ def drive(
                 again.restore(tracker.state())
                 assert again.state() == tracker.state()
                 tracker = again
-            if (tracker.doubt(batch)[batch.terminal >= 0] & GHOST).any():
+            if (tracker.doubt(batch)[batch.terminal >= 0] & kind == kind).any():
                 doubtful.append(t_s)
     return doubtful
 
@@ -93,6 +95,19 @@ def test_a_terminal_that_radar_never_sees_in_plain_sight_is_a_ghost():
 )
 def test_what_radar_may_miss_is_no_ghost(case):
     assert drive(**case) == []
+
+
+def test_a_terminal_that_was_with_a_vehicle_is_astray_and_no_ghost():
+    """Radar followed it for ten seconds: it has a vehicle, and where it says that it is there is none."""
+    case = {"north_m": 1.5, "detected_p": 0.9, "detected_until_s": 13.0, "speed_mps": 10.0, "seconds": 22.0}
+    assert drive(**case) == []
+    assert 16.0 <= drive(**case, kind=ASTRAY | DRAGGED)[0] <= 22.0
+    again = drive(**case | {"restart_s": 14.0}, kind=ASTRAY)
+    assert again == drive(**case, kind=ASTRAY)
+
+
+def test_a_terminal_that_was_with_a_vehicle_for_a_moment_is_a_ghost():
+    assert drive(north_m=1.5, detected_p=0.9, detected_until_s=5.0, speed_mps=10.0, seconds=16.0)
 
 
 def test_the_evidence_goes_on_after_a_restart():

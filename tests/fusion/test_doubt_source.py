@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fusion.config import FusionConfig, Terminal
-from fusion.doubt_table import DRAGGED, FROZEN, GHOST, OVERCONFIDENT
+from fusion.doubt_table import ASTRAY, DRAGGED, FROZEN, GHOST, OVERCONFIDENT
 from fusion.tracker import Tracker
 from tests.support.fusion_world import PERIOD_S, T0_NS, fix, pose, scan
 
@@ -21,7 +21,17 @@ def errors(seed: int, n: int, sigma_m: float, dt_s: float, tau_s: float = TAU_S)
     return out
 
 
-def drive(fault, *, seconds=50.0, sigma_m=0.7, seed=1, tau_s=TAU_S, stated_m=STATED_M, course_rad=0.0):
+def drive(
+    fault,
+    *,
+    seconds=50.0,
+    sigma_m=0.7,
+    seed=1,
+    tau_s=TAU_S,
+    stated_m=STATED_M,
+    course_rad=0.0,
+    true_tau_s=None,
+):
     """Drive a truck past two radars; fault(t_s, place) changes what its terminal reports, None: nothing.
 
     Return by kind when (s) it was found first, and the track's error at the end [m] with its terminal.
@@ -31,7 +41,7 @@ def drive(fault, *, seconds=50.0, sigma_m=0.7, seed=1, tau_s=TAU_S, stated_m=STA
     tracker = Tracker(FusionConfig(), radars, [truck], id_base=7 << 32)
     rng = np.random.Generator(np.random.Philox(seed + 1_000))
     n = round(seconds / PERIOD_S)
-    wander = errors(seed, n, sigma_m, PERIOD_S, tau_s)
+    wander = errors(seed, n, sigma_m, PERIOD_S, true_tau_s or tau_s)
     found: dict[int, float] = {}
     for k in range(1, n):
         t_s = k * PERIOD_S
@@ -51,7 +61,7 @@ def drive(fault, *, seconds=50.0, sigma_m=0.7, seed=1, tau_s=TAU_S, stated_m=STA
         if k % 2 == 0:
             tracker.tick(now_ns)
             kinds = int(tracker.doubts.rows.ints[0, 0])
-            for kind in (GHOST, DRAGGED, FROZEN, OVERCONFIDENT):
+            for kind in (GHOST, DRAGGED, FROZEN, OVERCONFIDENT, ASTRAY):
                 if kinds & kind:
                     found.setdefault(kind, t_s)
     batch = tracker.at(now_ns)
@@ -104,6 +114,33 @@ def test_an_honest_terminal_and_one_that_states_half_its_error_are_not_called_dr
 def test_a_source_that_states_a_third_of_its_errors_is_overconfident():
     found, _ = drive(lambda t_s, place: place, sigma_m=1.2, stated_m=0.4, tau_s=2.0)
     assert list(found) == [OVERCONFIDENT]
+
+
+def test_a_source_whose_errors_step_beyond_what_it_states_is_overconfident_within_seconds():
+    """Nobody knows that its errors last 4 s; their steps are too large for any time."""
+    found, _ = drive(lambda t_s, place: place, sigma_m=1.5, stated_m=0.25, true_tau_s=4.0)
+    assert list(found) == [OVERCONFIDENT]
+    assert found[OVERCONFIDENT] < 35.0
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("stated_m", "true_tau_s"), [(0.7, 0.5), (0.7, 4.0), (0.05, 0.5)])
+def test_errors_that_last_less_than_is_thought_are_not_overconfident(seed, stated_m, true_tau_s):
+    found, _ = drive(
+        lambda t_s, place: place, sigma_m=stated_m, stated_m=stated_m, true_tau_s=true_tau_s, seed=seed
+    )
+    assert found == {}
+
+
+def test_a_slide_is_no_step():
+    found, _ = drive(slide(1.6, mps=0.8), sigma_m=0.3, stated_m=0.3)
+    assert list(found) == [DRAGGED]
+
+
+def test_who_is_dragged_off_quickly_is_no_ghost():
+    """Identity lets it go at once; its truck is there, and radar sees nobody where it says that it is."""
+    found, _ = drive(slide(1.6, mps=0.8), sigma_m=0.1, stated_m=0.1)
+    assert list(found) == [ASTRAY]
 
 
 @pytest.mark.parametrize("silent_s", [0.0, 3.0, 8.0])

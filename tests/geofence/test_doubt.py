@@ -26,7 +26,7 @@ def drive(*bits: int):
 def test_the_bits_are_those_of_fusion():
     assert doubt.GHOST == doubt_table.GHOST
     assert doubt.FAULTS == doubt_table.NAMES
-    names = ("FROZEN", "JAMMED", "IN_JAM")
+    names = ("FROZEN", "JAMMED", "IN_JAM", "ASTRAY")
     assert [getattr(doubt, name) for name in names] == [getattr(doubt_table, name) for name in names]
 
 

@@ -26,7 +26,22 @@ from geofence.located import (
 )  # fmt: skip
 from geofence.measuring import COMPILED, Measures, measure
 from geofence.rules import MEASURED
-from geofence.state import EXCUSED, MOVED, N_FLAGS, N_STAMPS, PRESUMED, R_D, R_S, R_SPEED, R_VALUE, STANDING
+from geofence.state import (
+    CLAIM_USED,
+    EXCUSED,
+    MISPLACED,
+    MOVED,
+    N_DRIFT,
+    N_FLAGS,
+    N_STAMPS,
+    OWN_WAY,
+    PRESUMED,
+    R_D,
+    R_S,
+    R_SPEED,
+    R_VALUE,
+    STANDING,
+)
 
 N, T0 = 400, 1_700_000_000_000_000_000
 SITE = Site(1.6, 2.3, 0.8, 4.0)
@@ -65,7 +80,7 @@ def quadratic(P, e, n):
     return e**2 * P[:, 0, 0] + 2 * e * n * P[:, 0, 1] + n**2 * P[:, 1, 1]
 
 
-def expected(b, stamps, flags):
+def expected(b, stamps, flags, drift):
     """Return the values, sigmas, tau and judged (n,) of the rules, in their order."""
     found, speed, fast = b.found, np.hypot(*b.x[:, 2:].T), np.maximum(np.hypot(*b.x[:, 2:].T), 3.0)
     e, n, P = found[:, U_EAST], found[:, U_NORTH], b.P[:, 2:, 2:]
@@ -89,7 +104,10 @@ def expected(b, stamps, flags):
     since = np.where(stands, np.where(stamps[:, STANDING] == 0, b.stamp_ns, stamps[:, STANDING]), 0)
     held = np.where((since > 0) & (flags[:, EXCUSED] == 0), np.maximum(b.stamp_ns - since, 0) * 1e-9, 0.0)
     true, speed_tau = np.ones(N, dtype=bool), np.minimum(b.tau_s, 1.0)
-    other_way = ~(found[:, OUT_SAME_WAY] <= 4.0 * found[:, SIGMA]) & (-found[:, ALONG] > 0.5 * speed)
+    near_m = 4.0 * found[:, SIGMA] * np.maximum(drift[:, CLAIM_USED], 1.0)
+    other_way = ~(found[:, OUT_SAME_WAY] <= near_m) & (-found[:, ALONG] > 0.5 * speed)
+    misplaced = (flags[:, MISPLACED] > 0) | (drift[:, OWN_WAY] > 0)
+    other_way &= ~(misplaced & (drift[:, CLAIM_USED] > 0))  # by fixes alone
     ordinary = (b.kind != 0) & (b.kind != HAZMAT)
     out = np.where(ordinary, found[:, OUT_ANY], found[:, OUT_PERMITTED])
     over = np.where(np.isnan(found[:, OUT_PERMITTED]), -found[:, OUT_ANY], found[:, OUT_PERMITTED])
@@ -109,14 +127,15 @@ def test_measure_agrees_with_numpy_and_leaves_other_tracks_alone(batch):
     rows, mine = rng.permutation(N), np.flatnonzero(rng.random(N) < 0.8)
     flags = (rng.random((N, N_FLAGS)) < 0.5).astype(np.float64)
     stamps = np.where(rng.random((N, N_STAMPS)) < 0.5, T0 - 5 * 10**9, 0)
-    place, since, rules = expected(batch, stamps[rows], flags[rows])
+    drift = np.where(rng.random((N, N_DRIFT)) < 0.5, rng.random((N, N_DRIFT)) * 3.0, 0.0)
+    place, since, rules = expected(batch, stamps[rows], flags[rows], drift[rows])
     out = Measures(
         np.full((N, n_rules, 3), 77.0),
         np.full((N, R_VALUE + 2 * n_rules), 77.0),
         np.full((N, N_ACROSS), 77.0),
     )
     before = stamps.copy()
-    measure(mine, len(mine), rows, batch, SITE, stamps, flags, out)
+    measure(mine, len(mine), rows, batch, SITE, stamps, flags, drift, out)
     for r, (value, sigma, tau_s, judged) in enumerate(rules):
         seen = np.where(judged & ~batch.coasting, value, np.nan)
         want = np.column_stack([seen, sigma, tau_s, value, sigma])[mine]

@@ -6,11 +6,22 @@ from geofence.batch import Batch, Site
 from geofence.continuity import Sightings
 from geofence.detectors import HOLD_STEP_S, N_ACROSS, Departures, Thresholds, Tracks, step, windows_of
 from geofence.levels import shipped
-from geofence.located import FOUND, NO_LANE, UNJUDGED
+from geofence.located import ALONG, FOUND, NO_LANE, UNJUDGED
 from geofence.measuring import Measures, measure
 from geofence.observing import Found, Seen, findings, observe
 from geofence.rules import GRADED, MEASURED, REGISTRY
-from geofence.state import BORN, CLAIM_TRUST, CLAIM_WHOSE, LAST, LEAVING, R_P_OUT, R_VALUE, SEEN, State
+from geofence.state import (
+    BORN,
+    CLAIM_TRUST,
+    CLAIM_WHOSE,
+    LAST,
+    LEAVING,
+    OWN_WAY,
+    R_P_OUT,
+    R_VALUE,
+    SEEN,
+    State,
+)
 from tests.support.geofence_world import World, batch, feature, lonlat, road
 
 N, T0_NS = 60, 1_790_000_000_000_000_000
@@ -66,7 +77,7 @@ def test_one_step_does_what_both_do():
         out = Measures(
             np.zeros((N, n_rules, 3)), np.zeros((N, R_VALUE + 2 * n_rules)), np.zeros((N, N_ACROSS))
         )
-        measure(mine, len(mine), seen.rows, seen.batch, SITE, other.stamps, other.flags, out)
+        measure(mine, len(mine), seen.rows, seen.batch, SITE, other.stamps, other.flags, other.drift, out)
         p_out = found.columns[mine, R_P_OUT].copy()  # geofence.keeping says how probable a departure is
         assert ((p_out >= 0.0) & (p_out <= 1.0) | np.isnan(found.columns[mine, R_VALUE])).all()
         other.drift[:, LEAVING], out.columns[mine, R_P_OUT] = windows.drift[:, LEAVING], p_out
@@ -75,6 +86,8 @@ def test_one_step_does_what_both_do():
         # of the first terminal, without a claim, seen by radar
         other.drift[np.ix_(seen.rows[follows], [CLAIM_WHOSE, CLAIM_TRUST])] = 1.0
         named, lived = np.ones(N, dtype=np.bool_), np.zeros(N, dtype=np.bool_)
+        along = seen.batch.found[follows, ALONG]
+        other.drift[seen.rows[follows], OWN_WAY] = along > 0.0  # NaN: not known, as it was
         tracks = Tracks(mine, seen.rows, seen.batch.stamp_ns, *out, np.full(N, HOLD_STEP_S), named, lived)
         grade, active = np.zeros((len(mine), len(MEASURED)), dtype=np.int64), np.zeros(len(mine), dtype=bool)
         is_active = step(tracks, len(mine), thresholds, others, grade, active)
