@@ -193,7 +193,8 @@ def _note_error(doubts: Doubts, terminals: Terminals, w: int, stamp_ns: int, err
     if first:
         dt_s = EVERY_NS * 1e-9
     age_s = floats[w, col.AGE_S] = min(floats[w, col.AGE_S] + dt_s, SLOW_S)
-    if not ints[w, col.KINDS] & col.JAMMED:
+    # of a place that has left its vehicle the steps are the way's that it is replayed from, or the jam's
+    if ints[w, col.BOUND_NS] == stamp_ns and not ints[w, col.KINDS] & (col.JAMMED | col.DRAGGED | col.ASTRAY):
         step_s = 0.0 if first else dt_s
         note_step(
             floats[w], (error.east_m, error.north_m), error.along, error.sigma_m, error.track_m2, step_s

@@ -33,14 +33,17 @@ def note_step(
     if 0.0 < dt_s <= STEP_S_MAX:
         v_e, v_n = (error[0] - row[STEP_E]) / dt_s, (error[1] - row[STEP_N]) / dt_s
         across_m = dt_s * (course[0] * (v_n - row[STEP_MEAN_N]) - course[1] * (v_e - row[STEP_MEAN_E]))
-        square = across_m**2 / (2.0 * (sigma_m**2 + track_m2 + TRACK_M2))
-        if square <= JUMP_CHI2:
+        var = 2.0 * (sigma_m**2 + track_m2 + TRACK_M2)
+        square = across_m**2 / var
+        if dt_s**2 * (v_e**2 + v_n**2) <= JUMP_CHI2 * var:
             row[STEP_SQUARES] += WORTH * min(square, SQUARE_MAX)
             row[STEP_LOOKS] += WORTH
             row[STEP_MEAN_E] += (v_e - row[STEP_MEAN_E]) * dt_s / MEAN_S
             row[STEP_MEAN_N] += (v_n - row[STEP_MEAN_N]) * dt_s / MEAN_S
         if row[STEP_LOOKS] > LOOKS_MAX:
             row[STEP_SQUARES], row[STEP_LOOKS] = row[STEP_SQUARES] / 2.0, LOOKS_MAX / 2.0
+    elif dt_s == 0.0:
+        row[STEP_MEAN_E] = row[STEP_MEAN_N] = 0.0
     row[STEP_E], row[STEP_N] = error
 
 
