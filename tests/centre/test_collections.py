@@ -96,7 +96,8 @@ async def test_the_centre_collects_seldom_and_only_what_is_new(monkeypatch: pyte
     service.centre, service.listener = SimpleNamespace(stop=None), None
     service.door = SimpleNamespace(certificate=None)
     http = SimpleNamespace(centre=SimpleNamespace(http="127.0.0.1:1"))
-    service.shell = SimpleNamespace(log_start=lambda *_, **__: None, site=SimpleNamespace(config=http))
+    site = SimpleNamespace(config=http)
+    service.shell = SimpleNamespace(log_start=lambda *_, **__: None, site=site, on_http_end=None)
     await process._CentreService.work(service)
     assert seen.threshold == OBJECTS_PER_COLLECTION
     assert seen.n_frozen > 0
