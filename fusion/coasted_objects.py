@@ -42,15 +42,16 @@ class CoastedObjects:
         at = np.searchsorted(last.object_id[order], seen.object_id)
         before = order[np.minimum(at, len(order) - 1)]
         dt_s = dt_ns * 1e-9
-        off_x = seen.x_m - last.x_m[before] - dt_s * last.vx_mps[before]
-        off_y = seen.y_m - last.y_m[before] - dt_s * last.vy_mps[before]
-        same: Bools = (
-            (last.object_id[before] == seen.object_id)
-            & (last.vx_mps[before] == seen.vx_mps) & (last.vy_mps[before] == seen.vy_mps)
-            & (np.hypot(seen.vx_mps, seen.vy_mps) > MOVES_MPS_MIN)
-            & (np.hypot(off_x, off_y) < WITHIN_M)
-            & (_is_fine(seen.vx_mps) | _is_fine(seen.vy_mps))
-        )  # fmt: skip
+        with np.errstate(all="ignore"):  # absurd numbers continue nothing; the tracker refuses them
+            off_x = seen.x_m - last.x_m[before] - dt_s * last.vx_mps[before]
+            off_y = seen.y_m - last.y_m[before] - dt_s * last.vy_mps[before]
+            same: Bools = (
+                (last.object_id[before] == seen.object_id)
+                & (last.vx_mps[before] == seen.vx_mps) & (last.vy_mps[before] == seen.vy_mps)
+                & (np.hypot(seen.vx_mps, seen.vy_mps) > MOVES_MPS_MIN)
+                & (np.hypot(off_x, off_y) < WITHIN_M)
+                & (_is_fine(seen.vx_mps) | _is_fine(seen.vy_mps))
+            )  # fmt: skip
         return same
 
     def state(self) -> tuple[Columns, Columns]:
