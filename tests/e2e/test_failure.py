@@ -12,8 +12,9 @@ from tests.support.live_demo import live_demo
 pytestmark = [pytest.mark.e2e, pytest.mark.paced]
 
 
-def test_a_part_that_dies_ends_all(run_folder):
-    with live_demo(run_folder("dies"), "--seed", 4, "--rsus", 1) as demo:
+def test_a_part_that_dies_ends_a_run_that_measures(run_folder):
+    """Its figures are those of a whole system; in one without an end the others continue: test_demo_parts."""
+    with live_demo(run_folder("dies"), "--seed", 4, "--rsus", 1, "--duration", 600) as demo:
         victim = pid_of(demo.run_dir, b"gateway")
         os.kill(victim, signal.SIGKILL)
         rest, _ = demo.process.communicate(timeout=30)
