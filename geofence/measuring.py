@@ -52,12 +52,11 @@ def _put(sample: Sample, seen: bool, i: int, rule: int, n_rules: int, out: Measu
 
 @kernel
 def measure(
-    mine: I1, n_mine: int, rows: I1, b: Batch, site: Site, stamps: I2, flags: F2, drift: F2, out: Measures
+    mine: I1, rows: I1, b: Batch, site: Site, stamps: I2, flags: F2, drift: F2, out: Measures
 ) -> None:  # fmt: skip
-    """Measure the first n_mine tracks in `mine` of n; rows (n,) are theirs in the state's arrays."""
+    """Measure the tracks in `mine` of n; rows (n,) are theirs in the state's arrays."""
     n_rules, columns = out.samples.shape[1], out.columns
-    for k in range(n_mine):
-        i = mine[k]
+    for i in mine:
         v = vehicle_of(b, site, i, rows[i], stamps, flags, drift)
         columns[i, R_EAST], columns[i, R_NORTH] = b.x[i, 0], b.x[i, 1]
         columns[i, R_S], columns[i, R_D] = b.found[i, S], (b.found[i, RIGHT] - b.found[i, LEFT]) / 2

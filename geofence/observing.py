@@ -166,7 +166,7 @@ def observe(
             n_mine += 1
             n_stale += stamps[rows[i], LAST] >= b.stamp_ns[i]
     measured = Measures(out.samples, out.columns, out.across)
-    measure(mine, n_mine, rows, b, site, stamps, flags, windows.drift, measured)
+    measure(mine[:n_mine], rows, b, site, stamps, flags, windows.drift, measured)
     departure, n_rules = thresholds.departures.rule, out.samples.shape[1]
     for k in range(n_mine):
         i = mine[k]

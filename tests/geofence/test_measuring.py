@@ -135,7 +135,7 @@ def test_measure_agrees_with_numpy_and_leaves_other_tracks_alone(batch):
         np.full((N, N_ACROSS), 77.0),
     )
     before = stamps.copy()
-    measure(mine, len(mine), rows, batch, SITE, stamps, flags, drift, out)
+    measure(mine, rows, batch, SITE, stamps, flags, drift, out)
     for r, (value, sigma, tau_s, judged) in enumerate(rules):
         seen = np.where(judged & ~batch.coasting, value, np.nan)
         want = np.column_stack([seen, sigma, tau_s, value, sigma])[mine]

@@ -77,7 +77,7 @@ def test_one_step_does_what_both_do():
         out = Measures(
             np.zeros((N, n_rules, 3)), np.zeros((N, R_VALUE + 2 * n_rules)), np.zeros((N, N_ACROSS))
         )
-        measure(mine, len(mine), seen.rows, seen.batch, SITE, other.stamps, other.flags, other.drift, out)
+        measure(mine, seen.rows, seen.batch, SITE, other.stamps, other.flags, other.drift, out)
         p_out = found.columns[mine, R_P_OUT].copy()  # geofence.keeping says how probable a departure is
         assert ((p_out >= 0.0) & (p_out <= 1.0) | np.isnan(found.columns[mine, R_VALUE])).all()
         other.drift[:, LEAVING], out.columns[mine, R_P_OUT] = windows.drift[:, LEAVING], p_out
