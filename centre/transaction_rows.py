@@ -38,8 +38,8 @@ class Rows:
         self.episodes: dict[str, Values] = {}
         self._searched: dict[str, Values] = {}  # of `episode_key`, by id
         self.changes: dict[str, Change] = {}  # by id, of the episodes that these items change
-        # of versions whose RSU's clock was never set: what to add to their stamps, so that they were detected
-        # when they arrived
+        # Of versions that an RSU detected before its clock was ever set: what must be added to their stamps.
+        # It makes the time of detection that of the arrival
         self.shifts_ns: dict[VersionAt, int] = {}
         self._new_keys: list[tuple[Any, ...]] = []
         self._replaced: list[tuple[Any, ...]] = []

@@ -83,8 +83,8 @@ class PatientProtocol(H11Protocol):
         self._is_made = False
         self._early = b""  # came with the end of the TLS handshake
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast(asyncio.Transport, transport))
         self._is_made, self._address = True, address_of(transport)
         self._look()
         if self._early:

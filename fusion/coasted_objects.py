@@ -29,10 +29,13 @@ class CoastedObjects:
     def __init__(self, n_radars: int) -> None:
         self._last: list[ObjectScan | None] = [None] * n_radars
 
-    def coasted(self, q: int, seen: ObjectScan) -> Bools:
-        """Return which objects (n,) of radar q only continue its last message, and remember this one."""
+    def coasted(self, q: int, seen: ObjectScan, *, is_newest: bool) -> Bools:
+        """Return which objects (n,) of radar q only continue its last message.
+
+        is_newest : no message of this radar had a later stamp; it is remembered
+        """
         last = self._last[q]
-        if last is None or seen.stamp_ns > last.stamp_ns:
+        if is_newest:
             self._last[q] = seen
         n = len(seen.object_id)
         dt_ns = 0 if last is None else seen.stamp_ns - last.stamp_ns

@@ -14,7 +14,7 @@ from fusion import doubt_table as col
 from fusion import layout as at
 from fusion.doubt_jam import noise_scale, note_noise
 from fusion.doubt_slide import SLID_M, weigh_slide
-from fusion.doubt_steps import note_step, step_scale2
+from fusion.doubt_steps import LOOKS_LEAST, SQUARE_MAX, note_step, step_scale2
 from fusion.doubt_table import Doubts
 from fusion.heading import axis_of
 from fusion.layout import Terminals, Tracks
@@ -35,8 +35,6 @@ STILL_CHI2 = 9.21  # of a steady slide: 1 in 100 by chance
 # Before the fleet's terminals have shown better, the error that is stated may be half the true one; what the
 # fleet says counts as one independent look: a terminal that is worse than the others must show it soon
 SCALE2_BEFORE, LOOKS_BEFORE = 4.0, 1.0
-SQUARE_MAX = 9.0  # of one axis in one look: an outlier is no scale
-LOOKS_LEAST = 4.0
 LOOKS_MAX = 40.0  # then half is forgotten: twenty minutes
 # One in a million; stated at less than 0.58 of the true sigma
 OVER_Z, OVER_RATIO, HONEST_RATIO = 4.75, 3.0, 1.5

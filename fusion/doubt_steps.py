@@ -13,11 +13,11 @@ STEP_S_MAX = 3.0  # looks come each second; what is further apart is no step
 MEAN_S = 10.0
 # Steps of errors that are new in each look have a correlation of -1/2, so that their squares are worth 2/3
 WORTH = 2.0 / 3.0
-SQUARE_MAX = 9.0  # one wild fix is no scale
+SQUARE_MAX = 9.0  # of one axis in one look: one wild fix is no scale
 JUMP_CHI2 = 100.0  # what goes so far in a look and stays is another fault, a replayed place for one
 TRACK_M2 = 0.15**2  # of the track beside its own variance: which face of a body radar sees
-LOOKS_MAX = 40.0  # then half is forgotten
-LEAST = 4.0
+LOOKS_LEAST = 4.0  # before squares say anything: fewer are a chi-square that any chance explains
+LOOKS_MAX = 40.0  # then half is forgotten: a minute
 
 
 @kernel(inner=True)
@@ -50,4 +50,4 @@ def note_step(
 @kernel(inner=True)
 def step_scale2(row: F1) -> float:
     """Return what the steps show of the variance at least, over the stated one; 1 before they show it."""
-    return max(row[STEP_SQUARES] / row[STEP_LOOKS], 1.0) if row[STEP_LOOKS] >= LEAST else 1.0
+    return max(row[STEP_SQUARES] / row[STEP_LOOKS], 1.0) if row[STEP_LOOKS] >= LOOKS_LEAST else 1.0

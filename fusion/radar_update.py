@@ -123,7 +123,7 @@ def radar_update(
             seen.arrived_ns, period_ns, store.scratch,
         )  # fmt: skip
     else:
-        coasted = scans.objects.coasted(q, seen)
+        coasted = scans.objects.coasted(q, seen, is_newest=gap_ns > 0)
         n_rows, n_odd = object_rows(store, seen, q, coasted)
         odd_class = (seen.kind < 0) | (seen.kind >= N_CLASSES)
         add_count(counts, "radar.odd_class", int(np.count_nonzero(odd_class)))

@@ -26,7 +26,7 @@ N_START, N_MAX = (
     100.0,
 )  # samples that the assumption weighs as; at most: then the scatter is known to 14 %
 SIGMAS_MAX = 4.0  # of an innovation; beyond it is no measurement of this vehicle
-ALONE_SHARE = 0.9  # a radar learns from tracks whose state it determined by that share at least
+ALONE_SHARE = 0.9  # a radar learns from a track only if its own measurements made this share of the state
 # At the start, as shares of `scatter` along the axis, and across it [m^2]: glint on a lorry's face of 2.5 m
 # is new once the aspect turns by wavelength / (2 width), 0.05 degrees at 77 GHz: in a scan or two
 ALONG_WHITE, ALONG_SLOW = 0.0, 1.0

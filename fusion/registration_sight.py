@@ -40,7 +40,8 @@ class Radars(NamedTuple):
 class Work(NamedTuple):
     """Memory that each call overwrites; the rows of radars whose COUNT is 0 are not valid."""
 
-    place: F2  # (m, 4) mean place east and north, mean time from the one asked [s], number of detections
+    # (m, 5) mean place east and north, mean time from the one asked [s], number of detections, and of objects
+    place: F2
     J: F2  # (2 m, N_ERRORS) its derivatives by the errors: along the beam, across it
     # (m, 6) variances of the mean along and across the beam: new each second; that stays for about a second;
     # of the body's size, which stays as long as the vehicle passes

@@ -9,16 +9,14 @@ from core.kernel import kernel
 from fusion import layout as at
 
 STATED_SIZE_SHARE = 0.2  # 1 sigma of a length that a radar states, of that length
-START, SURE = (
-    1.0,
-    50.0,
-)  # what the factor 1 weighs at the start, and all at most, in glimpses of a second or two
+# Weight of the factor 1 at the start, and of all that was learnt at most, in glimpses of a second or two
+START, SURE = 1.0, 50.0
 FACTOR_MIN, FACTOR_MAX = 0.5, 3.0
 
 
 @kernel(inner=True)
 def length_of(radars: F2, q: int, stated_m: float) -> float:
-    """Return the length that an object of radar q most likely has, of which it states `stated_m` [m]."""
+    """Return the likeliest true length [m] of an object that radar q states to be `stated_m` long [m]."""
     return float(stated_m * radars[q, at.R_SIZE])
 
 

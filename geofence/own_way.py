@@ -16,7 +16,9 @@ from geofence.state import CLAIM_USED, OWN_WAY, WAY_EAST, WAY_NORTH, WAY_SLIP_M
 TURNED_COS = math.cos(0.5)  # from one fix to the next: no road bends so within a second or two
 # 1 sigma of what lasts of a course's error, as of geofence.crossing: what it shows within that is no way
 OFF_RAD = 0.02
-CROSSED_SHARE = 0.4  # of the place's way across; vehicles cross at 1 m/s, of which OFF_RAD takes a third
+# The course must show at least this share of the way across that the place went. A truck that crosses at
+# 1 m/s and drives 16 m/s shows two thirds of it: OFF_RAD takes off the rest
+CROSSED_SHARE = 0.4
 STEP_S_MAX = 2.0  # between two fixes; in a longer gap no way is known
 OUT_M = 1.0  # out of its own lanes, before its way there is asked
 

@@ -23,7 +23,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """The state of the outbox after a commit."""
 
     n: int = 0  # counts up within a file; the slot is n % 2
-    esn: str = ""  # of the RSU whose outbox this file belongs to; empty: an earlier version wrote it
+    esn: str = ""  # the RSU that this outbox belongs to; empty: an earlier version wrote the mark
     epoch: int
     last_seq: int  # that was given
     unsaved: bool = False  # the disk refused the last items: they lie in memory, and in the recording

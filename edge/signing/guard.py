@@ -14,7 +14,7 @@ AGE_S_MAX = 60.0  # of a message that must be fresh: a link that was away keeps 
 # why a message is refused
 REASONS = ("wrong", "not_allowed", "unknown", "missing", "expired", "stale", "repeated", "too_often")
 REFUSALS = frozenset(f"signature.{reason}" for reason in REASONS)
-PAIRS_MAX = 4_096  # pairs of signer and topic of which accepted stamps are remembered
+PAIRS_MAX = 4_096  # pairs of signer and topic; of each the stamps of accepted messages are remembered
 # A signature costs 150 µs of CPU and more for a long message; whoever has seen a key's id can make us check
 # some. Of one signer on one topic so many are checked, twice what an honest one sends at its worst.
 CHECKS_HZ, CHECKS_BURST = 500.0, 5_000.0

@@ -35,12 +35,17 @@ def widths(left: F64, right: F64) -> F64:
     return _across(left, right, np.array([0, len(left)]))
 
 
-def _across(left: F64, right: F64, start: I64) -> F64:
-    rail, middle = left - right, (left + right) / 2
+def _rails(left: F64, right: F64, start: I64) -> tuple[F64, F64]:
+    """Return at each vertex the way from right to left, and along the lane past it, (n, 2) both."""
+    middle = (left + right) / 2
     ahead, behind = np.arange(1, len(middle) + 1), np.arange(-1, len(middle) - 1)
     ahead[start[1:] - 1] -= 1
     behind[start[:-1]] += 1
-    along = middle[ahead] - middle[behind]
+    return left - right, middle[ahead] - middle[behind]
+
+
+def _across(left: F64, right: F64, start: I64) -> F64:
+    rail, along = _rails(left, right, start)
     length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-12)
     across: F64 = (along[:, 0] * rail[:, 1] - along[:, 1] * rail[:, 0]) / length
     return across
@@ -77,11 +82,7 @@ def _is_plain(left: Lines, right: Lines) -> Bools:
 
 def _skews(left: F64, right: F64, start: I64) -> F64:
     """Return the cosine between rail and lane at each vertex; at a taper's tip a rail has no direction."""
-    rail, middle = left - right, (left + right) / 2
-    ahead, behind = np.arange(1, len(middle) + 1), np.arange(-1, len(middle) - 1)
-    ahead[start[1:] - 1] -= 1
-    behind[start[:-1]] += 1
-    along = middle[ahead] - middle[behind]
+    rail, along = _rails(left, right, start)
     length = np.hypot(rail[:, 0], rail[:, 1])
     cosine = np.abs((rail * along).sum(axis=1)) / np.maximum(length * np.hypot(*along.T), 1e-12)
     return np.where(length > 0.05, cosine, 0.0)

@@ -69,7 +69,7 @@ def _serve(source: Source, links: list[Connection], others: list[Connection]) ->
         _send(links, source.found)
     except READ_ERRORS as error:
         _send(links, error)
-    except Exception as error:  # a bug: those that wait get its name, this process shows the trace
+    except Exception as error:  # a bug: those that wait for blocks get its name; we end with the trace
         _send(links, CommandError(f"the reading failed: {type(error).__name__}: {error}"))
         raise
 

@@ -20,6 +20,10 @@ def message(k: int, ids: list[int], x: np.ndarray) -> ObjectScan:
     )  # fmt: skip
 
 
+def coasted(objects: CoastedObjects, seen: ObjectScan, q: int = 0, *, is_newest: bool = True) -> np.ndarray:
+    return objects.coasted(q, seen, is_newest=is_newest)
+
+
 def moved(x: np.ndarray) -> np.ndarray:
     return np.column_stack([x[:, :2] + PERIOD_NS * 1e-9 * x[:, 2:], x[:, 2:]])
 
@@ -29,18 +33,18 @@ STATES = np.array([[80.0, 3.0, -20.01, 0.3], [60.0, -4.0, 15.0, 0.02], [30.0, 9.
 
 def test_an_object_that_only_goes_on_is_found_and_one_that_was_detected_is_not():
     objects = CoastedObjects(1)
-    assert not objects.coasted(0, message(0, [4, 9, 7], STATES)).any()
+    assert not coasted(objects, message(0, [4, 9, 7], STATES), 0).any()
     second = moved(STATES)
     second[0] += [0.05, -0.02, 0.04, 0.01]
     order = [1, 2, 0]  # a radar's order is its own
-    coasted = objects.coasted(0, message(1, [9, 7, 4], second[order]))
-    assert coasted.tolist() == [True, False, False]  # one that stands is measured again and again
+    found = coasted(objects, message(1, [9, 7, 4], second[order]), 0)
+    assert found.tolist() == [True, False, False]  # one that stands is measured again and again
 
 
 def test_another_vehicle_under_a_used_number_is_new():
     objects = CoastedObjects(1)
-    objects.coasted(0, message(0, [4, 9, 7], STATES))
-    assert not objects.coasted(0, message(1, [9, 4, 8], moved(STATES))).any()
+    coasted(objects, message(0, [4, 9, 7], STATES), 0)
+    assert not coasted(objects, message(1, [9, 4, 8], moved(STATES)), 0).any()
 
 
 @pytest.mark.parametrize("step_m", [0.1, 0.2])
@@ -51,21 +55,31 @@ def test_coarse_numbers_of_a_steady_vehicle_are_measurements(step_m):
         place += PERIOD_NS * 1e-9 * np.array([-19.93, 0.02])
         sent = np.array([[*(np.round(place / step_m) * step_m), -20.0, 0.0]])
         sent = sent.astype(np.float32).astype(np.float64)  # as a datagram has them
-        assert not objects.coasted(0, message(k, [1], sent)).any()
+        assert not coasted(objects, message(k, [1], sent), 0).any()
 
 
 def test_a_restored_memory_continues_exactly():
     objects, restored = CoastedObjects(2), CoastedObjects(2)
-    objects.coasted(1, message(0, [4, 9, 7], STATES))
+    coasted(objects, message(0, [4, 9, 7], STATES), 1)
     restored.restore(*objects.state(), ("A", "B"))
     later = message(1, [4, 9, 7], moved(STATES))
-    assert restored.coasted(1, later).tolist() == objects.coasted(1, later).tolist() == [True, True, False]
+    assert coasted(restored, later, 1).tolist() == coasted(objects, later, 1).tolist() == [True, True, False]
     assert restored.state() == objects.state()
 
 
 def test_late_and_lost_messages_are_not_compared():
     objects = CoastedObjects(1)
-    objects.coasted(0, message(1, [4, 9, 7], moved(STATES)))
-    assert not objects.coasted(0, message(0, [4, 9, 7], STATES)).any()
+    coasted(objects, message(1, [4, 9, 7], moved(STATES)), 0)
+    assert not coasted(objects, message(0, [4, 9, 7], STATES), is_newest=False).any()
     far = STATES + 30 * (moved(STATES) - STATES)
-    assert not objects.coasted(0, message(30, [4, 9, 7], far)).any()
+    assert not coasted(objects, message(30, [4, 9, 7], far), 0).any()
+
+
+def test_after_an_empty_message_a_late_one_is_compared_with_nothing_as_after_a_restart():
+    objects, restored = CoastedObjects(1), CoastedObjects(1)
+    coasted(objects, message(2, [], np.zeros((0, 4))))
+    restored.restore(*objects.state(), ("A",))
+    for one in (objects, restored):
+        coasted(one, message(1, [4, 9, 7], STATES), is_newest=False)
+        later = message(3, [4, 9, 7], moved(moved(STATES)))
+        assert not coasted(one, later).any()

@@ -12,7 +12,10 @@ OFTEN = 28.0  # scans for which one place counts, at 14 Hz
 
 
 def learnt(shares: np.ndarray, length_m: float = 14.0) -> np.ndarray:
-    """Return the radar's columns after vehicles of which it states these shares, each for ten seconds."""
+    """Return what the radar has learnt from vehicles that it saw for ten seconds each.
+
+    shares : of each vehicle, the length that the radar states over the true one
+    """
     radars = poses_of([pose("R", 0.0, 0.0, 0.0)])
     radars[0, at.R_OFTEN] = OFTEN
     for share in shares.tolist():

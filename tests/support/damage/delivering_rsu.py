@@ -6,7 +6,6 @@ Outbox, recordings, watch of the centre, link and heartbeats are wired as `roads
 
 import asyncio
 import contextlib
-import signal
 import sys
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from edge.tls import Holder
 from geofence import violation as codec
 from petroroad.commands.running import until_signal
 from roadside.centre_watch import CentreWatch
-from tests.support.damage.raised import episode, exiting_by_name, note
+from tests.support.damage.raised import episode, exiting_by_name, note, requests
 
 BEAT_S = 1.0
 
@@ -98,11 +97,7 @@ class DeliveringRsu:
             self.recorder.keep_since(self.outbox.oldest_ns)
 
     async def _raise_when_asked(self) -> None:
-        asked = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, asked.set)
-        while True:
-            await asked.wait()
-            asked.clear()
+        async for _ in requests():
             await note(self.raised, self.outbox, [body for _ in range(6) for body in self._raise()])
 
     def _raise(self) -> list[bytes]:

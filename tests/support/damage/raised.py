@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -29,6 +30,16 @@ async def note(path: Path, outbox: Outbox, bodies: Sequence[bytes]) -> None:
         await asyncio.sleep(0.01)
     with path.open("ab") as file:
         file.write(b"".join(len(body).to_bytes(4, "big") + body for body in bodies))
+
+
+async def requests() -> AsyncIterator[None]:
+    """Yield once for each SIGUSR1: the test asks for violations."""
+    asked = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, asked.set)
+    while True:
+        await asked.wait()
+        asked.clear()
+        yield
 
 
 @contextlib.contextmanager

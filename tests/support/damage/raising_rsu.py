@@ -4,8 +4,6 @@ They take the way of real ones, through recording and outbox. RAISED is a file b
 bytes of each once the outbox has committed it: the record of what was promised.
 """
 
-import asyncio
-import signal
 import sys
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from geofence import violation as codec
 from petroroad.commands.running import until_signal
 from roadside import rsu
 from roadside.outputs import Raised
-from tests.support.damage.raised import episode, exiting_by_name, note
+from tests.support.damage.raised import episode, exiting_by_name, note, requests
 
 N_EPISODES = 6  # at each signal
 
@@ -32,11 +30,7 @@ class RaisingService(rsu.RsuService):
         return super().background() | {"raise": self._raise_when_asked()}
 
     async def _raise_when_asked(self) -> None:
-        asked = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, asked.set)
-        while True:
-            await asked.wait()
-            asked.clear()
+        async for _ in requests():
             bodies = [body for _ in range(N_EPISODES) for body in self._raise()]
             await note(self.raised, self.agent.outbox, bodies)
 

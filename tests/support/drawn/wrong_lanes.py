@@ -62,41 +62,40 @@ def lane_moved_aside(rng: Any, copy: Copy) -> Wrong | None:
     return copy.wrong("error", rf"\b{name}\b", copy.area(name).buffer(2.0), name)
 
 
-def gap_across(rng: Any, copy: Copy) -> Wrong | None:
-    name = copy.pick(rng, lambda a, lane: copy.is_wide(a) and lane.get("right"))
+def _right_side_aside(
+    rng: Any, copy: Copy, by_m: float, *, is_wide_too: bool
+) -> tuple[str, str, shapely.LineString] | None:
+    """Move the right side of a lane to its left by by_m; return the lane, its right neighbour, where it was.
+
+    is_wide_too : the neighbour must be as wide as a lane, as well
+    """
+    name = copy.pick(
+        rng,
+        lambda a, lane: (
+            copy.is_wide(a) and lane.get("right") and (not is_wide_too or copy.is_wide(lane["right"]))
+        ),
+    )
     if name is None:
         return None
     left, right = copy.sides(name)
-    by_m = rng.uniform(0.4, 0.9)
     copy.put(name, left, right + by_m * np.array([aside(right, k) for k in range(len(right))]))
-    line = shapely.LineString(right)
-    return copy.wrong("error", rf"\b{name}\b.* beside", line, name, copy.lanes[name]["right"])
+    return name, copy.lanes[name]["right"], shapely.LineString(right)
+
+
+def gap_across(rng: Any, copy: Copy) -> Wrong | None:
+    found = _right_side_aside(rng, copy, rng.uniform(0.4, 0.9), is_wide_too=False)
+    return found and copy.wrong("error", rf"\b{found[0]}\b.* beside", found[2], *found[:2])
 
 
 def small_gap_across(rng: Any, copy: Copy) -> Wrong | None:
-    name = copy.pick(
-        rng, lambda a, lane: copy.is_wide(a) and lane.get("right") and copy.is_wide(lane["right"])
-    )
-    if name is None:
-        return None
-    left, right = copy.sides(name)
-    by_m = rng.uniform(0.19, 0.26)
-    copy.put(name, left, right + by_m * np.array([aside(right, k) for k in range(len(right))]))
-    line = shapely.LineString(right)
-    return copy.wrong("warning", rf"\b{name}\b.* beside", line, name, copy.lanes[name]["right"])
+    found = _right_side_aside(rng, copy, rng.uniform(0.19, 0.26), is_wide_too=True)
+    return found and copy.wrong("warning", rf"\b{found[0]}\b.* beside", found[2], *found[:2])
 
 
 def overlap_across(rng: Any, copy: Copy) -> Wrong | None:
-    name = copy.pick(
-        rng, lambda a, lane: copy.is_wide(a) and lane.get("right") and copy.is_wide(lane["right"])
-    )
-    if name is None:
-        return None
-    left, right = copy.sides(name)
     by_m = rng.uniform(0.5, 1.5)
-    copy.put(name, left, right - by_m * np.array([aside(right, k) for k in range(len(right))]))
-    line = shapely.LineString(right).buffer(by_m)
-    return copy.wrong("error", rf"\b{name}\b", line, name, copy.lanes[name]["right"])
+    found = _right_side_aside(rng, copy, -by_m, is_wide_too=True)
+    return found and copy.wrong("error", rf"\b{found[0]}\b", found[2].buffer(by_m), *found[:2])
 
 
 def _vertex_aside(rng: Any, copy: Copy, sign: float) -> Wrong | None:
