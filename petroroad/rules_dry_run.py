@@ -1,14 +1,17 @@
-"""What other rules would change: the keys, and the episodes of a recording that is replayed with both."""
+"""What other rules would change: the keys, and the episodes of recordings that are replayed with both."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from edge.config import Site
+from edge.recording.chain import Part
 from geofence.config import RulesConfig
 from geofence.rule_changes import differences
 from geofence.violation import GRADES, Violation, decode
-from petroroad.replay.run import pace_of, replay_file
+from petroroad.replay.files import chains_of, files_of
+from petroroad.replay.run import pace_of, replay_chain
 
 Keys = tuple[tuple[str, object, object], ...]
 UNDECIDABLE = "undecidable"
@@ -16,7 +19,7 @@ UNDECIDABLE = "undecidable"
 
 @dataclass(slots=True)
 class DryRun:
-    """The differences; `kept` is None without a recording."""
+    """The differences; `kept` is None without recordings."""
 
     keys: Keys
     kept: int | None = None
@@ -29,29 +32,32 @@ class DryRun:
         return {"keys": keys, "kept": self.kept, "vanish": self.vanish, "new": self.appear}
 
 
-def compared(old: RulesConfig, new: RulesConfig, recording: Path | None, site: Site | None) -> DryRun:
+def compared(old: RulesConfig, new: RulesConfig, recordings: Sequence[Path], site: Site | None) -> DryRun:
     """Return what differs between two rule books.
 
-    site : in place of the recording's own
+    recordings : those to replay with both; files of a series that follow each other are one
+    site : in place of the recordings' own
     """
     found = DryRun(tuple(differences(old, new)))
-    if recording is None:
+    if not recordings:
         return found
-    before, after = (_episodes(recording, rules, site) for rules in (old, new))
+    chains = chains_of(files_of(recordings))
+    before, after = (_episodes(chains, rules, site) for rules in (old, new))
     found.kept = sum(any(_is_same(one, other) for other in after) for one in before)
     found.vanish = [_row(one) for one in before if not any(_is_same(one, other) for other in after)]
     found.appear = [_row(one) for one in after if not any(_is_same(one, other) for other in before)]
     return found
 
 
-def _episodes(recording: Path, rules: RulesConfig, site: Site | None) -> list[Violation]:
+def _episodes(chains: list[list[Part]], rules: RulesConfig, site: Site | None) -> list[Violation]:
     """Return the newest version of each episode that the recorded inputs raise under these rules."""
-    run = replay_file(recording, site, pace_of("max"), None, rules=rules)
     newest: dict[str, Violation] = {}
-    for esn in sorted(run.replayed.violations):
-        for body in run.replayed.violations[esn]:
-            found = decode(body)
-            newest[found.id] = found
+    for chain in chains:
+        run = replay_chain(chain, site, pace_of("max"), None, rules=rules)
+        for esn in sorted(run.replayed.violations):
+            for body in run.replayed.violations[esn]:
+                found = decode(body)
+                newest[found.id] = found
     return [found for found in newest.values() if found.grade != UNDECIDABLE]
 
 

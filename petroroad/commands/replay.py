@@ -11,9 +11,10 @@ from typing import Annotated, Any
 from cyclopts import Parameter, validators
 
 from core.errors import CommandError, UsageError
-from edge.recording.chain import Part, chains, files_in
+from edge.recording.chain import Part
 from petroroad.commands.running import check_output, ended_whole
-from petroroad.replay.run import Pace, Run, pace_of, part_to_replay, replay_chain
+from petroroad.replay.files import chains_of, files_of
+from petroroad.replay.run import Pace, Run, pace_of, replay_chain
 from roadside.compare import digest
 
 
@@ -50,8 +51,8 @@ def replay(
     as_json
         One JSON object on stdout.
     """
-    files = _files(recordings)
-    parts = chains(_not_void([part_to_replay(path) for path in files]))
+    files = files_of(recordings)
+    parts = chains_of(files)
     if out is not None and len(parts) > 1:
         raise UsageError("--out needs one recording at a time")
     if out is not None:
@@ -77,30 +78,6 @@ def replay(
     if faults:
         raise CommandError("; ".join(faults))
     return 0
-
-
-def _files(recordings: list[Path]) -> list[Path]:
-    """Return the files that are meant; UsageError where one is missing or named twice."""
-    missing = [str(path) for path in recordings if not path.exists()]
-    if missing:
-        raise UsageError(f"no such recording: {', '.join(missing)}")
-    files = files_in(recordings)
-    if not files:
-        raise UsageError(f"no recording in {', '.join(str(path) for path in recordings)}")
-    if len(files) < len(recordings) or len({path.resolve() for path in files}) < len(files):
-        raise UsageError("a recording is named twice")
-    return files
-
-
-def _not_void(parts: list[Part]) -> list[Part]:
-    """Leave out files without a message, which a crash leaves behind; one that is named alone stays."""
-    held = [part for part in parts if not part.is_void]
-    if not held:
-        return parts
-    for part in parts:
-        if part.is_void:
-            sys.stderr.write(f"petroroad: {part.path}: holds nothing: cut before its first whole chunk\n")
-    return held
 
 
 def _replayed(parts: list[Part], site: Path | None, pace: Pace, out: Path | None, jobs: int) -> Run:

@@ -48,10 +48,10 @@ def diff(
     /,
     *,
     site: Path | None = None,
-    recording: Path | None = None,
+    recording: Annotated[list[Path] | None, Parameter(negative=(), consume_multiple=True)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what other rules would change, in the keys and over a recording; nothing is published.
+    """Say what other rules would change, in the keys and over recordings; nothing is published.
 
     Parameters
     ----------
@@ -62,12 +62,13 @@ def diff(
     site
         A site file, if neither of them is one.
     recording
-        A recording, which is replayed with both: which violations would be raised, which would vanish.
+        Recordings, which are replayed with both: which violations would be raised, which would vanish. Files
+        of a series that follow each other are one recording, a directory stands for all of its files.
     as_json
         One JSON object on stdout.
     """
     used = _site(old, site) or _site(new, None)
-    found = compared(checked_rules(old, used), checked_rules(new, used), recording, used)
+    found = compared(checked_rules(old, used), checked_rules(new, used), recording or (), used)
     print(json.dumps(found.plain(), ensure_ascii=False) if as_json else _text(found), flush=True)
 
 

@@ -174,9 +174,9 @@ async def test_a_departure_becomes_one_committed_row_and_replays_to_the_same_byt
     assert answers == {"RSU001": "accepted"}
     assert (found["items"][0]["rules_version"], found["items"][0]["map_version"]) == ("2", "next")
     measures_each_stage(scraped)
-    recording, *more = parts.run_dir.recordings(site.esns)  # more, where an hour has passed meanwhile
+    recordings = [str(path) for path in parts.run_dir.recordings(site.esns)]  # two, where an hour began
     capsys.readouterr()
-    assert main(["replay", *map(str, (recording, *more)), "--json"]) == 0
+    assert main(["replay", *recordings, "--json"]) == 0
     replayed = json.loads(capsys.readouterr().out)
     assert main(["evidence", "verify", str(evidence), "--json"]) == 0
     verified = json.loads(capsys.readouterr().out)
@@ -186,7 +186,7 @@ async def test_a_departure_becomes_one_committed_row_and_replays_to_the_same_byt
     (folder / "deeper.toml").write_text(RULES + DEEPER)
     (folder / "rules.toml").write_text(RULES)
     files = [str(folder / "rules.toml"), str(folder / "deeper.toml"), "--site", str(site.path)]
-    assert main(["rules", "diff", *files, "--recording", str(recording), "--json"]) == 0
+    assert main(["rules", "diff", *files, "--recording", *recordings, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert {row["rule"] for row in told["vanish"]} == {"lane_departure"}
     assert told["new"] == []

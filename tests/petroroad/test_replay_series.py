@@ -11,6 +11,7 @@ from edge.recording.recorder import Reading, read_messages
 from petroroad.__main__ import main
 from petroroad.replay import run
 from roadside import pipeline
+from tests.support.roadside_drive import EXAMPLE
 from tests.support.series_of import EPOCH, ESN, fed
 
 NS = 10**9
@@ -88,6 +89,29 @@ def test_the_series_replays_to_the_digest_of_the_one_file(recorded, capsys):
     assert found == want
     assert replayed(capsys, *reversed(files)) == want  # in whatever order they are named
     assert replayed(capsys, files[0].parent) == want
+
+
+def test_a_dry_run_of_rules_takes_a_series_for_the_one_file(recorded, capsys, tmp_path):
+    """In whatever way it is named; in the first file alone it finds other episodes."""
+    files, one = recorded
+    deeper = "[rules.lane_departure]\nnotice = [{over = 9.0}]\nwarning = [{over = 9.0, for_s = 1.0}]\n"
+    deeper += "violation = [{over = 9.0, for_s = 2.0}]\n"
+    books = [tmp_path / "now.toml", tmp_path / "deeper.toml"]
+    for book, text in zip(books, ("[rules]\n", deeper), strict=True):
+        book.write_text(text, encoding="utf-8")
+    args = ["rules", "diff", *map(str, books), "--site", str(EXAMPLE), "--json", "--recording"]
+
+    def found(*named):
+        assert main([*args, *map(str, named)]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    capsys.readouterr()
+    want = found(one)
+    assert [row["rule"] for row in want["vanish"]] == ["lane_departure"]
+    assert found(*files) == found(files[0].parent) == want
+    assert found(files[0]) != want
+    assert main([*args, str(one), str(one)]) == 2
+    assert "named twice" in capsys.readouterr().err
 
 
 def test_each_file_replays_alone_from_its_state(recorded, capsys):
