@@ -10,7 +10,7 @@ from fusion.doubt_clock import is_timed
 from fusion.doubt_table import Doubts
 from fusion.layout import Settings, States, Terminals, Tracks
 from fusion.models import predict_to
-from fusion.shadows import DETECTED_NS, is_shaded
+from fusion.shadows import DETECTED_NS, hides_beyond
 from fusion.visibility import is_in_field
 
 CELL_M = 16.0  # a vehicle passes it within a second: many scans
@@ -21,6 +21,7 @@ REACH_NS = 60_000_000_000  # a place where radar saw no vehicle for a minute may
 LOOK_S = 1.0
 STEP_S_MAX = 0.2  # ticks come each 0.1 s; after a gap nothing is known of the time between
 REPORTED_NS = 2_000_000_000  # its last fix is newer: the place is the terminal's own word
+KNOWN_NS = 2_000_000_000  # a vehicle that was seen or reported since then is still there, and hides others
 MOVES_MPS = 2.0  # radars suppress what stands
 PLACE_SIGMA_M_MAX = 5.0  # more uncertain, it may be behind something, or another vehicle
 # Errors of fixes are stated too small by up to this factor (the identity's evidence takes the same), and a
@@ -63,6 +64,30 @@ def _note_reach(tracks: Tracks, doubts: Doubts, t_ns: int) -> None:
 
 
 @kernel(inner=True)
+def _may_be_shaded(
+    tracks: Tracks, doubts: Doubts, t_ns: int, settings: Settings, q: int, east_m: float, north_m: float
+) -> bool:
+    """Return whether a vehicle that somebody knows of may hide a place from radar q.
+
+    In a column each lorry is in the shadow of the one ahead: radar need not see who hides another. So one
+    that only reports does as well, unless nobody was seen where it reports.
+    """
+    ints = tracks.ints
+    for b in range(tracks.tally[at.T_HIGH]):
+        if (
+            ints[b, at.STATUS] != at.CONFIRMED
+            or t_ns - max(ints[b, at.RADAR_NS], ints[b, at.GNSS_NS]) > KNOWN_NS
+        ):
+            continue
+        w = ints[b, at.TERMINAL]
+        if w >= 0 and doubts.ints[w, col.KINDS] & (col.GHOST | col.ASTRAY):
+            continue
+        if hides_beyond(tracks, b, settings.radars, q, east_m, north_m):
+            return True
+    return False
+
+
+@kernel(inner=True)
 def _would_be_seen(
     tracks: Tracks, doubts: Doubts, t_ns: int, settings: Settings, works: B1, scratch: States
 ) -> bool:
@@ -79,7 +104,7 @@ def _would_be_seen(
     for q in range(works.shape[0]):
         if not works[q] or not is_in_field(settings.radars, q, east_m, north_m):
             continue
-        if not is_shaded(tracks, t_ns, settings.radars, q, east_m, north_m):
+        if not _may_be_shaded(tracks, doubts, t_ns, settings, q, east_m, north_m):
             return True
     return False
 

@@ -287,7 +287,13 @@ def is_shaded(tracks: Tracks, t_ns: int, radars: F2, q: int, east_m: float, nort
     for b in range(tracks.tally[at.T_HIGH]):
         if tracks.ints[b, at.STATUS] != at.CONFIRMED or abs(t_ns - tracks.ints[b, at.RADAR_NS]) > DETECTED_NS:
             continue
-        body = _body(tracks.states.X, b, tracks, b)
-        if hides(body, radars, q, east_m, north_m) and not _is_beside(body, east_m, north_m):
+        if hides_beyond(tracks, b, radars, q, east_m, north_m):
             return True
     return False
+
+
+@kernel(inner=True)
+def hides_beyond(tracks: Tracks, b: int, radars: F2, q: int, east_m: float, north_m: float) -> bool:
+    """Return whether track b, at its last state, hides a place that most likely is not its own."""
+    body = _body(tracks.states.X, b, tracks, b)
+    return bool(hides(body, radars, q, east_m, north_m) and not _is_beside(body, east_m, north_m))

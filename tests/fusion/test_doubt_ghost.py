@@ -167,3 +167,34 @@ def test_two_terminals_at_one_vehicle_are_no_ghosts():
         if k % 2 == 0:
             tracker.tick(now_ns)
             assert not (tracker.doubts.rows.ints[:2, 0] & GHOST).any(), t_s
+
+
+def in_a_column(*, is_vehicle: bool) -> tuple[bool, bool]:
+    """Return whether the second and the third of a column of lorries are ever taken for ghosts.
+
+    Radar sees the first alone, which hides the second, and that the third; is_vehicle : the second is there
+    """
+    above = pose("R", 330.0, 1.0, np.pi)
+    terminals = [Terminal(terminal=name, length_m=14.0) for name in "ABC"]
+    tracker, rng = Tracker(FusionConfig(), [above], terminals, id_base=7 << 32), np.random.default_rng(5)
+    ghosts = set()
+    for k in range(1, round(12.0 / PERIOD_S)):
+        t_s, now_ns = k * PERIOD_S, T0_NS + round(k * PERIOD_S * 1e9)
+        first_m = 170.0 + 5.0 * t_s
+        targets = np.vstack([cars(t_s, blind=False), [first_m, 0.0, 5.0, 0.0]])
+        tracker.step(now_ns, scan(above, now_ns, targets, rng.normal(size=(len(targets), 3))))
+        places = {"A": first_m, "B": first_m - 55.0, "C": first_m - 140.0}
+        for name, east_m in places.items() if k % 10 == 0 else ():
+            said = {"speed_mps": 5.0, "heading_rad": 0.0, "sigma_m": 0.5, "tau_s": 30.0}
+            if name != "B" or is_vehicle:
+                tracker.step(now_ns, fix(name, now_ns, east_m, 0.0, **said))
+        if k % 2 == 0:
+            tracker.tick(now_ns)
+            batch = tracker.at(now_ns)
+            ghosts |= set(batch.terminal[tracker.doubt(batch) & GHOST > 0].tolist())
+    return 1 in ghosts, 2 in ghosts
+
+
+def test_who_drives_behind_one_that_only_reports_is_no_ghost():
+    assert in_a_column(is_vehicle=True) == (False, False)
+    assert in_a_column(is_vehicle=False) == (False, True), "the first is too near to the radar to hide it"

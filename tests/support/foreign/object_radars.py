@@ -17,7 +17,7 @@ BIRTH_MPS = 10.0  # 1 sigma of each velocity that it has not measured yet
 NEAREST_M = 10.0  # what is nearer lies below its beam: the slant range says nothing of the place
 HITS = 3  # detections before an object is sent
 COASTS_S = 0.6  # without a detection
-N_IDS = 100  # ids are used again
+N_IDS = 256  # ids are used again
 GHOSTS_PER_S = 0.05  # false objects that begin, per radar
 GHOST_LIVES_S = (0.3, 1.2)
 SIZE_SHARE = (0.55, 0.95)  # of the length that the radar makes out, by vehicle
@@ -94,8 +94,7 @@ class ObjectRadar:
         self._state[first] = 0.0
         self._state[first, :2] = measured[new, :2]
         self._cov[first] = np.diag([1e2, 1e2, BIRTH_MPS**2, BIRTH_MPS**2])
-        self._id[first] = (self._next_id + np.arange(len(first))) % N_IDS
-        self._next_id += len(first)
+        self._id[first] = [self._new_id() for _ in first]
         model = np.zeros((len(k), 3, 4))
         model[:, 0, 0] = model[:, 1, 1] = 1.0
         model[:, 2, 2], model[:, 2, 3] = cos, sin
@@ -130,8 +129,14 @@ class ObjectRadar:
             v = self._rng.uniform(-CLUTTER_MPS_MAX, CLUTTER_MPS_MAX)
             along = np.array([np.cos(azimuth), np.sin(azimuth)])
             until_s = t_s + self._rng.uniform(*GHOST_LIVES_S)
-            self._ghosts.append((until_s, self._next_id % N_IDS, np.concatenate([flat * along, v * along])))
-            self._next_id += 1
+            self._ghosts.append((until_s, self._new_id(), np.concatenate([flat * along, v * along])))
+
+    def _new_id(self) -> int:
+        """Return the next id that none of its present objects has."""
+        used = {*self._id[self._hits > 0].tolist(), *(key for _, key, _ in self._ghosts)}
+        key = next(key for k in range(N_IDS) if (key := (self._next_id + k) % N_IDS) not in used)
+        self._next_id = key + 1
+        return key
 
     def _objects(self, scan: Scan) -> Objects:
         rows = np.flatnonzero(self._hits >= HITS)
