@@ -22,7 +22,8 @@ BIAS_SIGMA, BIAS_TAU, BIAS_DELAY = 11, 12, 13  # of the terminal's error [m, s, 
 # corrected of the velocity, in sigmas; how much of the sum across is left since it was added to
 CALM_ALONG, CALM_CROSS, SUM_ALONG, SUM_CROSS, SUM_KEPT = 14, 15, 16, 17, 18
 DRIVEN = 19  # since HEADING was looked at [m]
-N_X = 20
+LANE_BEND = 20  # curvature of the lane as it drives there [1/m], NaN unknown: fusion.lane_bend
+N_X = 21
 # Length of a packed state in the ring: its row of X, then the upper triangle of P column by column; with the
 # bias of a terminal, and without
 N_PACKED = N_X + N_DIM * (N_DIM + 1) // 2
@@ -67,7 +68,7 @@ N_TALLY = 9
 
 # Column of a measurement (N_MEAS,), in M and in the ring
 WHAT, SOURCE = 0, 1  # one of the below; radar row or terminal row
-N_MEAS = 15
+N_MEAS = 16
 BASE, POLAR, OBJECT, FIX = 0, 1, 2, 3
 Z_AZIMUTH, Z_RANGE, Z_RATE, Z_COS, Z_SIN = 2, 3, 4, 5, 6  # POLAR; cosine and sine of the bearing
 Z_EAST, Z_NORTH, Z_V_EAST, Z_V_NORTH = 2, 3, 4, 5  # OBJECT; FIX has its first two as well
@@ -76,6 +77,7 @@ Z_SPEED, Z_HEADING, Z_SIGMA, Z_TAU, Z_DELAY, Z_FORWARD, Z_LEFT = 4, 5, 6, 7, 8, 
 # the reflecting point along the axis, as a factor, and across it [m^2], as it counts in a mean over scans;
 # for how many scans a place of it counts
 Z_LANE, Z_BOTH_WAYS, Z_ALONG, Z_ACROSS, Z_OFTEN = 7, 8, 9, 10, 13
+Z_BEND = 15  # POLAR and OBJECT: curvature of the lane there, to the left of its direction [1/m], NaN unknown
 Z_FLANK = 14  # POLAR and OBJECT: 1 it is a point of the flank, 0 of the end: fusion.flank
 Z_EXTENT, Z_EXTENT_SIGMA = 11, 12  # all: mean and sigma of EXTENT of a track that starts here [m]
 Z_FRESH = 13  # FIX: 1 sigma per axis of what is new in each [m]: fusion.fresh_errors
@@ -230,11 +232,12 @@ class Vehicles(NamedTuple):
 
 
 class LaneCells(NamedTuple):
-    """The directions of the map's lanes on a grid of squares over the radars' fields."""
+    """The directions and bends of the map's lanes on a grid of squares over the radars' fields."""
 
     frame: F1  # (3,) east and north of the grid's corner, side of a square [m]
     direction: F2  # (n_e, n_n) driving direction [rad] from east; NaN off the lanes, and where they cross
     both_ways: F2  # (n_e, n_n) 1: lanes lead in both directions there
+    bend: F2  # (n_e, n_n) curvature [1/m], positive to the left of `direction`; NaN where that is
 
 
 class Settings(NamedTuple):

@@ -12,6 +12,7 @@ from fusion.antenna import centre_under
 from fusion.config import COURSE_SIGMA_RAD
 from fusion.extent import SWERVE_VAR, Point, Row, is_driving, reflecting_point, row_of, spread
 from fusion.heading import axis_of, follow_lane, remember_heading
+from fusion.lane_bend import follow_bend
 from fusion.layout import Settings, States
 from fusion.models import (
     P00,
@@ -231,6 +232,7 @@ def settle(states: States, i: int, M: F2, k: int, radars: F2) -> None:
     """
     X, P = states.X, states.P
     lane = M[k, at.Z_LANE]
+    follow_bend(states, i, lane, M[k, at.Z_BEND])
     if not math.isnan(X[i, at.AXIS]) or X[i, at.BOUND] != 0.0:
         if not math.isnan(lane):
             follow_lane(X, i, lane)

@@ -176,7 +176,7 @@ def _fill_polar(
         flat = math.sqrt(max(range_m[d] ** 2 - drop * drop, 1.0))
         M[n, at.Z_ALONG], M[n, at.Z_ACROSS] = along_factor(radars, q), across_variance(radars, q)
         M[n, at.Z_OFTEN] = radars[q, at.R_OFTEN]
-        M[n, at.Z_LANE], M[n, at.Z_BOTH_WAYS] = lane_at(
+        M[n, at.Z_LANE], M[n, at.Z_BOTH_WAYS], M[n, at.Z_BEND] = lane_at(
             settings.lanes, radars[q, at.R_EAST] + flat * c, radars[q, at.R_NORTH] + flat * s
         )
         odds = echo_odds(rcs_dbsm[d])
@@ -195,7 +195,9 @@ def _fill_bodies(M: F2, n_d: int, about: F2, q: int, settings: Settings) -> None
         about[n, at.A_ECHO_ODDS] = 0.0  # objects state their size
         M[n, at.Z_ALONG], M[n, at.Z_ACROSS] = along_factor(radars, q), across_variance(radars, q)
         M[n, at.Z_OFTEN] = radars[q, at.R_OFTEN]
-        M[n, at.Z_LANE], M[n, at.Z_BOTH_WAYS] = lane_at(settings.lanes, M[n, at.Z_EAST], M[n, at.Z_NORTH])
+        M[n, at.Z_LANE], M[n, at.Z_BOTH_WAYS], M[n, at.Z_BEND] = lane_at(
+            settings.lanes, M[n, at.Z_EAST], M[n, at.Z_NORTH]
+        )
         length, var = size_by_echo(0.0)
         if about[n, at.A_LENGTH] > 0.0:  # NaN is not
             length = length_of(radars, q, about[n, at.A_LENGTH])

@@ -27,7 +27,7 @@ STATUSES: tuple[Status, ...] = ("tentative", "due", "confirmed")  # at.TENTATIVE
 BODY = {"extent_m": at.Z_EXTENT, "extent_sigma_m": at.Z_EXTENT_SIGMA}
 LANE = {
     "lane_rad": at.Z_LANE, "both_ways": at.Z_BOTH_WAYS, "scatter_along": at.Z_ALONG,
-    "scatter_across_m2": at.Z_ACROSS, "often": at.Z_OFTEN, "flank": at.Z_FLANK,
+    "scatter_across_m2": at.Z_ACROSS, "often": at.Z_OFTEN, "flank": at.Z_FLANK, "lane_bend": at.Z_BEND,
 }  # fmt: skip
 MEASUREMENTS: dict[int, tuple[str, dict[str, int]]] = {
     at.BASE: ("base", {"source": at.SOURCE}),
@@ -307,6 +307,8 @@ def _restore_track(store: TrackStore, terminals: TerminalTable, stored: StoredTr
             rings.meas[i, places[:, None], list(names.values())] = numbers
             if kind in (at.POLAR, at.OBJECT) and "lane_rad" not in ring.measurements[name].names:
                 rings.meas[i, places, at.Z_LANE] = np.nan  # of a version that knew no lanes
+            if kind in (at.POLAR, at.OBJECT) and "lane_bend" not in ring.measurements[name].names:
+                rings.meas[i, places, at.Z_BEND] = np.nan  # of one that knew no bends
     load_state(store.tracks.states, i, ring.base)
     store.ints[i, at.RING_HEAD], store.ints[i, at.RING_LEN] = 0, n
     pack(store.tracks.states, i, rings.packed, rings.bound, i, 0)

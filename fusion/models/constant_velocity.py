@@ -11,6 +11,7 @@ from core.kernel import kernel
 from fusion import layout as at
 from fusion.config import COURSE_SIGMA_RAD, OBJECT_LAG_S, QUANTUM_M, WHITE_SHARE
 from fusion.extent import Row, end_facing, scatter
+from fusion.lane_bend import begin_in_bend
 from fusion.layout import Settings, States
 from fusion.models.creeping import CREEP_MPS, hold_course, steering
 from fusion.models.manoeuvre import age, noise_of
@@ -317,7 +318,7 @@ def initial(states: States, i: int, M: F2, k: int, settings: Settings) -> None:
     for a in range(at.N_DIM):
         for b in range(at.N_DIM):
             states.P[i, a, b] = 0.0
-    X[i, at.HEADING], X[i, at.AXIS] = math.nan, math.nan
+    X[i, at.HEADING], X[i, at.AXIS], X[i, at.LANE_BEND] = math.nan, math.nan, math.nan
     X[i, EX], states.P[i, EX, EX] = M[k, at.Z_EXTENT], M[k, at.Z_EXTENT_SIGMA] ** 2
     states.P[i, B, B] = tuning[at.BEND_SIGMA] ** 2
     if M[k, at.WHAT] == at.FIX:
@@ -346,4 +347,5 @@ def initial(states: States, i: int, M: F2, k: int, settings: Settings) -> None:
         _spread(states, i, VE, beam, (rate, math.sqrt(cross * cross + slower)), 0.0)
         X[i, E], X[i, N] = M[k, at.Z_EAST], M[k, at.Z_NORTH]
         X[i, VE], X[i, VN] = M[k, at.Z_V_EAST], M[k, at.Z_V_NORTH]
+    begin_in_bend(states, i, M[k, at.Z_LANE], M[k, at.Z_BEND])
     behind_point(states, i, d_e, d_n, M[k, at.Z_LANE], M[k, at.Z_ACROSS])

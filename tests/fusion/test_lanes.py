@@ -30,7 +30,7 @@ def cells(*lines: tuple[F64, F64]) -> LaneCells:
 
 def test_a_lane_has_its_driving_direction_and_the_rest_none():
     lanes = cells(line(2.0, math.pi))
-    direction, both = lane_at(lanes, 7.0, 3.0)
+    direction, both, _ = lane_at(lanes, 7.0, 3.0)
     assert abs(direction) == pytest.approx(math.pi)
     assert both == 0.0
     for east, north in [
@@ -45,7 +45,7 @@ def test_a_lane_has_its_driving_direction_and_the_rest_none():
 
 
 def test_two_ways_in_one_square_are_one_axis():
-    direction, both = lane_at(cells(line(1.0, 0.0), line(3.0, math.pi)), 7.0, 2.0)
+    direction, both, _ = lane_at(cells(line(1.0, 0.0), line(3.0, math.pi)), 7.0, 2.0)
     assert math.sin(direction) == pytest.approx(0.0, abs=1e-9)
     assert both == 1.0
 
