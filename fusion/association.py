@@ -8,22 +8,24 @@ echoes    detections that are left over and lie on a tracked vehicle: multipath,
 
 import math
 
-from core.arrays import F2, I1
+from core.arrays import F2
 from core.kernel import kernel
 from fusion import layout as at
 from fusion.assignment import assign
-from fusion.births import NEAR_M
+from fusion.body_sizes import known_length
 from fusion.extent import dot, row_of, spread
 from fusion.flank import CHANCE_MIN, CHANCE_RIVAL, chance_of_flank, is_beside
-from fusion.grid import GRID_CELL_M, cell_of, clear, fill, first_in, put
+from fusion.grid import GRID_CELL_M, cell_of, fill, first_in
 from fusion.heading import axis_of
 from fusion.layout import Assignment, Detections, Grid, Rings, Scratch, Settings, States, Tracks
 from fusion.measurement import rate_of, row_of_rate, seen_point
 from fusion.models import load, predict_to, times
 from fusion.object_lag import object_lag
+from fusion.own_echoes import own_echoes
 from fusion.radar_field import FALSE_BINS, RATE_SPAN_MPS, cell_towards, density, p_seen, rate_density
 from fusion.rate_gate import moves_alike
 from fusion.rewind import past_state
+from fusion.stated_size import Size, size_cost, stated_of
 from fusion.visibility import body_m, is_followed, is_surely_in_field, is_surely_outside, within_edge_m
 
 GATE_M_MAX = 60.0  # no gate is wider
@@ -34,20 +36,15 @@ VIEW_EDGE = VIEW_EDGE_RAD, VIEW_EDGE_M = 0.05, 10.0  # so far outside its field 
 TURNED_RAD_MAX = 0.25
 VIEW_SIGMAS = 3.0  # of the extent: a centre that far aside of it may be of a vehicle that is seen already
 
-ECHO_RATE_MPS = 3.0  # the range rates of a vehicle and its second echo differ by less
-BEHIND_M, BESIDE_M = 2.0, 1.0  # how far outside a vehicle's outline its second echo may lie
-BESIDE_M_MAX = 2.8  # and how far from its centre line: three quarters of a lane
-ECHO_LENGTH_M, ECHO_WIDTH_M = 6.0, 2.5  # of a vehicle of unknown size
 # Of a track: its point from the radar (east, north), bearing (cosine, sine), slant range, range rate;
 # variance across the beam, along it given that, of the rate given both; the regressions along : across,
 # rate : across, rate : along [m, m/s]
 Expected = tuple[
     float, float, float, float, float, float, float, float, float, float, float, float,
 ]  # fmt: skip
-# Of a face: height of the radar above it, 1 flank or 0 end, its cost, axis of the body, the first pair
-Face = tuple[float, float, float, tuple[float, float], int]
-# In track_of: not assigned; second echo of a tracked vehicle; not assigned, beside a tracked vehicle
-NO_TRACK, OWN_ECHO, NEAR_TRACK = -1, -2, -3
+# Of a face: height of the radar above it, 1 flank or 0 end, its cost, axis of the body, the first pair, size
+Face = tuple[float, float, float, tuple[float, float], int, Size]
+NO_SIZE: Size = (math.nan, math.nan)
 
 
 @kernel(inner=True)
@@ -174,31 +171,31 @@ def _add_pair(
 
 @kernel(inner=True)
 def _pair_faces(
-    states: States, j: int, drop: float, settings: Settings, q: int, seen: F2, grid: Grid,
-    assignment: Assignment, n_p: int, p_detect: float,
+    states: States, j: int, drop: float, settings: Settings, q: int, detections: Detections, grid: Grid,
+    assignment: Assignment, n_p: int, p_detect: float, size: Size,
 ) -> int:  # fmt: skip
     """Add the pairs of predicted track j with the detections of radar q; return the new n_p."""
     first, axis = n_p, axis_of(states.X, j)
     chance = chance_of_flank(states, j, settings.radars, q, axis)
-    end: Face = (drop, 0.0, -2.0 * math.log(max(1.0 - chance, CHANCE_MIN)), axis, first)
-    n_p = _pair(states, j, end, settings, q, seen, grid, assignment, n_p, p_detect)
+    end: Face = (drop, 0.0, -2.0 * math.log(max(1.0 - chance, CHANCE_MIN)), axis, first, size)
+    n_p = _pair(states, j, end, settings, q, detections, grid, assignment, n_p, p_detect)
     if chance > CHANCE_MIN and (n_p == first or chance > CHANCE_RIVAL):
-        flank: Face = (drop, 1.0, -2.0 * math.log(chance), axis, first)
-        n_p = _pair(states, j, flank, settings, q, seen, grid, assignment, n_p, p_detect)
+        flank: Face = (drop, 1.0, -2.0 * math.log(chance), axis, first, size)
+        n_p = _pair(states, j, flank, settings, q, detections, grid, assignment, n_p, p_detect)
     return n_p
 
 
 @kernel(inner=True)
 def _pair(
-    states: States, j: int, face: Face, settings: Settings, q: int, seen: F2, grid: Grid,
+    states: States, j: int, face: Face, settings: Settings, q: int, detections: Detections, grid: Grid,
     assignment: Assignment, n_p: int, p_detect: float,
 ) -> int:  # fmt: skip
     """Add the pairs of a face of predicted track j with the detections of radar q; return the new n_p.
 
     A detection that is paired already with the end keeps the cheaper of both.
     """
-    drop, flank, cost_of_face, axis, first = face
-    radars, costs = settings.radars, assignment.costs
+    drop, flank, cost_of_face, axis, first, size = face
+    radars, costs, seen = settings.radars, assignment.costs, detections.seen
     gate_3 = settings.tuning[at.GATE_3]
     of = expected(states, j, radars, q, drop, flank)
     east, north = radars[q, at.R_EAST] + of[0], radars[q, at.R_NORTH] + of[1]
@@ -229,7 +226,8 @@ def _pair(
                         and (turned_m < straight_m or flank != 0.0)
                         and moves_alike(states, j, seen, d, radars, q, gate_3)
                     ):
-                        n_p = _add_pair(assignment, (first, n_p), (j, d), cost + cost_of_face, flank)
+                        cost += cost_of_face + size_cost(size, detections.about[d, at.A_LENGTH])
+                        n_p = _add_pair(assignment, (first, n_p), (j, d), cost, flank)
                 d = grid.next_of[d]
     return n_p
 
@@ -252,7 +250,8 @@ def gate(
     cos_sight, sin_sight = math.cos(radars[q, at.R_BORESIGHT]), math.sin(radars[q, at.R_BORESIGHT])
     cos_fov = math.cos(half_fov)
     cos_edge = math.cos(min(half_fov + VIEW_EDGE_RAD, math.pi))
-    drop = 0.0 if n_d > 0 and detections.M[0, at.WHAT] == at.OBJECT else radars[q, at.R_DROP]
+    of_objects = n_d > 0 and detections.M[0, at.WHAT] == at.OBJECT
+    drop = 0.0 if of_objects else radars[q, at.R_DROP]
     n_t = n_p = 0
     for i in range(tracks.tally[at.T_HIGH]):
         if ints[i, at.STATUS] == at.FREE or not is_followed(ints, i, t_ns, tuning[at.RADAR_TIMEOUT_NS]):
@@ -280,97 +279,15 @@ def gate(
         p_detect = p_seen(settings, q, cell_towards(settings, q, d_e, d_n))
         assignment.miss[n_t] = -2.0 * math.log(1.0 - p_detect) if inside else 0.0
         scratch.rows[n_t] = i
-        n_p = _pair_faces(predicted, n_t, drop, settings, q, seen, grid, assignment, n_p, p_detect)
+        size = NO_SIZE
+        if of_objects:
+            length, var = known_length(tracks, i)
+            size = stated_of(radars, q, length, var)
+        n_p = _pair_faces(
+            predicted, n_t, drop, settings, q, detections, grid, assignment, n_p, p_detect, size
+        )
         n_t += 1
     return n_t, n_p
-
-
-@kernel(inner=True)
-def _outline(WX: F2, j: int, floats: F2, i: int) -> tuple[float, float, float, float]:
-    """Return direction (c, s), length, width of predicted track j (row i); without a direction a square."""
-    length, width = floats[i, at.LENGTH], floats[i, at.WIDTH]
-    # of unknown size: radar sees it up to its extent to both sides
-    length = max(ECHO_LENGTH_M, 2.0 * WX[j, at.EXTENT]) if math.isnan(length) else length
-    width = ECHO_WIDTH_M if math.isnan(width) else width
-    c, s = axis_of(WX, j)
-    if math.isnan(c):
-        return 1.0, 0.0, length, length
-    return c, s, length, width
-
-
-@kernel(inner=True)
-def _is_own_echo(WX: F2, j: int, floats: F2, i: int, seen: F2, d: int, sigma_azimuth: float) -> bool:
-    """Whether detection d lies on the outline of predicted track j (row i) and moves as it does.
-
-    Far away the error of the azimuth displaces echoes sideways; the next lane stays excluded.
-    """
-    c, s, length, width = _outline(WX, j, floats, i)
-    d_e, d_n = seen[d, at.S_EAST] - WX[j, at.EAST], seen[d, at.S_NORTH] - WX[j, at.NORTH]
-    if abs(c * d_e + s * d_n) > length / 2.0 + BEHIND_M:
-        return False
-    thrown = 3.0 * seen[d, at.S_RANGE] * sigma_azimuth * abs(c * seen[d, at.S_COS] + s * seen[d, at.S_SIN])
-    beside = max(width / 2.0 + BESIDE_M, min(width / 2.0 + thrown, BESIDE_M_MAX))
-    if abs(c * d_n - s * d_e) > beside:
-        return False
-    if math.isnan(seen[d, at.S_RATE]):
-        return True
-    own = seen[d, at.S_COS] * WX[j, at.V_EAST] + seen[d, at.S_SIN] * WX[j, at.V_NORTH]
-    return bool(abs(seen[d, at.S_RATE] - own) < ECHO_RATE_MPS)
-
-
-@kernel(inner=True)
-def _is_near(WX: F2, j: int, seen: F2, d: int) -> bool:
-    d_e, d_n = seen[d, at.S_EAST] - WX[j, at.EAST], seen[d, at.S_NORTH] - WX[j, at.NORTH]
-    return bool(d_e * d_e + d_n * d_n < NEAR_M * NEAR_M)
-
-
-@kernel(inner=True)
-def _sort_vehicles(tracks: Tracks, WX: F2, rows: I1, n_t: int, grid: Grid) -> float:
-    """Put the confirmed tracks in play into the grid; return how far from one a detection matters [m]."""
-    ints, floats = tracks.ints, tracks.floats
-    clear(grid)
-    reach = NEAR_M
-    for j in range(n_t):
-        if ints[rows[j], at.STATUS] != at.CONFIRMED:
-            continue
-        put(grid, j, WX[j, at.EAST], WX[j, at.NORTH])
-        _, _, length, width = _outline(WX, j, floats, rows[j])
-        reach = max(reach, length / 2.0 + BEHIND_M + max(width / 2.0 + BESIDE_M, BESIDE_M_MAX))
-    return reach
-
-
-@kernel(inner=True)
-def own_echoes(
-    tracks: Tracks, WX: F2, rows: I1, n_t: int, sigma_azimuth: float, seen: F2, n_d: int, track_of: I1,
-    grid: Grid,
-) -> None:  # fmt: skip
-    """Set track_of from NO_TRACK to OWN_ECHO where a detection is the second echo of a confirmed track.
-
-    To NEAR_TRACK where it is none, and within NEAR_M of one.
-
-    WX, rows : predicted X of the n_t tracks in play, and their rows. Only detections that are left over are
-    tested: as a part of the gate, every vehicle would search its whole surroundings.
-    """
-    reach = -1.0
-    for d in range(n_d):
-        if track_of[d] != NO_TRACK:
-            continue
-        if reach < 0.0:
-            reach = _sort_vehicles(tracks, WX, rows, n_t, grid)
-        low = math.floor((seen[d, at.S_NORTH] - reach) / GRID_CELL_M)
-        top = math.floor((seen[d, at.S_NORTH] + reach) / GRID_CELL_M)
-        for a in range(
-            math.floor((seen[d, at.S_EAST] - reach) / GRID_CELL_M),
-            math.floor((seen[d, at.S_EAST] + reach) / GRID_CELL_M) + 1,
-        ):
-            for b in range(low, top + 1):
-                j = first_in(grid, cell_of(a, b))
-                while j >= 0 and track_of[d] != OWN_ECHO:
-                    if _is_own_echo(WX, j, tracks.floats, rows[j], seen, d, sigma_azimuth):
-                        track_of[d] = OWN_ECHO
-                    elif _is_near(WX, j, seen, d):
-                        track_of[d] = NEAR_TRACK
-                    j = grid.next_of[j]
 
 
 @kernel(inner=True)

@@ -11,7 +11,7 @@ from core.classes import N_CLASSES, UNKNOWN
 from core.kernel import checked_once, kernel, unchecked
 from core.times import FUTURE_NS
 from fusion import layout as at
-from fusion.association import NEAR_TRACK, NO_TRACK, associate
+from fusion.association import associate
 from fusion.births import note_beginning, note_clutter, note_vehicle
 from fusion.body_sizes import (
     SEVERAL,
@@ -30,6 +30,7 @@ from fusion.lanes import lane_at
 from fusion.lateral import note_lateral
 from fusion.layout import Detections, Rings, Scratch, Settings, Tracks
 from fusion.observations import AZIMUTH_RAD_MAX, RANGE_M_MAX, RATE_MPS_MAX, ObjectScan, RadarScan
+from fusion.own_echoes import NEAR_TRACK, NO_TRACK
 from fusion.radar_field import begin_scan, confirm_at, is_sampled
 from fusion.radar_pose import note_pose
 from fusion.reflection_noise import across_variance, along_factor, learn_scatter
