@@ -20,7 +20,6 @@ from fusion.track_store import TerminalTable, TrackStore
 
 # Limits of a carried state: beyond them squares overflow, or no vehicle is like that.
 PLACE_M_MAX, BEND_MPS2_MAX, BIAS_M_MAX, BIAS_S_MAX = 200_000.0, 50.0, 10_000.0, TAU_S_MAX
-LANE_BEND_MAX = 1.0  # no road turns in a metre
 HEADING_RAD_MAX, VARIANCE_MAX, CARRIED_OUTLIERS_MAX = 100.0, 1e8, 2**31
 CARRIED_AGE_NS_MAX = 3_600_000_000_000  # an outage delays handovers; an older position is useless
 LAG_NS_MAX = 60_000_000_000  # a state may be so much older than its newest fix: the terminal was bound since
@@ -91,7 +90,7 @@ class CarriedState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     bend_mps2: float = 0.0  # slow acceleration to the left of the course
     heading_rad: float | None = None  # counter-clockwise from east
     lane_rad: float | None = None  # direction of the lane where radar saw it last
-    lane_bend: float | None = None  # its curvature [1/m], as the vehicle drives there
+    lane_bend_mps2: float | None = None  # the part of bend_mps2 that the lane accounts for
     driven_m: float = 0.0  # since its heading was looked at
     extent_m: float | None = None  # from the centre to where radar sees the end that faces it
     covariance: Covariance = Covariance()
@@ -156,7 +155,7 @@ def carried_state(states: States, i: int) -> CarriedState:
         bend_mps2=x[at.BEND],
         heading_rad=_number(x[at.HEADING]),
         lane_rad=_number(x[at.AXIS]),
-        lane_bend=_number(x[at.LANE_BEND]),
+        lane_bend_mps2=_number(x[at.LANE_BEND]),
         driven_m=x[at.DRIVEN],
         extent_m=x[at.EXTENT],
         covariance=Covariance(**blocks),
@@ -232,7 +231,7 @@ def arrays_of(state: CarriedState) -> tuple[F64, F64]:
     x[list(POSITION)], x[list(VELOCITY)], x[at.BEND] = state.position_m, state.velocity_mps, state.bend_mps2
     x[at.HEADING] = np.nan if state.heading_rad is None else state.heading_rad
     x[at.AXIS] = np.nan if state.lane_rad is None else state.lane_rad
-    x[at.LANE_BEND] = np.nan if state.lane_bend is None else state.lane_bend
+    x[at.LANE_BEND] = np.nan if state.lane_bend_mps2 is None else state.lane_bend_mps2
     x[at.DRIVEN] = state.driven_m
     x[at.EXTENT] = UNKNOWN_EXTENT_M if state.extent_m is None else state.extent_m
     if bias is not None:
@@ -300,7 +299,7 @@ def _numbers_are_sound(track: CarriedTrack) -> bool:
         ((state.bend_mps2,), BEND_MPS2_MAX),
         ((state.extent_m or 0.0,), SIZE_M_MAX),
         (() if state.lane_rad is None else (state.lane_rad,), HEADING_RAD_MAX),
-        (() if state.lane_bend is None else (state.lane_bend,), LANE_BEND_MAX),
+        (() if state.lane_bend_mps2 is None else (state.lane_bend_mps2,), BEND_MPS2_MAX),
         (manoeuvre.corrections, SUM_MAX),
         (() if heading_rad is None else (heading_rad,), HEADING_RAD_MAX),
         *((_block(state, name), VARIANCE_MAX) for name in BLOCKS),

@@ -16,6 +16,7 @@ REVERSE_MPS, REVERSE_RAD = 8.0, 2.6  # a slower vehicle whose velocity turns so 
 # and the velocity turns the axis further.
 FOLLOWS_MPS, FOLLOWS_M = 6.0, 12.0
 TURNED_RAD = 0.45  # a sure velocity that differs by more shows a corner: the axis follows at once
+CREEPS_MPS = 3.0  # but below this it may be what a radar's own tracker makes of places that wander
 
 
 @kernel(inner=True)
@@ -42,6 +43,18 @@ def heading_of(states: States, i: int) -> float:
 
 
 @kernel(inner=True)
+def _is_corner(turn: float, before: float, course: float, lane: float, speed2: float) -> bool:
+    """Return whether a sure course shows a corner; one that creeps turns none away from its lane's axis.
+
+    lane : its direction, NaN unknown
+    """
+    if abs(turn) < TURNED_RAD:  # NaN is not
+        return False
+    aside = abs(math.sin(course - lane)) > abs(math.sin(before - lane))  # NaN is not
+    return not (aside and speed2 < CREEPS_MPS**2)
+
+
+@kernel(inner=True)
 def remember_heading(X: F2, i: int, var: float, v_east: float, v_north: float, var_before: float) -> None:
     """Store the heading of row i after a measurement, if its velocity is too small to give it later.
 
@@ -58,7 +71,7 @@ def remember_heading(X: F2, i: int, var: float, v_east: float, v_north: float, v
     if sure and speed2 > DRIVING_MPS**2:
         course = math.atan2(X[i, at.V_NORTH], X[i, at.V_EAST])
         turn, share = _wrapped(course - before), 1.0
-        if speed2 < FOLLOWS_MPS**2 and abs(turn) < TURNED_RAD:
+        if speed2 < FOLLOWS_MPS**2 and not _is_corner(turn, before, course, X[i, at.AXIS], speed2):
             share = 1.0 - math.exp(-X[i, at.DRIVEN] / FOLLOWS_M)
         if math.isnan(turn):  # none known yet
             X[i, at.HEADING] = course

@@ -22,7 +22,7 @@ BIAS_SIGMA, BIAS_TAU, BIAS_DELAY = 11, 12, 13  # of the terminal's error [m, s, 
 # corrected of the velocity, in sigmas; how much of the sum across is left since it was added to
 CALM_ALONG, CALM_CROSS, SUM_ALONG, SUM_CROSS, SUM_KEPT = 14, 15, 16, 17, 18
 DRIVEN = 19  # since HEADING was looked at [m]
-LANE_BEND = 20  # curvature of the lane as it drives there [1/m], NaN unknown: fusion.lane_bend
+LANE_BEND = 20  # the part of BEND that its lane accounts for [m/s^2], NaN unknown: fusion.lane_bend
 N_X = 21
 # Length of a packed state in the ring: its row of X, then the upper triangle of P column by column; with the
 # bias of a terminal, and without

@@ -33,11 +33,17 @@ def lanes(radius_m: float, *, reverse: bool = False, noise: float = 0.0) -> Lane
 
 
 def driven(
-    cells: LaneCells, *, radius_m: float = RADIUS_M, seed: int = 4, restart: bool = False
+    cells: LaneCells,
+    *,
+    radius_m: float = RADIUS_M,
+    seed: int = 4,
+    restart: bool = False,
+    speed_mps: float = SPEED_MPS,
+    brakes_mps2: float = 0.0,
 ) -> tuple[F64, Tracker]:
     """Return the errors across the course (n,) [m] of the car's track from STEADY_S on, and the tracker."""
     tracker, rng = Tracker(FusionConfig(), [WEAK], [], id_base=0, lanes=cells), np.random.default_rng(seed)
-    car, errors = Vehicle(BEGIN_M, 0.0, SPEED_MPS), []
+    car, errors = Vehicle(BEGIN_M, 0.0, speed_mps), []
     for k in range(round(10.0 / PERIOD_S)):
         now_ns = T0_NS + round(k * PERIOD_S * 1e9)
         state, heading = place(car, radius_m)
@@ -53,7 +59,8 @@ def driven(
             again.restore(tracker.state())
             assert again.state() == tracker.state()
             tracker = again
-        car.s_m += SPEED_MPS * PERIOD_S
+        car.s_m += car.speed_mps * PERIOD_S
+        car.speed_mps = max(car.speed_mps - brakes_mps2 * PERIOD_S, 2.0)
     return np.array(errors), tracker
 
 
@@ -71,7 +78,7 @@ def test_a_car_that_turns_with_its_lane_is_not_lost_aside():
     tracker = driven(lanes(RADIUS_M))[1]
     x = tracker.store.X[np.argmax(tracker.store.ints[:, at.STAMP])]
     assert x[at.BEND] == pytest.approx(SPEED_MPS**2 / RADIUS_M, abs=0.6)
-    assert x[at.LANE_BEND] == pytest.approx(1.0 / RADIUS_M)
+    assert x[at.LANE_BEND] == pytest.approx(SPEED_MPS**2 / RADIUS_M, rel=0.05)
 
 
 def test_the_direction_in_which_a_lane_is_drawn_does_not_matter():
@@ -82,6 +89,14 @@ def test_a_map_that_errs_is_corrected_by_what_radar_sees():
     """It shows a bend where the road is straight; and each square's curvature is off by that of 1 km."""
     assert rms_m(lanes(RADIUS_M), radius_m=1e6) < 1.4 * rms_m(no_lanes(), radius_m=1e6)
     assert rms_m(lanes(RADIUS_M, noise=1e-3)) < 0.9 * rms_m(no_lanes())
+
+
+def test_who_brakes_in_a_bend_is_pushed_less():
+    """A bend is no acceleration that lasts: at half the speed it is a quarter."""
+    tracker = driven(lanes(100.0), radius_m=100.0, speed_mps=14.0, brakes_mps2=1.2)[1]
+    x = tracker.store.X[np.argmax(tracker.store.ints[:, at.STAMP])]
+    assert math.hypot(x[at.V_EAST], x[at.V_NORTH]) < 3.0
+    assert abs(x[at.BEND]) < 0.3, "14 m/s had 2 m/s^2"
 
 
 def test_nobody_is_pushed_harder_than_a_car_can_turn():
