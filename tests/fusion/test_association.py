@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.arrays import F64, I64
-from fusion import association
+from fusion import own_echoes as echoes
 from fusion.grid import grid_for
 from fusion.layout import (
     CONFIRMED,
@@ -43,7 +43,7 @@ NAN = math.nan
 @numba.njit
 def marked(tracks, WX, rows, n_t, sigma_azimuth, seen, n_d, track_of, grid):
     """Call the kernel, which only kernels can."""
-    association.own_echoes(tracks, WX, rows, n_t, sigma_azimuth, seen, n_d, track_of, grid)
+    echoes.own_echoes(tracks, WX, rows, n_t, sigma_azimuth, seen, n_d, track_of, grid)
 
 
 def by_asking_all(ints: I64, floats: F64, WX: F64, rows: I64, seen: F64) -> list[int]:
@@ -71,8 +71,8 @@ def by_asking_all(ints: I64, floats: F64, WX: F64, rows: I64, seen: F64) -> list
             moves_alike = math.isnan(rate) or abs(rate - (cos * v.real + sin * v.imag)) < 3.0
             near |= abs(off) < 9.05
             echo |= abs(off.real) <= length / 2 + 2.0 and abs(off.imag) <= beside and moves_alike
-        beside_one = association.NEAR_TRACK if near else association.NO_TRACK
-        answers.append(association.OWN_ECHO if echo else beside_one)
+        beside_one = echoes.NEAR_TRACK if near else echoes.NO_TRACK
+        answers.append(echoes.OWN_ECHO if echo else beside_one)
     return answers
 
 
@@ -107,7 +107,7 @@ def test_grid_and_asking_all_agree(seed, n_vehicles, n_d, alike):
     bearing = np.arctan2(seen[:, S_NORTH], seen[:, S_EAST])
     seen[:, S_COS], seen[:, S_SIN] = np.cos(bearing), np.sin(bearing)
     seen[:, S_RATE] = np.where(rng.random(n_d) < 0.7, NAN, rng.normal(0.0, 5.0, n_d))
-    track_of = np.full(n_d, association.NO_TRACK)
+    track_of = np.full(n_d, echoes.NO_TRACK)
     taken = rng.random(n_d) < 0.3
     track_of[taken] = 5
     none = np.zeros(0, dtype=np.int64)
