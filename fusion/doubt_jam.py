@@ -105,6 +105,15 @@ def _is_in(doubts: Doubts, j: int, east_m: float, north_m: float) -> bool:
 
 
 @kernel(inner=True)
+def is_in_jam(doubts: Doubts, w: int) -> bool:
+    """Return whether terminal w's vehicle was in the area of a jam at the last tick."""
+    for j in range(doubts.jam_ints.shape[0]):
+        if _is_in(doubts, j, doubts.floats[w, col.AT_E], doubts.floats[w, col.AT_N]):
+            return True
+    return False
+
+
+@kernel(inner=True)
 def _continue(doubts: Doubts, n: int, j: int, t_ns: int) -> None:
     """Follow jam j: who fails in it, how far it reaches, who bears its name, whether it is over."""
     own, floats, jam = doubts.ints, doubts.floats, doubts.jam_ints

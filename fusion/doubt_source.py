@@ -12,7 +12,7 @@ from core.arrays import B1, F1, F2, I1, I2
 from core.kernel import kernel
 from fusion import doubt_table as col
 from fusion import layout as at
-from fusion.doubt_jam import noise_scale, note_noise
+from fusion.doubt_jam import is_in_jam, is_noisy, noise_scale, note_noise
 from fusion.doubt_slide import SLID_M, weigh_slide
 from fusion.doubt_steps import LOOKS_LEAST, SQUARE_MAX, note_step, step_scale2
 from fusion.doubt_table import Doubts
@@ -31,6 +31,7 @@ LOOK_SHARE_MAX = 0.5  # a look after a gap stands for the gap, but one wild fix 
 AGE_S_MIN = 10.0  # of both means, before they are compared
 # Squared distances of two dimensions: exp(-15) by chance in each 20 s; cleared within 2 sigma
 DRAGGED_CHI2, FAR_CHI2, CLEAR_CHI2 = 30.0, 36.0, 4.0
+WAIT_NS = 3_000_000_000
 STILL_CHI2 = 9.21  # of a steady slide: 1 in 100 by chance
 # Before the fleet's terminals have shown better, the error that is stated may be half the true one; what the
 # fleet says counts as one independent look: a terminal that is worse than the others must show it soon
@@ -130,8 +131,11 @@ def _scale2(doubts: Doubts, terminals: Terminals, w: int) -> float:
 
 
 @kernel(inner=True)
-def _judge_error(doubts: Doubts, w: int, error: Error, scale2: float, steady: float) -> None:
-    """Decide on a drag by the mean errors.
+def _judge_error(doubts: Doubts, w: int, stamp_ns: int, error: Error, scale2: float, steady: float) -> bool:
+    """Decide on a drag by the mean errors; return whether it is one, or may be.
+
+    A jam explains what its area's places do. One that has just begun to scatter may be the first of a jam:
+    the others show it within WAIT_NS.
 
     scale2 : of the stated variance.  steady : chi-square of the likeliest steady slide
     """
@@ -151,9 +155,14 @@ def _judge_error(doubts: Doubts, w: int, error: Error, scale2: float, steady: fl
     if (grows and max(slides, steady) > DRAGGED_CHI2) or (
         far > FAR_CHI2 and math.hypot(fast_e, fast_n) >= SLID_M
     ):
-        _set(doubts.ints, w, col.DRAGGED, True)
-    elif far < CLEAR_CHI2 and steady < STILL_CHI2:
+        fails_ns = doubts.ints[w, col.FAILS_NS]
+        began = fails_ns == 0 or stamp_ns - fails_ns < WAIT_NS
+        if not (is_noisy(doubts, w) and began) and not is_in_jam(doubts, w):
+            _set(doubts.ints, w, col.DRAGGED, True)
+        return True
+    if far < CLEAR_CHI2 and steady < STILL_CHI2:
         _set(doubts.ints, w, col.DRAGGED, False)
+    return bool(doubts.ints[w, col.KINDS] & col.DRAGGED)
 
 
 @kernel(inner=True)
@@ -217,11 +226,12 @@ def _note_error(doubts: Doubts, terminals: Terminals, w: int, stamp_ns: int, err
         floats[w, col.AGE_S] = 0.0
         _set(ints, w, col.DRAGGED, False)
         return
+    may_be_dragged = bool(ints[w, col.KINDS] & col.DRAGGED)
     if age_s >= AGE_S_MIN:
         if ints[w, col.BOUND_NS] == stamp_ns:
             ints[w, col.PROVED] = 1
-        _judge_error(doubts, w, error, scale2, steady)
-    if ints[w, col.KINDS] & col.DRAGGED:
+        may_be_dragged = _judge_error(doubts, w, stamp_ns, error, scale2, steady)
+    if may_be_dragged:
         return
     own, weight = error.sigma_m**2 + error.place_m2, dt_s / max(error.tau_s, dt_s)  # of an independent look
     rest = error.delay_m2 + error.half_m**2 / 3.0

@@ -16,7 +16,7 @@ START_S, END_S, SECONDS = 12.0, 22.0, 32.0
 
 
 def drive(spoil, *, n=N, seed=1, seconds=SECONDS):
-    """Drive n trucks past radars; spoil(k, t_s, east_m) returns "", "lost" or "noise" for truck k's fix.
+    """Drive n trucks past radars; spoil(k, t_s, east_m) gives truck k's fix "", "lost", "noise" or "weak".
 
     Return the tracker and by tick (s) the bits that terminals show, and those of the shown tracks.
     """
@@ -42,6 +42,8 @@ def drive(spoil, *, n=N, seed=1, seconds=SECONDS):
             place = at[w, :2] + bias[w] + 0.4 * rng.normal(size=2)
             if fault == "noise":
                 place = at[w, :2] + 7.0 * rng.normal(size=2)
+            elif fault == "weak":
+                place = at[w, :2] + bias[w] + 2.5 * rng.normal(size=2)
             elif fault == "lost":
                 place = last[w]
             last[w] = place
@@ -79,6 +81,18 @@ def test_all_terminals_of_a_place_are_one_jam_and_none_is_at_fault(kind):
     batch = tracker.at(T0_NS + round((SECONDS - 0.1) * 1e9))
     names = batch.terminal[batch.radar_ns > T0_NS + 31_000_000_000]
     assert (names >= 0).sum() >= N - 1, "names stay; a first wild fix may cost one"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_a_jam_explains_is_no_drag(seed):
+    """Not as it begins, nor of who is at its edge: some places scatter less than others."""
+
+    def spoil(w, t_s, east_m):
+        return "" if not START_S <= t_s < END_S else "weak" if w == 4 else "noise"
+
+    _, bits = drive(spoil, seed=seed)
+    assert any(b & JAMMED for kinds, _ in bits.values() for b in kinds)
+    assert not any(b & DRAGGED for kinds, _ in bits.values() for b in kinds)
 
 
 def test_the_area_is_marked_for_tracks_without_a_terminal():

@@ -23,7 +23,7 @@ from edge.outbox.outbox import Outbox
 from edge.signing.envelope import Seal, sealed
 from edge.signing.guard import Guard, Known
 from edge.signing.policy import Signer
-from fusion.layout import AXIS, HEADING
+from fusion.layout import AXIS, HEADING, LANE_BEND
 from roadside.devices import radar_udp
 from roadside.down_gate import GATEWAYS_MAX, MESSAGES_BURST
 from roadside.inputs import (
@@ -70,7 +70,9 @@ def finite(outputs):
 def sound_state(pipeline):
     store = pipeline.tracker.store
     rows = store.ints[:, 0] != 0
-    assert np.isfinite(np.delete(store.X[rows], [HEADING, AXIS], axis=1)).all(), "no NaN enters the tracker"
+    assert np.isfinite(np.delete(store.X[rows], [HEADING, AXIS, LANE_BEND], axis=1)).all(), (
+        "no NaN enters the tracker"
+    )
     assert np.isfinite(store.P[rows]).all()
     assert (np.abs(store.X[rows][:, :4]) < 1e6).all()
 
