@@ -160,7 +160,7 @@ def observe(
             out.lived[i] = b.stamp_ns[i] - stamps[rows[i], BORN] >= LIFE_NS
             out.step_s[i] = hold_step_s(i, b.stamp_ns[i], seen.sightings)
             check_claim(i, b.stamp_ns[i], b.x, seen.sightings, windows.drift[rows[i]], stamps[rows[i]])
-            follow_way(i, last_ns, b.stamp_ns[i], b.found, seen.sightings, windows.drift[rows[i]])
+            follow_way(i, last_ns, b.stamp_ns[i], b.found, b.x, seen.sightings, windows.drift[rows[i]])
         if seen.owned[i] and seen.confirmed[i] and rows[i] >= 0:
             mine[n_mine] = i
             n_mine += 1

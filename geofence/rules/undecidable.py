@@ -5,15 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.arrays import I64, Bools
 from core.classes import HAZMAT
 from geofence.grading import RuleSettings
-from geofence.located import OUT_PERMITTED
+from geofence.located import ALONG, OUT_PERMITTED, OUT_SAME_WAY, SIGMA
 from geofence.rules.base import Rule, Verdict
-from geofence.state import since_ns
+from geofence.rules.wrong_way import AGAINST, SAME_WAY_SIGMAS
+from geofence.state import CLAIM_USED, OWN_WAY, since_ns
 
 if TYPE_CHECKING:
     from geofence.context import Context, TickContext
 
+WRONG_WAY_MPS = 3.0  # faster than that against its lane is no reversing
 UNDECIDED = 0  # the lowest of geofence.violation.GRADES
 BLIND, SEEING = "undecidable_since_ns", "decidable_since_ns"
 
@@ -37,7 +40,10 @@ class Undecidable(Rule):
         is_open = state.is_open(at, self.name)
         matters = (located.kind[mine] == HAZMAT) | ctx.presumed_hazmat(is_open)
         matters &= np.isfinite(located.found[mine, OUT_PERMITTED])
-        blind = located.undecidable[mine] & matters & ctx.is_on_stretch(located.s_m[mine])
+        blind = located.undecidable[mine] & matters
+        # it drives against its lane, and no course led there, or a lane of its own way may be near
+        blind |= self._may_be_on_the_wrong_way(ctx, at) & (located.kind[mine] == HAZMAT)
+        blind &= ctx.is_on_stretch(located.s_m[mine])
         since = since_ns(state.stamps[at, blind_at], blind | is_open, t_ns)
         seeing = since_ns(state.stamps[at, seeing_at], ~blind, t_ns)
         state.stamps[at, blind_at], state.stamps[at, seeing_at] = since, seeing
@@ -48,6 +54,16 @@ class Undecidable(Rule):
             Verdict(int(mine[k]), UNDECIDED, int(since[k]), opens=bool(opens[k]), clear=bool(closes[k]))
             for k in np.flatnonzero(opens | closes | (is_open & blind)).tolist()
         ]
+
+    @staticmethod
+    def _may_be_on_the_wrong_way(ctx: "TickContext", at: I64) -> Bools:
+        """Return of which of our tracks, at these rows of the state (k,), `wrong_way` can't be judged."""
+        velocity, found, drift = ctx.tracks.x[ctx.mine, 2:], ctx.located.found[ctx.mine], ctx.state.drift[at]
+        against_mps = -found[:, ALONG]
+        fast = (against_mps > WRONG_WAY_MPS) & (against_mps > AGAINST * np.hypot(*velocity.T))
+        no_turn = (drift[:, CLAIM_USED] > 0.0) & (drift[:, OWN_WAY] > 0.0)
+        near_m = SAME_WAY_SIGMAS * found[:, SIGMA] * np.maximum(drift[:, CLAIM_USED], 1.0)
+        return np.asarray(fast & (no_turn | (found[:, OUT_SAME_WAY] <= near_m)))
 
     def p_violation(self, ctx: "Context", i: int) -> float:
         """As likely as not."""
