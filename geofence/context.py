@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # they load the compiler, and the configuration reads the rul
     from geofence.breaches import Trips
     from geofence.limits import Limits
     from geofence.located import Located
-    from geofence.surroundings import Surroundings
+    from geofence.surroundings import Stays, Surroundings
 
 PRESUME_NS = 3_000_000_000  # so long in a dedicated lane, an unknown vehicle is presumed to belong there
 UNPRESUME_NS = 10_000_000_000  # so long in other lanes, it is not
@@ -157,9 +157,9 @@ class TickContext(Context):
         return variance
 
     @cached_property
-    def stay_max_s(self) -> F64:
-        """For how long each track (n,) may stay in the zone where it is, NaN: no zone says so."""
-        return self.around.stay_max_s(self.tracks, self.located)
+    def stays(self) -> "Stays":
+        """In which zones that state the longest stay the tracks are."""
+        return self.around.stays(self.tracks, self.located)
 
     @cached_property
     def ahead(self) -> "Ahead":

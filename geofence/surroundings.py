@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import shapely
@@ -47,6 +47,13 @@ EVERYDAY = mask_of(["car", "bus", "truck"])
 def _compiled(polygons: tuple[shapely.Polygon, ...]) -> Areas:
     """Return the look-up of polygons; a replay of a whole site needs the same one for every RSU."""
     return compile_areas(polygons)
+
+
+class Stays(NamedTuple):
+    """Where n tracks are, of zones that state the longest stay."""
+
+    is_in: Bools  # (n,) certainly in one
+    allowed_s: F64  # (n,) the longest stay of the one where it may be; NaN: of none
 
 
 class Surroundings:
@@ -210,17 +217,26 @@ class Surroundings:
 
     def _certainly_in(self, areas: Areas, tracks: TrackBatch, located: Located, at: I64) -> I32:
         """Return the number of an area that holds each track of `at` (m,) and the places around it, or -1."""
+        back, here, on = self._around_in(areas, tracks, located, at)
+        return np.where((back == here) & (on == here), here, -1).astype(np.int32)
+
+    def _around_in(self, areas: Areas, tracks: TrackBatch, located: Located, at: I64) -> I32:
+        """Return the areas that hold the places behind, of and before each track of `at` (3, m), or -1.
+
+        They are as far apart as the place may be wrong, along the lane.
+        """
         spread = (tracks.P[at, 0, 0] + tracks.P[at, 1, 1]) / 2 + tracks.bias_m[at] ** 2
         along = np.nan_to_num(self.lane_directions(located, at))  # off the lanes: the centre decides
         reach = (PLACE_SIGMAS * np.sqrt(np.maximum(spread, 0.0)))[:, None] * along
         places = [tracks.x[at, :2] + shift * reach for shift in (-1.0, 0.0, 1.0)]
-        back, here, on = (areas.find(*place.T)[:, 0] for place in places)
-        return np.where((back == here) & (on == here), here, -1).astype(np.int32)
+        return np.array([areas.find(*place.T)[:, 0] for place in places], dtype=np.int32)
 
-    def stay_max_s(self, tracks: TrackBatch, located: Located) -> F64:
-        """Return for how long each track (n,) may stay in the zone where it is, NaN: no zone says so."""
-        zone = self._certainly_in(self._stay_areas, tracks, located, np.arange(len(tracks)))
-        return np.where(zone >= 0, self._stays_s[zone], np.nan)
+    def stays(self, tracks: TrackBatch, located: Located) -> Stays:
+        """Return in which zones that state the longest stay the tracks are."""
+        found = self._around_in(self._stay_areas, tracks, located, np.arange(len(tracks)))
+        zone = found.max(axis=0)
+        allowed_s = np.where(zone >= 0, self._stays_s[zone], np.nan)
+        return Stays((found == zone).all(axis=0) & (zone >= 0), allowed_s)
 
     def closed(self, closures: tuple[Closure, ...]) -> list[ZoneShape]:
         """Return the areas of closed roads and lanes."""

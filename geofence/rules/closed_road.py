@@ -50,8 +50,11 @@ class ClosedRoad(EntryRule):
 
     @staticmethod
     def _came_in(zone: "ZoneShape", points: F64, stamps: I64, least_m: float) -> bool:
-        """Return whether a vehicle was certainly outside at any time of its way at which it was closed."""
+        """Return whether a vehicle was certainly outside before now, while it was closed.
+
+        That it is outside now means that it came out.
+        """
         return any(
             zone.holds(stamp_ns) and zone.away_m(point) > least_m
-            for point, stamp_ns in zip(points[::-1], stamps[::-1].tolist(), strict=True)
+            for point, stamp_ns in zip(points[-2::-1], stamps[-2::-1].tolist(), strict=True)
         )

@@ -39,10 +39,12 @@ class ParkingTimeout(CountedRule):
 
     def breach(self, ctx: "TickContext") -> Breach:
         known = (ctx.located.kind == HAZMAT) & ctx.tracks.confirmed & (ctx.rows >= 0)
-        allowed_s = ctx.stay_max_s
-        inside, stands = known & np.isfinite(allowed_s), ctx.stamps(STANDING) > 0
-        z = np.where(inside, SIGMAS, -np.inf)
-        return Breach(inside & stands, inside & ~stands, z, np.ones(len(z)))
+        may_be_in, stands = known & np.isfinite(ctx.stays.allowed_s), ctx.stamps(STANDING) > 0
+        # who stands has not left the zone, however coarse his place becomes
+        counts = ctx.stamps(ctx.state.stamp[self.stamps[0]]) > 0
+        stays = may_be_in & stands & (ctx.stays.is_in | counts)
+        z = np.where(may_be_in, SIGMAS, -np.inf)
+        return Breach(stays, may_be_in & ~stays, z, np.ones(len(z)))
 
     def allowed_s(self, ctx: "TickContext") -> F64:
-        return np.nan_to_num(ctx.stay_max_s)
+        return np.nan_to_num(ctx.stays.allowed_s)

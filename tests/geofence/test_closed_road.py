@@ -41,6 +41,7 @@ def arriving(t):
         (RulesConfig(), [area(300, 400, low_n=20.0)], passing, set()),  # beside the road
         (RulesConfig(), [area(300, 400, time_window="00:00-00:01")], passing, set()),
         (RulesConfig(), [area(0, 900)], passing, set()),  # nobody saw him come in
+        (RulesConfig(), [area(0, 250)], passing, set()),  # nor is to come out to come in
         (closed(lanes=("EG",)), [], changing, {"works"}),
         (closed(lanes=("EG",)), [], passing, set()),
         (closed(lanes=("EG",)), [], lambda t: changing(t) | {"sigma": 0.6}, set()),  # which lane, perhaps

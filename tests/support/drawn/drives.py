@@ -25,6 +25,7 @@ class Drive:
     within_s: float = 0.0  # by how much its episode may begin later, where it says that
     features: list[Any] = field(default_factory=list)
     rules: dict[str, Any] = field(default_factory=dict)
+    is_coarse: bool = False  # its place is uncertain at times, which is recorded
 
     def world(self) -> World:
         """A monitor for it."""

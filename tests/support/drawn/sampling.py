@@ -56,7 +56,7 @@ def _measured(row: dict[str, Any], i: int, errors: dict[int, Any], rng: Any) -> 
         "track": row.get("track", i + 1),
         "east": truth["east"] + error[0], "north": truth["north"] + error[1],
         "v_east": truth["v_east"] + velocity[0], "v_north": truth["v_north"] + velocity[1],
-        "sigma": 0.1, "sigma_v": 0.1, "tau": TAU_S,
+        "sigma": truth.get("sigma", 0.1), "sigma_v": 0.1, "tau": TAU_S,
     }  # fmt: skip
 
 
@@ -64,7 +64,8 @@ def complaint(drive: Drive, world: World) -> str:
     """Return what is wrong with what was raised; "": nothing."""
     episodes: dict[str, list[Any]] = {}
     for violation in world.out:
-        episodes.setdefault(violation.id, []).append(violation)
+        if not (drive.is_coarse and violation.grade == "undecidable"):
+            episodes.setdefault(violation.id, []).append(violation)
     said = [f"{v[0].rule} {[x.phase + ':' + x.grade for x in v]}" for v in episodes.values()]
     for versions in episodes.values():
         if versions[-1].phase != "close":
