@@ -320,12 +320,13 @@ class Monitor:
         self._resume.drop([episode.id for episode in waiting])
         return closes + [self._book.finish(episode, stamps, CLOSED) for episode in waiting]
 
-    def continue_from(self, other: "Monitor", anew: Collection[str]) -> None:
-        """Continue what another monitor judged by other rules, without the evidence of the rules in `anew`.
+    def continue_from(self, other: "Monitor", anew: Collection[str], changed: Collection[str] = ()) -> None:
+        """Continue what another monitor, not used any more, judged by other rules; nothing is copied.
 
-        The other one must not be used any more. Nothing is copied: 1 000 tracks cost no tick.
+        anew : rules whose evidence starts anew.  changed : and what they count, since their settings differ
         """
         self._state.continue_from(other._state, anew)
+        self._state.restart_counts((BY_NAME[k].stamps, BY_NAME[k].counts_standing) for k in changed)
         for episode in other._book.all():
             self._book.attach(episode.track, episode)
         self._resume.restore(other._resume.carried())

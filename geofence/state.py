@@ -3,7 +3,7 @@
 `State.graded` numbers the rules that have a row of evidence, `State.measured` those with columns in the ring.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -271,6 +271,16 @@ class State:
                 column = R_VALUE + self.measured[rule]
                 self.ring[:, :, column], self.ring[:, :, column + len(self.measured)] = np.nan, 0.0
 
+    def restart_counts(self, counts: Iterable[tuple[Sequence[str], bool]]) -> None:
+        """Forget since when vehicles have done what rules count.
+
+        counts : the names of a rule's stamps, and whether it counts since when they stand
+        """
+        for names, counts_standing in counts:
+            self.stamps[:, [self.stamp[name] for name in names]] = 0
+            if counts_standing:
+                self.stamps[:, STANDING] = 0
+
     def change_lanes(self, changes: "MapChanges") -> None:
         """Hold the lanes of another map; what was measured against lanes that changed starts anew."""
         held = self.flags[:, HINT].astype(np.int64) - 1
@@ -284,7 +294,7 @@ class State:
         self.drift[anew, CROSSES : CROSSED + 1] = 0.0  # the onsets; what its course is worth stays
         self.drift[anew, KEPT_FOR_S] = 0.0
         self.ring[anew, :, R_P_OUT : R_VALUE + n], self.ring[anew, :, R_VALUE + n :] = np.nan, 0.0
-        self.stamps[anew, DEDICATED] = self.stamps[anew, ELSEWHERE] = 0
+        self.stamps[anew, DEDICATED] = self.stamps[anew, ELSEWHERE] = self.stamps[anew, STANDING] = 0
 
     def held_lane(self, track: int) -> int:
         """Return the lane that a track held last, -1 without one."""

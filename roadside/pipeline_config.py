@@ -133,7 +133,7 @@ def change_rules(
     found = changes(setup.rules, rules)
     closes = monitor.close_changed(now_ns, found.rules)
     again = monitor_of(dataclasses.replace(setup, rules=rules))
-    again.continue_from(monitor, found.anew)
+    again.continue_from(monitor, found.anew, found.rules)
     return closes, again
 
 

@@ -50,7 +50,7 @@ class Configured(ABC):
             return []
         closes, monitor = change_rules(self.monitor, self.setup, accepted.rules, now_ns)
         outputs = self._emit(now_ns, closes)
-        self._set_rules(accepted.rules, monitor)
+        self._set_rules(accepted.rules, monitor, now_ns)
         if accepted.compiled is not None:
             new = on_map(self.setup, accepted.compiled)
             closes, monitor, changes = change_map(self.monitor, self.setup, new, now_ns)
@@ -66,12 +66,15 @@ class Configured(ABC):
         if accepted is not None:
             self._set_rules(accepted.rules)
 
-    def _set_rules(self, rules: RulesConfig, monitor: Monitor | None = None) -> None:
-        """Judge by these rules from now on; monitor : by them, None begins one."""
+    def _set_rules(self, rules: RulesConfig, monitor: Monitor | None = None, now_ns: int = 0) -> None:
+        """Judge by these rules from now on; monitor : by them, None begins one.
+
+        now_ns : what journeys still break by these rules began now; 0: there is none
+        """
         self.setup = replace(self.setup, rules=rules)
         self.monitor = self._side_messages.monitor = monitor or monitor_of(self.setup)
         self.late.configure(self.setup)
-        self.travelling.journeys.configure(rules)
+        self.travelling.journeys.configure(rules, now_ns)
         self._report_ns = int(rules.dark_report_s * 1e9)
 
     def _set_map(self, setup: Setup, monitor: Monitor | None = None) -> None:

@@ -10,6 +10,7 @@ NS = 1_000_000_000
 # only the stations at both ends are known
 BRIDGED_S = 5.0
 CRAWL_MPS = 1.0  # on the mean of a gap: slower, it stood for most of it
+FASTEST_MPS = 120 / 3.6  # what is driven in a gap took at least as long as at the law's highest speed
 DWELL_S = 60.0  # a shorter stop is traffic, at a gate or a light
 
 

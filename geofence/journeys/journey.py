@@ -22,6 +22,7 @@ Began = Literal["gate", "seen"]
 Contact = Literal["both", "radar", "terminal", "lost"]
 Cause = Literal["radar_gap", "radar_silent", "terminal_silent", "gateway_silent", "off_road", "rsu_off"]
 Reason = Literal["exit", "left_road", "lost", "again"]
+EntryFault = Literal["no_permit", "permit_route", "permit_used"]
 Seconds = Annotated[float, Meta(ge=0.0, le=1e9)]
 Metres = Annotated[float, Meta(ge=-SITE_REACH_M, le=SITE_REACH_M)]  # a station or a way
 Speed = Annotated[float, Meta(ge=0.0, le=200.0)]
@@ -81,6 +82,7 @@ class Journey(msgspec.Struct, kw_only=True):
     reason: Reason | None = None
     permit: Text | None = None
     waybill: Text | None = None
+    entry_fault: EntryFault | None = None  # of its permit, found when it began
     broken: Annotated[dict[str, Breach], Meta(max_length=BREACHES_MAX)] = {}
     off_route_since_ns: Stamp = 0
     driving: Driving | None = None
@@ -106,6 +108,7 @@ class Seen(msgspec.Struct, kw_only=True):
     north_m: float
     gate: str | None = None
     gate_ns: int = 0
+    slow_ns: int = 0  # when it crept over a gate's line; the place is the one before that
 
 
 class JourneysState(msgspec.Struct, kw_only=True):

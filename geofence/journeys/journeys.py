@@ -14,18 +14,19 @@ from core.times import TICK_NS
 from fusion.tracks import TrackBatch
 from geofence.breaches import Breach
 from geofence.config import RulesConfig, VehicleConfig
-from geofence.journeys.breaking import Breaking, Sight, breaches_of
+from geofence.journeys.breaking import Breaking, breaches_of
 from geofence.journeys.config import JourneysConfig
 from geofence.journeys.contact import Blind, cause_of, contact_of
 from geofence.journeys.counting import count
 from geofence.journeys.driving import Driving
 from geofence.journeys.driving import copied as copied_driving
-from geofence.journeys.following import Look, follow, quantise
+from geofence.journeys.following import BRIDGED_S, FASTEST_MPS, Look, follow, quantise
 from geofence.journeys.gates import Gates, Line
 from geofence.journeys.journey import Journey, JourneysState, Reason, copied, encoded
 from geofence.journeys.looking import looks_at
 from geofence.journeys.passing import ENTERED_MPS, Passing
 from geofence.journeys.past import Past
+from geofence.journeys.sight import sight_of
 from geofence.journeys.timing import expect, progress
 from geofence.located import NO_LANE, Located
 from geofence.map.frames import SiteFrame
@@ -66,10 +67,10 @@ class Journeys:
 
     # ---- each tick
 
-    def configure(self, rules: RulesConfig) -> None:
+    def configure(self, rules: RulesConfig, now_ns: int) -> None:
         """Follow by other rules from now on."""
         self._rules, self._report_ns = rules, int(rules.dark_report_s * NS)
-        self._breaking.configure(rules)
+        self._breaking.configure(rules, self.open.values(), now_ns)
 
     def change_map(self, road: RoadMap) -> None:
         """Follow on another map from now on; a gate that it lacks is no exit to come."""
@@ -146,14 +147,19 @@ class Journeys:
 
     def _advance(self, journey: Journey, i: int, look: Look, tracks: TrackBatch, located: Located) -> bool:
         """Advance an open journey to a look; return whether something changed that is published at once."""
-        moving_s, standing_s = journey.moving_s, journey.standing_s
+        before = (journey.moving_s, journey.standing_s, journey.way_m, journey.stamp_ns)
         changed = follow(journey, look, self._rules.stop_speed_mps)
-        moving_s, standing_s = journey.moving_s - moving_s, journey.standing_s - standing_s
+        moving_s, standing_s = journey.moving_s - before[0], journey.standing_s - before[1]
+        if look.t_ns - before[3] > BRIDGED_S * NS:
+            moving_s = min(moving_s, (journey.way_m - before[2]) / FASTEST_MPS)
         changed |= self._breaking.drive(journey, look.t_ns, moving_s, standing_s)
         if look.lane != NO_LANE:
             journey.road = self._roads[look.lane]
         if journey.permit is not None:
-            changed |= self._breaking.look(journey, look, self._sight(journey, i, look, tracks, located))
+            road = journey.road if look.lane != NO_LANE else None
+            came_from = self._passing.ways.get(i)
+            sight = sight_of(i, look, tracks, located, road, came_from, before[3])
+            changed |= self._breaking.look(journey, look, sight)
         journey.off_road_since_ns = (journey.off_road_since_ns or look.t_ns) if look.is_off_road else 0
         contact = contact_of(look.t_ns, look.radar_ns, look.gnss_ns, self._report_ns)
         if journey.exit is None:
@@ -164,12 +170,6 @@ class Journeys:
         journey.contact, journey.overdue, journey.track = contact, overdue, look.track
         journey.cause = "terminal_silent" if contact == "radar" else None
         return changed
-
-    @staticmethod
-    def _sight(journey: Journey, i: int, look: Look, tracks: TrackBatch, located: Located) -> Sight:
-        sigma_m = float(np.hypot(np.sqrt(np.trace(tracks.P[i, :2, :2]) / 2.0), tracks.bias_m[i]))
-        road = journey.road if look.lane != NO_LANE else None
-        return Sight(tracks.x[i, :2], sigma_m, road, float(located.p_lane[i]))
 
     # ---- begin and end
 

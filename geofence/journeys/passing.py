@@ -11,7 +11,10 @@ from geofence.journeys.journey import Seen
 
 NS = 1_000_000_000
 UNSEEN_NS = 10 * NS  # a track that was not looked at for so long has ended or left
-ENTERED_MPS = 1.0  # who stands at a gate crosses its line by the noise of the position alone
+# Who stands at a gate crosses its line by the noise of the position alone: a line that is crossed so slowly
+# counts once the vehicle moves on beyond it
+ENTERED_MPS = 1.0
+STEP_NS = 3 * NS  # over a longer time between two looks nobody knows the way
 
 
 class Passing:
@@ -21,6 +24,9 @@ class Passing:
 
     def __init__(self) -> None:
         self._seen: dict[int, Seen] = {}  # by track
+        self.ways: dict[
+            int, tuple[float, float, int]
+        ] = {}  # of this look by row: place and stamp of the last
 
     def look(self, t_ns: int, picked: Sequence[int], tracks: TrackBatch) -> dict[int, list[tuple[Line, int]]]:
         """Return the gates that tracks crossed since their last look, with the stamps; remember entries."""
@@ -30,18 +36,29 @@ class Passing:
             (place.east_m, place.north_m) if place is not None else now
             for place, now in zip(known, places.tolist(), strict=True)
         ])  # fmt: skip
+        self.ways = {
+            i: (last.east_m, last.north_m, last.t_ns)
+            for i, last in zip(picked, known, strict=True)
+            if last is not None and t_ns - last.t_ns <= STEP_NS
+        }
         found: dict[int, list[tuple[Line, int]]] = {}
+        crept: dict[int, int] = {}  # rows of those that cross a line slowly: since when
         for crossing in self.gates.crossed(before, places):
             i, last = picked[crossing.i], known[crossing.i]
-            if last is None or np.hypot(*tracks.x[i, 2:4]) < ENTERED_MPS:
+            if last is None:
                 continue
-            at_ns = last.t_ns + round(crossing.share * (t_ns - last.t_ns))
-            found.setdefault(i, []).append((crossing.line, at_ns))
+            at_ns = last.slow_ns or last.t_ns + round(crossing.share * (t_ns - last.t_ns))
+            if np.hypot(*tracks.x[i, 2:4]) < ENTERED_MPS:
+                crept.setdefault(i, at_ns)
+            else:
+                found.setdefault(i, []).append((crossing.line, at_ns))
         for k, i in enumerate(picked):
             east, north = places[k].tolist()
             key = int(tracks.track[i])
             entry = seen.setdefault(key, Seen(track=key, t_ns=t_ns, east_m=east, north_m=north))
-            entry.t_ns, entry.east_m, entry.north_m = t_ns, east, north
+            entry.t_ns, entry.slow_ns = t_ns, crept.get(i, 0)
+            if not entry.slow_ns:
+                entry.east_m, entry.north_m = east, north
             for line, at_ns in found.get(i, ()):
                 entry.gate, entry.gate_ns = (line.gate, at_ns) if line.role == "entry" else (None, 0)
         return found

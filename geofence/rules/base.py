@@ -53,6 +53,7 @@ class Rule(Protocol):
     keys: ClassVar[tuple[str, ...]] = ()  # of geofence.grading.RuleSettings, read by this rule alone
     column: ClassVar[str]  # the rule whose measured values a violation shows as evidence
     stamps: ClassVar[tuple[str, ...]] = ()  # names of the stamps that it keeps of each track (State.stamp)
+    counts_standing: ClassVar[bool] = False  # it begins when the vehicle began to stand (State's STANDING)
     unit: ClassVar[str] = ""  # of its values; "m": they are distances beyond a line
     shared_column: ClassVar[str | None] = None  # the evidence column that shows its values with every rule
     accuses: ClassVar[bool] = True  # False: a record only

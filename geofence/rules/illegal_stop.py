@@ -36,7 +36,7 @@ class IllegalStop(Rule):
     """
 
     name, violation, kind, column = "illegal_stop", "illegal_stop", "timed", "illegal_stop"
-    Config, unit = Config, "s"
+    Config, unit, counts_standing = Config, "s", True
     explained_by = ("lane_departure",)  # who breaks down on the shoulder left the lane for it
     keys = (
         "stop_speed_mps",

@@ -4,9 +4,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from geofence.config import VehicleConfig
+from geofence.breaches import Breach
+from geofence.config import RulesConfig, VehicleConfig
 from geofence.journeys.journey import decoded, encoded
 from geofence.permits import PermitConfig
+from geofence.rules.driving_time import DrivingTime
+from geofence.rules.permit import Permit
 from tests.geofence.journeys.test_journeys import Drive, gate
 from tests.support.geofence_world import STEP_NS, T0_NS, batch, faults, feature, lonlat, road
 
@@ -158,3 +161,31 @@ def test_breaches_go_with_the_journey():
     assert set(decoded(encoded(drive.out[-1])).broken) == {"permit/no_permit"}
     assert drive.journeys.breaches("permit") == {1: {"no_permit": drive.out[-1].broken["permit/no_permit"]}}
     assert drive.journeys.breaches("missed_exit") == {}
+
+
+def test_other_rules_judge_an_open_journey_anew_and_at_once():
+    """A breach by the old rules opens nothing under the new ones, not even until the next look."""
+    drive = Drive(vehicles=(EXPLOSIVE,), permits=[permit(terminal="1")])
+    drive.along(0, 30)
+    tired = RulesConfig(driving_time=DrivingTime.Config(continuous_s=10.0))
+    drive.journeys.configure(tired, T0_NS + 30 * NS)
+    drive.along(30, 32)
+    assert broken(drive) == {"permit/no_permit", "driving_time/driving_continuous"}
+    longer = RulesConfig(driving_time=DrivingTime.Config(continuous_s=100.0))
+    drive.journeys.configure(longer, T0_NS + 32 * NS)
+    assert broken(drive) == {"permit/no_permit"}
+    drive.journeys.configure(RulesConfig(permit=Permit.Config(goods=("7",))), T0_NS + 32 * NS)
+    assert broken(drive) == set()
+    drive.along(32, 34)
+    assert broken(drive) == set()
+    drive.journeys.configure(RulesConfig(permit=Permit.Config(grade="notice")), T0_NS + 34 * NS)
+    assert drive.journeys.breaches("permit") == {1: {"no_permit": Breach(since_ns=T0_NS + 34 * NS)}}
+
+
+def test_rules_that_ask_for_more_goods_judge_who_is_on_the_road():
+    drive = Drive(vehicles=(FUEL,), permits=[permit(terminal="1")])
+    drive.along(0, 20)
+    assert broken(drive) == set()
+    drive.journeys.configure(RulesConfig(permit=Permit.Config(goods=("3",))), T0_NS + 20 * NS)
+    # before, it needed none
+    assert drive.journeys.breaches("permit") == {1: {"no_permit": Breach(since_ns=T0_NS + 20 * NS)}}
