@@ -25,6 +25,9 @@ ALL = sum(NAMES)
 # a terminal reports each second or seldomer, and its assistant warns before the line or after it
 APART_NS = 5 * NS
 DECIDED_NS = 15 * NS  # so long after an alarm a violation of ours must have been raised
+# of a blind area it may come so long after the reports: they are waited for, their clock is proved, and they
+# are judged a few at a tick (roadside.pipeline_late)
+LATE_NS = 300 * NS
 STORED_NS = 10 * NS  # older, a report was stored: its alarm was at its stamp, and not at its arrival
 ALARMS_MAX = 16  # of one terminal
 TERMINALS_MAX = 4_096
@@ -36,6 +39,7 @@ class TerminalAlarm(msgspec.Struct, frozen=True, kw_only=True):
     kind: int  # one of the bits above
     at_ns: int
     is_open: bool = True  # no violation of ours agrees so far
+    due_ns: int = 0  # when a violation of ours must have been raised; 0: DECIDED_NS after it
 
 
 class AlarmedTerminal(msgspec.Struct, kw_only=True):
@@ -44,6 +48,7 @@ class AlarmedTerminal(msgspec.Struct, kw_only=True):
     terminal: str
     ever: int = 0  # kinds that it ever raised: what it never did it may not be able to
     now: int = 0  # kinds of its last report: bits stay set until a platform acknowledges them
+    stored: int = 0  # kinds of its last stored report, which is of an earlier time
     alarms: tuple[TerminalAlarm, ...] = ()  # the newest, oldest first
 
 
@@ -75,15 +80,20 @@ class TerminalAlarms:
             known = self._by_name.get(terminal)
             if known is None and not now:
                 continue
-            is_stored = now_ns - stamp_ns > STORED_NS
-            self._note_one(terminal, now, stamp_ns if is_stored else now_ns)
+            self._note_one(terminal, now, stamp_ns, now_ns)
 
-    def _note_one(self, terminal: str, now: int, at_ns: int) -> None:
+    def _note_one(self, terminal: str, now: int, stamp_ns: int, now_ns: int) -> None:
         row = self._by_name.setdefault(terminal, AlarmedTerminal(terminal=terminal))
         self._by_name.move_to_end(terminal)
-        begun = [kind for kind in NAMES if now & ~row.now & kind]
-        row.ever, row.now = row.ever | now, now
-        row.alarms = (*row.alarms, *(TerminalAlarm(kind=kind, at_ns=at_ns) for kind in begun))[-ALARMS_MAX:]
+        row.ever |= now
+        if now_ns - stamp_ns > STORED_NS:
+            begun, at_ns, due_ns = now & ~row.stored, stamp_ns, now_ns + LATE_NS
+            row.stored = now
+        else:
+            begun, at_ns, due_ns = now & ~row.now, now_ns, now_ns + DECIDED_NS
+            row.now = now
+        alarms = [TerminalAlarm(kind=kind, at_ns=at_ns, due_ns=due_ns) for kind in NAMES if begun & kind]
+        row.alarms = (*row.alarms, *alarms)[-ALARMS_MAX:]
         if len(self._by_name) > TERMINALS_MAX:
             self._by_name.popitem(last=False)
 
@@ -115,7 +125,9 @@ class TerminalAlarms:
         if t_ns % NS:
             return
         for row in self._by_name.values():
-            due = [one for one in row.alarms if one.is_open and t_ns - one.at_ns >= DECIDED_NS]
+            due = [
+                one for one in row.alarms if one.is_open and t_ns >= (one.due_ns or one.at_ns + DECIDED_NS)
+            ]
             for one in due:
                 rules = [rule for rule, kinds in MEANING.items() if kinds & one.kind]
                 is_ours = times.was_raised_near(row.terminal, rules, one.at_ns, APART_NS)

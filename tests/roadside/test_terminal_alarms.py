@@ -1,18 +1,22 @@
 """The terminals' own alarms beside our violations: agreed, ours alone, theirs alone."""
 
+from collections import Counter
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
 from edge.wire import GnssColumns, GnssFix
 from fusion.observations import GnssFixes
+from geofence.violation import Violation
 from roadside.devices.jt808 import location as locations
 from roadside.devices.jt808.fix import fix_of
 from roadside.devices.jt808.location import ITEM_ASSISTANT, Location
 from roadside.inputs import GatewayFixes, fixes_of, fixes_of_columns
 from roadside.pipeline import Pipeline
 from roadside.pipeline_alarms import ALARMS_MAX, TERMINALS_MAX, AlarmedTerminal, TerminalAlarms
+from roadside.pipeline_late_times import JudgedTimes
 from roadside.pipeline_state import decode as decode_state
 from roadside.pipeline_state import encode as encode_state
 from roadside.terminal_alarms import AREA, DEVIATION, FATIGUE, LANE, ROUTE, STATED, alarms_of
@@ -153,6 +157,47 @@ def test_memory_is_bounded():
         ints = np.array([[T0_NS], [T0_NS], [k], [LANE * (k % 2)]], dtype=np.int64)
         alarms.note(T0_NS, _Fixes((f"t{TERMINALS_MAX}",), ints))
     assert max(len(row.alarms) for row in alarms.state()) == ALARMS_MAX
+
+
+def stated(stamp_ns, kinds):
+    return _Fixes(("1",), np.array([[stamp_ns], [0], [0], [kinds]], dtype=np.int64))
+
+
+def test_an_alarm_of_a_blind_area_waits_for_what_is_judged_late():
+    """Its report was stored: the violation of that time comes minutes after it."""
+    late = msgspec.convert(
+        {
+            "id": "x", "version": 2, "hop": 0, "phase": "close", "grade": "warning", "rule": "lane_departure",
+            "vehicle": {"terminal": "1"}, "identity_p": 1.0, "track": 1, "esn": "A", "late": True,
+            "start_ns": T0_NS, "confirmed_ns": T0_NS, "end_ns": T0_NS + 4 * NS, "lon_deg": 0.0,
+            "lat_deg": 0.0,
+            "lane": None, "zone": None, "s_m": None, "d_m": None, "sigma_d_m": None, "p_violation": 1.0,
+            "speed_mps": 16.0, "limit_mps": None, "map_version": "", "rules_version": "",
+            "stamps": {"measured_ns": T0_NS + 4 * NS, "arrived_ns": T0_NS + 60 * NS},
+        },
+        Violation,
+    )  # fmt: skip
+    for has_violation, wanted in ((True, "agreed"), (False, "terminal_only")):
+        counts = Counter()
+        alarms = TerminalAlarms(lambda reason, n, counts=counts: counts.update({reason: n}))
+        alarms.note(T0_NS + 60 * NS, stated(T0_NS + NS, LANE))
+        for second in range(60, 400):
+            alarms.tick(T0_NS + second * NS, JudgedTimes())
+            if second == 200 and has_violation:
+                assert counts == {}
+                assert alarms.marked(late).terminal_alarm
+        assert counts == {f"alarms.lane.{wanted}": 1}
+
+
+def test_stored_reports_end_no_alarm_of_now():
+    counts = Counter()
+    alarms = TerminalAlarms(lambda reason, n: counts.update({reason: n}))
+    alarms.note(T0_NS + 60 * NS, stated(T0_NS + 60 * NS, LANE))
+    alarms.note(T0_NS + 61 * NS, stated(T0_NS + 20 * NS, 0))  # of the blind area before
+    alarms.note(T0_NS + 62 * NS, stated(T0_NS + 62 * NS, LANE))  # it still holds its bit
+    for second in range(60, 400):
+        alarms.tick(T0_NS + second * NS, JudgedTimes())
+    assert counts == {"alarms.lane.terminal_only": 1}
 
 
 class _Fixes:
