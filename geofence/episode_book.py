@@ -56,6 +56,10 @@ class EpisodeBook:
         """Return every open episode, in the order in which they were opened here."""
         return list(self._open.values())
 
+    def in_order(self) -> list[OpenEpisode]:
+        """Return every open episode, the oldest first: the same after a restart, which opens them anew."""
+        return sorted(self._open.values(), key=lambda episode: (episode.start_ns, episode.id))
+
     def attach(self, track: int, episode: OpenEpisode) -> None:
         """Give an episode to a track."""
         episode.track = track

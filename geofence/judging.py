@@ -154,7 +154,7 @@ class Judging:
         alive = set(ctx.tracks.track.tolist())
         return out + [
             self._book.close(episode, stamps, "lost")
-            for episode in self._book.all()
+            for episode in self._book.in_order()
             if episode.track not in alive and ctx.now_ns - episode.seen_ns > patience_ns
         ]
 

@@ -314,7 +314,7 @@ class Monitor:
     def close_changed(self, t_ns: int, rules: Collection[str]) -> list[Judged]:
         """Close the open and the waiting episodes of rules whose settings change."""
         stamps = stamps_of_tick(t_ns)
-        changed = [episode for episode in self._book.all() if episode.rule_name in rules]
+        changed = [episode for episode in self._book.in_order() if episode.rule_name in rules]
         closes = [self._book.close(episode, stamps, CLOSED) for episode in changed]
         waiting = [episode for episode, _ in self._resume.carried() if episode.rule_name in rules]
         self._resume.drop([episode.id for episode in waiting])
@@ -339,7 +339,7 @@ class Monitor:
     def close_on_map(self, t_ns: int, changes: MapChanges) -> list[Judged]:
         """Close the open and the waiting episodes of what the next map has not, or has otherwise."""
         stamps = stamps_of_tick(t_ns)
-        changed = [episode for episode in self._book.all() if self._is_of(episode, changes)]
+        changed = [episode for episode in self._book.in_order() if self._is_of(episode, changes)]
         closes = [self._book.close(episode, stamps, MAP_CHANGED) for episode in changed]
         waiting = [episode for episode, _ in self._resume.carried() if self._is_of(episode, changes)]
         self._resume.drop([episode.id for episode in waiting])
