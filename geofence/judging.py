@@ -12,7 +12,7 @@ from geofence.episodes import Facts, OpenEpisode
 from geofence.evidence import Evidence, Values
 from geofence.resume import Resume
 from geofence.rules.base import Rule, Verdict
-from geofence.state import JUDGED, State
+from geofence.state import JUDGED, STANDING, State
 from geofence.violation import GRADES, Stamps
 from geofence.writing import probabilities
 
@@ -134,11 +134,14 @@ class Judging:
         return False
 
     def close_frozen(self, ctx: Context, rules: Sequence[Rule], patience_ns: int) -> list[Judged]:
-        """Close episodes that could not be judged for longer than patience_ns, as `lost`."""
+        """Close episodes that could not be judged for longer than patience_ns, as `lost`.
+
+        That of a track that is known waits as long as a terminal may be silent.
+        """
         if not self._book.all():
             return []
         state, at, stamps = self._state, ctx.rows[ctx.mine], stamps_of_tick(ctx.now_ns)
-        out = []
+        out, silent_ns = [], max(patience_ns, int(ctx.settings.dark_report_s * 1e9))
         columns = np.array([state.rules[rule.name] for rule in rules])
         for k, place in np.argwhere(state.open[at][:, columns]).tolist():
             rule, i = rules[place], int(ctx.mine[k])
@@ -149,8 +152,10 @@ class Judging:
                     episode.seen_ns = ctx.now_ns
                 graded = state.graded.get(rule.name)
                 judged_ns = 0 if graded is None else int(state.evidence_ns[at[k], graded, JUDGED])
-                if ctx.now_ns - max(episode.seen_ns, judged_ns) > patience_ns:
+                if ctx.now_ns - max(episode.seen_ns, judged_ns) > silent_ns:
                     out.append(self._book.close(episode, stamps, "lost"))
+                    if rule.counts_standing:  # else what lasts would have the start, and the id, of this one
+                        state.stamps[at[k], STANDING] = 0
         alive = set(ctx.tracks.track.tolist())
         return out + [
             self._book.close(episode, stamps, "lost")

@@ -258,12 +258,11 @@ class Monitor:
         It does not wait for an observation: an episode must be on this RSU's disk before the neighbour
         knows that it may forget it.
         """
-        ids = [episode.id for judgement in adopted for episode in judgement.episodes]
-        return self._restate(now_ns, [self._book.find_id(key) for key in ids])
+        episodes = (episode for judgement in adopted for episode in judgement.episodes)
+        return self._restate(now_ns, [self._book.find_id(episode.id) for episode in episodes])
 
     def _restate(self, now_ns: int, episodes: Sequence[OpenEpisode | None]) -> list[Judged]:
-        stamps = stamps_of_tick(now_ns)
-        return [self._book.restate(episode, stamps) for episode in episodes if episode is not None]
+        return [self._book.restate(one, stamps_of_tick(now_ns)) for one in episodes if one is not None]
 
     def waiting(self) -> list[OpenEpisode]:
         """Return the episodes of identified vehicles that have not been seen since a restart."""

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from geofence.config import Grading, Hold, RulesConfig
-from tests.support.geofence_world import CAR, TRUCK, World, drift, faults
+from tests.support.geofence_world import CAR, STEP_NS, T0_NS, TRUCK, World, drift, faults
 
 SHORT_STOPS = RulesConfig(
     illegal_stop=Grading(notice=(Hold(over=3.0),), warning=(Hold(over=5.0),), violation=(Hold(over=99.0),))
@@ -91,3 +91,20 @@ def test_a_presumed_truck_is_as_wide_as_the_narrowest_of_the_registry(width_m, w
     at = drift(0.4, 1.0, 5.0, 5.0)
     world.drive(12.0, lambda t: at(t) | unknown)
     assert bool(world.of("lane_departure")) == want
+
+
+@pytest.mark.parametrize(("each_s", "n"), [(34, 1), (50, 2)])
+def test_who_stands_and_reports_seldom_is_one_case_and_no_id_comes_twice(each_s, n):
+    """Longer unjudged than terminals report, an episode is lost; what comes after it is another one."""
+    world = World()
+    for k in range(3 * each_s):
+        vehicle = {"east": 380.0 + 12.0 * min(k, 3), "v_east": 12.0 if k < 3 else 0.0}
+        if k < 25 or k % each_s == 0 or k > 2 * each_s:
+            world.observe(T0_NS + k * 10 * STEP_NS, vehicle)
+        world.tick(T0_NS + k * 10 * STEP_NS + STEP_NS, vehicle)
+    stops = {}
+    for violation in world.of("illegal_stop"):
+        stops.setdefault(violation.id, []).append(violation)
+    assert len(stops) == n
+    for versions in stops.values():
+        assert [violation.version for violation in versions] == list(range(1, len(versions) + 1))
