@@ -76,14 +76,17 @@ class Changes:
     last_seqs: dict[int, int] = field(default_factory=dict)
     begun: int | None = None  # an epoch: earlier ones without items are forgotten
     journeys: dict[str, bytes | None] = field(default_factory=dict)  # None: not ours any more
+    replaced: set[Key] = field(default_factory=set)  # of `rows`: the disk has an earlier row of that key
 
-    def keep(self, row: Row) -> None:
-        """Put a row."""
+    def keep(self, row: Row, *, is_stored: bool = False) -> None:
+        """Put a row.  is_stored : in place of one that the disk has."""
+        if is_stored or self.rows.get(row.key, row) is None:  # or has: its deletion is only planned
+            self.replaced.add(row.key)
         self.rows[row.key] = row
 
     def forget(self, key: Key) -> None:
         """Delete an acknowledged row; one that never reached the disk is as if it had not been."""
-        if self.rows.pop(key, None) is None:
+        if self.rows.pop(key, None) is None or key in self.replaced:
             self.rows[key] = None
 
     def keep_episode(self, episode_id: str, state: bytes | None, saved: Container[str]) -> None:

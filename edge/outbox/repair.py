@@ -276,7 +276,7 @@ class Repair:
                 news.due.append(row.key)
             return
         self.altered.discard(row.key)
-        changes.keep(row)
+        changes.keep(row, is_stored=is_stored)
         last_seq = max(row.key.seq, store.last_seqs.get(row.key.epoch, 0))
         store.last_seqs[row.key.epoch] = changes.last_seqs[row.key.epoch] = last_seq
         news.restored.append((row, not (is_planned or is_stored)))

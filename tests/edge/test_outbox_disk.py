@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.ask import ViolationAsk
 from edge.outbox import keeper as outbox_keeper
 from edge.outbox import outbox as outbox_module
 from edge.outbox.keeper import Done, Keeper, Load
@@ -144,6 +145,28 @@ async def test_what_was_acknowledged_on_a_full_disk_is_not_read_from_it_again(tm
         assert wire.keys() == [(outbox.epoch, 3)]
         assert outbox.depth == 1
         disk.full = False
+
+
+async def test_what_a_new_centre_asks_for_on_a_full_disk_leaves_the_file_once_it_is_acknowledged(
+    tmp_path, monkeypatch
+):
+    """It came back from the recordings in place of the order to delete it, and lay in the file for ever."""
+    path = tmp_path / "o.sqlite"
+    async with running(path) as (outbox, wire):
+        put(outbox, b"a")
+        await until(lambda: wire.batches)
+        disk = Disk(outbox, monkeypatch)
+        wire.ack(outbox)
+        await until(lambda: outbox._keeper._unsaved.forgotten() == {(outbox.epoch, 1)})
+        outbox.answer(ViolationAsk(centre="new", epoch=outbox.epoch, seqs=(1,)))
+        await until(lambda: wire.batches)
+        wire.ack(outbox)
+        await until(lambda: outbox._keeper._unsaved.n_rows() == 0)
+        disk.full = False
+        await until(lambda: outbox.degraded == () and outbox.depth == 0)
+    store = Store(path, 0)
+    assert store.load(9, ()) == []
+    store.close()
 
 
 async def test_a_disk_that_is_nearly_full_stores_what_memory_need_not(tmp_path, monkeypatch):
