@@ -99,6 +99,13 @@ class Changes:
         else:
             self.episodes[episode_id] = state
 
+    def keep_journey(self, journey_id: str, state: bytes | None, saved: Container[str]) -> None:
+        """Keep a journey's newest version; None: it is not ours any more.  saved : journeys that the disk has"""
+        if state is None and journey_id not in saved:
+            self.journeys.pop(journey_id, None)
+        else:
+            self.journeys[journey_id] = state
+
     def n_rows(self) -> int:
         """Return how many rows only memory has."""
         return sum(row is not None for row in self.rows.values())

@@ -175,7 +175,7 @@ class Keeper(threading.Thread):
                 self.repair.meet(job.episode_id)
                 changes.keep_episode(job.episode_id, job.state, self.store.episode_ids)
             case JourneyKept():
-                changes.journeys[job.journey_id] = job.state
+                changes.keep_journey(job.journey_id, job.state, self.store.journey_ids)
             case Acked():
                 for key in job.keys:
                     changes.forget(key)

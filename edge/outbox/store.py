@@ -35,6 +35,7 @@ class Store:
     stored: dict[int, int]  # the same, as the last run left it
     remaining: dict[int, int]  # items by epoch, at the start
     episode_ids: set[str]
+    journey_ids: set[str]
     _items: str | None  # columns of the table, None: there is none
     _after: Key  # rows up to here were read, while nothing can be deleted
 
@@ -129,6 +130,7 @@ class Store:
         if self._items is not None:
             self.remaining.update(db.execute("SELECT epoch, count(*) FROM item GROUP BY epoch"))
         self.episode_ids = {str(name) for name in self._named("episode", "id")}
+        self.journey_ids = {str(name) for name in self._named("journey", "id")}
         self.epoch, self.seq = max(max(self.last_seqs, default=0) + 1, wall_s), 0
 
     def begin_epoch(self, changes: Changes, epoch: int) -> None:
@@ -161,8 +163,9 @@ class Store:
             with contextlib.suppress(sqlite3.Error):  # SQLite may have rolled back by itself
                 self.db.execute("ROLLBACK")
             raise
-        for episode_id, state in changes.episodes.items():
-            (self.episode_ids.discard if state is None else self.episode_ids.add)(episode_id)
+        for saved, states in ((self.episode_ids, changes.episodes), (self.journey_ids, changes.journeys)):
+            for key, state in states.items():
+                (saved.discard if state is None else saved.add)(key)
         return True
 
     def load(self, n_rows: int, known: Iterable[Key]) -> list[Row]:

@@ -110,24 +110,30 @@ async def test_hours_on_a_full_disk_leave_nothing_behind_of_what_the_centre_has(
     async with running(path) as (outbox, wire):
         put(outbox, b"first", episode=b"old", episode_id="open before")
         put(outbox, b"second", episode=b"old", episode_id="ends meanwhile")
-        await until(lambda: len(wire.keys()) == 2)
+        outbox.keep_journey("ends too", b"open")
+        await until(lambda: len(wire.keys()) == 2 and outbox._keeper.store.journey_ids)
         disk, unsaved = Disk(outbox, monkeypatch), lambda: outbox._keeper._unsaved
+        outbox.keep_journey("ends too", None)
         for n in range(50):
             put(outbox, b"v", episode=b"%d" % n, episode_id="open before")
             put(outbox, b"v", episode=b"here", episode_id=f"short {n}")
             put(outbox, b"v", episode=None, episode_id=f"short {n}")
             put(outbox, b"v", episode=None, episode_id="ends meanwhile")
+            outbox.keep_journey(f"journey {n}", b"open")
+            outbox.keep_journey(f"journey {n}", None)
             await until(lambda n=n: outbox.last_seq == 4 * n + 6)
             wire.ack(outbox)
         await until(lambda: (wire.ack(outbox), unsaved().n_rows() == 0)[1])
         assert unsaved().forgotten() == {(outbox.epoch, 1), (outbox.epoch, 2)}  # the disk has these still
         assert unsaved().episodes == {"open before": b"49", "ends meanwhile": None}
+        assert unsaved().journeys == {"ends too": None}
         assert unsaved().last_seqs == {outbox.epoch: 202}
         disk.full = False
         await until(lambda: outbox.degraded == ())
         epoch = outbox.epoch
     store = Store(path, 0)
     assert (store.load(9, ()), store.episodes(), store.last_seqs[epoch]) == ([], (b"49",), 202)
+    assert store.journeys() == ()
     store.close()
 
 
