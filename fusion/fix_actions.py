@@ -33,7 +33,7 @@ def wanted_of(config: FusionConfig) -> Wanted:
 
 
 def rows_of(
-    names: Sequence[str], terminals: TerminalTable, times: Timekeeping, doubts: DoubtTable,
+    now_ns: int, names: Sequence[str], terminals: TerminalTable, times: Timekeeping, doubts: DoubtTable,
     counts: dict[str, int],
 ) -> list[int]:  # fmt: skip
     """Return the rows of terminals, -1 where there is no room; clocks and doubts get room for them."""
@@ -41,6 +41,7 @@ def rows_of(
     who = [w if (w := row.get(name)) is not None else terminals.row_of(name) for name in names]
     if -1 in who:
         add_count(counts, "terminals.full", who.count(-1))
+    terminals.note(who, now_ns)
     n = len(terminals.about)
     if n != times.terminals.n:
         times.terminals.grow(terminals.about)

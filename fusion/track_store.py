@@ -1,7 +1,8 @@
 """The tracker's memory as arrays: tracks, their rings, terminals, identity evidence, kernels' scratch."""
 
+import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -39,6 +40,8 @@ KEYS = 64  # fixes of a terminal that are remembered against duplicates
 PAIRS = 8  # radar tracks that are weighed per terminal
 DROP_BELOW = math.log(0.01)  # a tentative track a hundred times likelier to be clutter is dropped
 TERMINAL_ROWS_MAX = 65_536
+STRANGERS_MAX = 4_096  # terminals that the registry lacks: anyone may connect one, under any name
+FREE = Terminal(terminal="", kind=UNKNOWN)  # in a row without a terminal
 
 
 def chi2_quantile(p: float, dimensions: int) -> float:
@@ -232,17 +235,27 @@ def free_row(tracks: Tracks, i: int) -> None:
 
 
 class TerminalTable:
-    """Terminals as rows, in the order of registration or first fix; no row is freed."""
+    """Terminals as rows, in the order of registration or first fix; those of strangers are used again.
 
-    def __init__(self, registered: Sequence[Terminal]) -> None:
+    n_registered : the first rows, of the registry; 0: the site has none, and nobody is a stranger
+    seen_ns : (n,) when a stranger reported last
+    """
+
+    def __init__(self, registered: Sequence[Terminal], n_registered: int | None = None) -> None:
+        """n_registered : the others are strangers, free rows among them; None: all are of the registry"""
         self.rows: Terminals
         self.vehicles: Vehicles
         self.ids: list[str] = []
         self.row: dict[str, int] = {}
         self.about: list[Terminal] = []
+        self.seen_ns: I64 = np.zeros(0, dtype=np.int64)
+        self._free: list[int] = []  # a heap: the lowest is taken first
         self._size(max(64, 2 * len(registered)))
         for terminal in registered:
-            self.add(terminal)
+            if terminal.terminal not in self.row:
+                self._put(len(self.ids), terminal)
+        self._free += [w for w, terminal in enumerate(self.about) if terminal == FREE]
+        self.n_registered = len(self.ids) if n_registered is None else n_registered
 
     def _size(self, n: int) -> None:
         old, kept = (*self.rows, *self.vehicles) if self.ids else (), len(self.ids)
@@ -258,24 +271,51 @@ class TerminalTable:
         self.vehicles = Vehicles(lever_m=np.zeros((n, 2)), length_m=np.full(n, math.nan))
         for new, was in zip((*self.rows, *self.vehicles), old, strict=False):
             new[:kept] = was[:kept]
+        self.seen_ns = np.concatenate([self.seen_ns, np.zeros(n - len(self.seen_ns), dtype=np.int64)])
 
     def add(self, terminal: Terminal) -> int:
         """Give a terminal its row; -1 if there is no room."""
         if terminal.terminal in self.row:
             return self.row[terminal.terminal]
-        w = len(self.ids)
+        w = heapq.heappop(self._free) if self._free else len(self.ids)
         if w >= TERMINAL_ROWS_MAX:
             return -1
+        self._put(w, terminal)
+        return w
+
+    def _put(self, w: int, terminal: Terminal) -> None:
         if w == len(self.rows.ints):
             self._size(2 * w)
-        self.ids.append(terminal.terminal)
-        self.row[terminal.terminal] = w
-        self.about.append(terminal)
+        if w == len(self.ids):
+            self.ids.append("")
+            self.about.append(FREE)
+        self.ids[w], self.about[w] = terminal.terminal, terminal
+        if terminal != FREE:
+            self.row[terminal.terminal] = w
         self.vehicles.lever_m[w] = terminal.antenna_forward_m, terminal.antenna_left_m
         self.vehicles.length_m[w] = math.nan if terminal.length_m is None else terminal.length_m
-        return w
+
+    def free(self, w: int) -> None:
+        """Free the row of a stranger that has no track: the next one starts there as if it were new."""
+        del self.row[self.ids[w]]
+        self._put(w, FREE)
+        for column in self.rows[:-1]:  # all but the fleet's
+            column[w] = 0
+        self.rows.ints[w, at.ROW], self.seen_ns[w] = -1, 0
+        heapq.heappush(self._free, w)
+
+    def note(self, who: Iterable[int], now_ns: int) -> None:
+        """Note that the terminals of these rows have just reported."""
+        if self.n_registered and len(self.ids) > self.n_registered:
+            for w in who:
+                if w >= self.n_registered:
+                    self.seen_ns[w] = now_ns
 
     def row_of(self, terminal: str) -> int:
         """Return the terminal's row; an unknown terminal gets one, -1 if there is no room."""
         w = self.row.get(terminal)
-        return self.add(Terminal(terminal=terminal, kind=UNKNOWN)) if w is None else w
+        if w is not None:
+            return w
+        if self.n_registered and len(self.row) - self.n_registered >= STRANGERS_MAX:
+            return -1
+        return self.add(Terminal(terminal=terminal, kind=UNKNOWN))

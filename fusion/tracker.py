@@ -1,7 +1,7 @@
 """The tracker: observations in, tracks with identity out. Kernels do the arithmetic."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
 from fusion.radar_update import Scans, radar_update
 from fusion.registration import Registered, Registration
 from fusion.scan_readout import read_scan
+from fusion.strangers import free_silent
 from fusion.timekeeping import SILENT_NS, ClockReport, LooseReports, Timekeeping
 from fusion.track_life import overdue, shown, unseen
 from fusion.track_store import TerminalTable, TrackStore, free_row
@@ -53,6 +54,7 @@ class TrackerUpdate:
     merged: tuple[tuple[int, int], ...] = ()  # pairs of ids (gone, survivor)
     ended: tuple[int, ...] = ()  # ids
     late: tuple[tuple[int, int], ...] = ()  # fixes that came too late to be fused: place, corrected stamp
+    freed: Sequence[tuple[int, str]] = ()  # rows of terminals that are another's from now on; who had them
 
 
 class Tracker:
@@ -92,7 +94,7 @@ class Tracker:
 
     @property
     def terminal_ids(self) -> list[str]:
-        """The terminals by row: registered first, then in the order of their first fixes."""
+        """The terminals by row: registered first, then strangers; empty: a free row."""
         return self.terminals.ids
 
     # ---- observations
@@ -126,7 +128,7 @@ class Tracker:
 
     def _fuse_fixes(self, now_ns: int, seen: GnssFixes) -> TrackerUpdate:
         store, terminals, found, report = self.store, self.terminals, self._found, self._found.report
-        who = rows_of(seen.terminal, terminals, self.times, self.doubts, self.counts)
+        who = rows_of(now_ns, seen.terminal, terminals, self.times, self.doubts, self.counts)
         message, filled = self._messages.message_of(seen, who), self._batches.of_size(len(who))
         next_part, (config, wanted) = part.RECEIVE, self._wanted
         if config is not self.config:
@@ -222,7 +224,8 @@ class Tracker:
         _look_for_jams_once(
             store.tracks, self.terminals.rows, self.doubts.rows, len(self.terminals.ids), t_ns
         )
-        return self._changes(self._nothing)
+        freed = free_silent(t_ns, self.terminals, self.times, self.doubts)
+        return replace(self._changes(self._nothing), freed=freed)
 
     def _learn_bodies(self, t_ns: int) -> None:
         """Learn from identified vehicles where radar sees their bodies; see fusion.extent."""
@@ -262,9 +265,8 @@ class Tracker:
     def end(self, ids: Sequence[int]) -> TrackerUpdate:
         """End the tracks with these ids: the map shows that their vehicles are gone."""
         by_id = {int(self.store.track[i]): int(i) for i in self._confirmed()} if len(ids) else {}
-        for key in ids:
-            if key in by_id:
-                self._end(by_id[key])
+        for i in [by_id[key] for key in ids if key in by_id]:
+            self._end(i)
         return self._changes(self._nothing)
 
     def at(self, t_ns: int) -> TrackBatch:
@@ -302,11 +304,10 @@ class Tracker:
         learnt = self.store.settings.radars[:, BODIES]
         self.store = TrackStore(self.config, self._radars, self.store.settings.lanes)
         self.store.settings.radars[:, BODIES] = learnt  # of the radars, not of their tracks
-        self.terminals = TerminalTable(self.terminals.about)
+        self.terminals = TerminalTable(self.terminals.about, self.terminals.n_registered)
         self.scans = Scans(len(self._radars))
         self.times = Timekeeping(self.config.history_s, len(self._radars))
-        self.duplicates = {}
-        self.doubts = DoubtTable()
+        self.duplicates, self.doubts = {}, DoubtTable()
         if not keep_passages:  # their stamps are of the other clock
             self.registration.passages.ints[:] = -1
         self.registration.impose(self.store)
@@ -386,7 +387,7 @@ class Tracker:
         self.registration = Registration(self._radars, self.config.self_calibration)
         self.registration.restore(state.registration)
         self.clear(keep_passages=True)
-        self.terminals = TerminalTable(())
+        self.terminals = TerminalTable(state.terminals, self.terminals.n_registered)
         restore(self.store, self.terminals, self.times, state)
         self.doubts.restore(state.doubts)
         self.n_ids = state.n_ids

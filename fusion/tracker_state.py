@@ -137,6 +137,7 @@ class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
     fleet: Columns | None = None  # weight of each scale of the terminals' sigmas: FLEET_COLUMNS
     registration: RegistrationState | None = None
     bodies: Columns | None = None  # where each radar sees them, see fusion.body_sizes: BODY_COLUMNS
+    seen_ns: tuple[int, ...] = ()  # when each terminal behind the registered ones reported last
 
 
 def snapshot(
@@ -178,6 +179,7 @@ def snapshot(
         fleet=columns_of(FLEET_COLUMNS, rows.fleet.T),
         registration=registration.state(),
         bodies=columns_of(BODY_COLUMNS, store.settings.radars[:, BODIES]),
+        seen_ns=tuple(terminals.seen_ns[terminals.n_registered or n : n].tolist()),
     )
 
 
@@ -236,9 +238,9 @@ def _ring(store: TrackStore, i: int) -> RingState:
 
 
 def restore(store: TrackStore, terminals: TerminalTable, times: Timekeeping, state: TrackerState) -> None:
-    """Fill an empty store with a state; missing fields start fresh."""
-    for terminal in state.terminals:
-        terminals.add(terminal)
+    """Fill an empty store with a state, terminals that have their rows; missing fields start fresh."""
+    first = terminals.n_registered
+    terminals.seen_ns[first : first + len(state.seen_ns)] = state.seen_ns
     rows = terminals.rows
     sent = read_ints(state.sent, SENT_COLUMNS)
     rows.ints[sent[:, 0]] = sent[:, 1:]

@@ -186,7 +186,8 @@ class Pipeline(Configured):
         return outputs
 
     def _tick(self, t_ns: int) -> list[Output]:
-        outputs = self._settle(t_ns, self.tracker.tick(t_ns))
+        outputs = self._settle(t_ns, update := self.tracker.tick(t_ns))
+        self.late.drop(update.freed)
         tracks = self.tracker.at(t_ns)
         located = self.monitor.locate(tracks, self.tracker.terminal_ids)
         held = self.tracker.store.track

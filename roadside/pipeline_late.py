@@ -93,6 +93,11 @@ class LatePipeline:
         self._waiting, self._current, self._judge = {}, None, None
         self._unsaved = set()
 
+    def drop(self, rows: Sequence[tuple[int, str]]) -> None:
+        """Forget terminals that were never judged late, with their rows: those are others' from now on."""
+        for w, terminal in rows:
+            self._ledger.drop(w, terminal)
+
     def receive(
         self, now_ns: int, seen: GnssFixes, late: Sequence[tuple[int, int]], tracker: Tracker
     ) -> None:

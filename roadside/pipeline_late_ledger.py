@@ -167,6 +167,14 @@ class Ledger:
             self._open[w % GROUPS].add(w)
         return self._row(terminal, w)
 
+    def drop(self, w: int, terminal: str) -> None:
+        """Forget a terminal and its row: the next one there is another, and no stored fix of it is judged."""
+        self._open[w % GROUPS].discard(w)
+        self._unsaved[w % GROUPS].discard(w)
+        self._before.pop(terminal, None)
+        self._times.forget(w)
+        self._gone.append(terminal)
+
     def _row(self, terminal: str, w: int | None) -> tuple[str, bytes]:
         known = self._before.get(terminal, _Before([], ()))
         raised = {one.id: one for one in chain(known.raised, self._times.raised_of(terminal))}

@@ -64,6 +64,13 @@ class JudgedTimes:
             self._older.pop(w, None)
         self.begun.add(w)
 
+    def forget(self, w: int) -> None:
+        """Forget row w: it is another terminal's from now on."""
+        if w < len(self._now):
+            self._now[w] = 0
+        self._older.pop(w, None)
+        self.begun.discard(w)
+
     def holds(self, w: int, stamp_ns: int) -> bool:
         """Whether the vehicle of row w was judged at that time."""
         return any(first <= stamp_ns <= last for first, last in self.spans_of(w))

@@ -100,7 +100,7 @@ class Changes:
             self.episodes[episode_id] = state
 
     def keep_journey(self, journey_id: str, state: bytes | None, saved: Container[str]) -> None:
-        """Keep a journey's newest version; None: it is not ours any more.  saved : journeys that the disk has"""
+        """Keep a journey's newest version; None: it is not ours any more.  saved : what the disk has"""
         if state is None and journey_id not in saved:
             self.journeys.pop(journey_id, None)
         else:

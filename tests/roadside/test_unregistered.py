@@ -8,9 +8,10 @@ import pytest
 
 from edge.config import load_site
 from fusion.observations import RadarScan
+from fusion.strangers import LOOK_NS, SILENT_NS
 from fusion.tracks import TrackBatch
 from roadside.inputs import GatewayFixes
-from roadside.outputs import Raised, Snapshot
+from roadside.outputs import Held, Raised, Snapshot
 from roadside.pipeline import Pipeline
 from roadside.pipeline_rows import SEEN_NS, only_reported
 from roadside.setup import setups
@@ -55,3 +56,20 @@ def test_what_radar_sees_can_not_hide_behind_a_terminal():
     assert only_reported(tracks, 3, T0_NS).tolist() == [False, True, False, False]
     assert only_reported(tracks, 4, T0_NS) is None
     assert only_reported(tracks, 0, T0_NS) is None
+
+
+def test_nothing_is_left_of_a_stranger_that_is_gone(setup):
+    """Its row, and when its vehicle was judged, stayed until the process ended."""
+    pipeline = Pipeline(setup)
+    inputs = [
+        (now_ns, replace_terminal(item, STRANGER) if isinstance(item, GatewayFixes) else item)
+        for now_ns, item in drive(setup, lambda t_s: 0.0, seconds=14.0)
+    ]
+    run(pipeline, inputs)
+    row = pipeline.tracker.terminals.row[STRANGER]
+    assert pipeline.late.times.spans_of(row)
+    outputs = pipeline.step(T0_NS + SILENT_NS + 3 * LOOK_NS, None)
+    assert STRANGER not in pipeline.tracker.terminals.row
+    assert pipeline.late.times.spans_of(row) == []
+    (last,) = [out.body for out in outputs if isinstance(out, Held) and out.key == f"judged/{STRANGER}"][-1:]
+    assert last is None, "the disk forgets it too"
