@@ -14,6 +14,9 @@ SIGNATURE_BYTES = 64
 _VALUE_BYTES = _HEAD.size + SIGNATURE_BYTES
 _TAIL = FIELD + bytes((0xC4, _VALUE_BYTES))  # and the form of a binary of that length
 ADDED_BYTES = len(_TAIL) + _VALUE_BYTES
+RUN_BYTES = 8
+_RUN_TAIL = b"\xaasigned_run" + bytes((0xC4, RUN_BYTES))  # a field before it
+_RUN_ADDED_BYTES = len(_RUN_TAIL) + RUN_BYTES
 FIELDS_MAX = 0xFFFF
 
 
@@ -54,6 +57,22 @@ def sealed(payload: bytes, seal: Seal) -> bytes:
     assert len(seal.signature) == SIGNATURE_BYTES, "both suites have signatures of 64 bytes"
     head = _HEAD.pack(seal.suite, seal.key_id, seal.stamp_ns)
     return b"".join((_map_of(n_fields + 1), payload[start:], _TAIL, head, seal.signature))
+
+
+def with_run(payload: bytes, run: bytes) -> bytes:
+    """Return the message with the run of its signer as one more field; raises NoMapError."""
+    n_fields, start = _fields(payload)
+    if n_fields >= FIELDS_MAX:
+        raise NoMapError("a map of too many fields")
+    return b"".join((_map_of(n_fields + 1), payload[start:], _RUN_TAIL, run))
+
+
+def read_run(payload: bytes) -> bytes | None:
+    """Return the run that a sealed message names; None: none, as of an earlier release."""
+    at = len(payload) - ADDED_BYTES - _RUN_ADDED_BYTES
+    if at < 1 or payload[at : at + len(_RUN_TAIL)] != _RUN_TAIL:
+        return None
+    return payload[at + len(_RUN_TAIL) : at + _RUN_ADDED_BYTES]
 
 
 def read_seal(payload: bytes) -> Seal | None:

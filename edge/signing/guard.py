@@ -1,16 +1,28 @@
 """Signs what a process publishes, and refuses what nobody signed who may. Pure: stamps come from outside."""
 
+import os
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from core.times import NS
 from edge.signing.accepted import Accepted
-from edge.signing.envelope import NoMapError, Seal, read_seal, sealed, to_sign, unseal
+from edge.signing.envelope import (
+    RUN_BYTES,
+    NoMapError,
+    Seal,
+    read_run,
+    read_seal,
+    sealed,
+    to_sign,
+    unseal,
+    with_run,
+)
 from edge.signing.policy import Rule, Signer, may_sign, rule_of
 from edge.token_bucket import TokenBucket
 
 AGE_S_MAX = 60.0  # of a message that must be fresh: a link that was away keeps none that long
+BEFORE_START_S = 3.0  # by which a signer's clock may be behind ours at our start
 # why a message is refused
 REASONS = ("wrong", "not_allowed", "unknown", "missing", "expired", "stale", "repeated", "too_often")
 REFUSALS = frozenset(f"signature.{reason}" for reason in REASONS)
@@ -48,14 +60,16 @@ class Known(NamedTuple):
 class Guard:
     """Signs and checks messages by the keys of a site; `renew` replaces the keys while it is in use.
 
-    A message that must be fresh is refused where it is not newer than the last of its signer on its topic, or
-    more than AGE_S_MAX from our clock. So nothing that was recorded off a broker acts a second time.
+    A message that must be fresh is refused where it is not newer than the last of its signer's run on its
+    topic, more than AGE_S_MAX from our clock, or from before our start, of which we remember nothing. So
+    nothing that was recorded off a broker acts a second time.
     """
 
     def __init__(self, own: Own | None, known: Mapping[bytes, Known], now_ns: Callable[[], int]) -> None:
         """own : None signs nothing.  known : by key id.  now_ns : UTC"""
         self._own, self._known, self._now_ns = own, known, now_ns
-        self._last_ns = 0
+        self._last_ns, self._run = 0, os.urandom(RUN_BYTES)
+        self._began_ns = now_ns()
         self._accepted: OrderedDict[tuple[Signer, str], Accepted] = OrderedDict()
         self._checks: OrderedDict[tuple[Signer, str], tuple[TokenBucket, TokenBucket]] = OrderedDict()
         self.counts: Counter[str] = Counter()
@@ -72,11 +86,13 @@ class Guard:
 
     def signed(self, topic: str, payload: bytes) -> bytes:
         """Return the message with our signature where its topic needs one, else as it is."""
-        if self._own is None or rule_of(topic) is None:
+        if self._own is None or (needed := rule_of(topic)) is None:
             return payload
         self._last_ns = self._next_ns()
         seal = Seal(self._own.suite, self._own.key_id, self._last_ns)
         try:
+            if needed[0].fresh:
+                payload = with_run(payload, self._run)
             return sealed(payload, seal._replace(signature=self._own.sign(to_sign(topic, payload, seal))))
         except NoMapError:  # a withdrawn publication is an empty message
             self.counts["signature.no_map"] += 1
@@ -125,10 +141,12 @@ class Guard:
             return "expired"
         key = (known.signer, topic)
         if rule.fresh:
-            if abs(now_ns - seal.stamp_ns) > AGE_S_MAX * NS:
+            self._began_ns = min(self._began_ns, now_ns)  # a clock that was ahead then, and is set right
+            is_of_before = seal.stamp_ns < self._began_ns - BEFORE_START_S * NS
+            if is_of_before or abs(now_ns - seal.stamp_ns) > AGE_S_MAX * NS:
                 return "stale"
             accepted = self._accepted.get(key)
-            if accepted is not None and accepted.is_repeated(seal.stamp_ns, now_ns):
+            if accepted is not None and accepted.is_repeated(seal.stamp_ns, now_ns, read_run(payload)):
                 return "repeated"
         return None
 
@@ -144,7 +162,7 @@ class Guard:
         if not known.verify(seal.signature, message.signed):
             return "wrong"
         if rule.fresh:  # only now: a forged stamp must not make us refuse the true ones
-            self._remember(key, seal.stamp_ns)
+            self._remember(key, seal.stamp_ns, read_run(payload))
         return None
 
     def _may_check(self, key: tuple[Signer, str], n_bytes: int) -> bool:
@@ -162,10 +180,13 @@ class Guard:
     def _next_ns(self) -> int:
         """Return the stamp of our next message; no two share one, even while a clock is set back a little."""
         now_ns, next_ns = self._now_ns(), self._last_ns + 1
-        return now_ns if next_ns - now_ns > AGE_S_MAX * NS else max(now_ns, next_ns)
+        if next_ns - now_ns <= AGE_S_MAX * NS:
+            return max(now_ns, next_ns)
+        self._run = os.urandom(RUN_BYTES)  # our clock was set back
+        return now_ns
 
-    def _remember(self, key: tuple[Signer, str], stamp_ns: int) -> None:
-        self._accepted.setdefault(key, Accepted(int(AGE_S_MAX * NS))).add(stamp_ns)
+    def _remember(self, key: tuple[Signer, str], stamp_ns: int, run: bytes | None) -> None:
+        self._accepted.setdefault(key, Accepted(int(AGE_S_MAX * NS))).add(stamp_ns, run)
         self._accepted.move_to_end(key)
         if len(self._accepted) > PAIRS_MAX:
             self._accepted.popitem(last=False)  # its messages are still bound by their age
