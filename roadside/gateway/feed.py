@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from edge.wire import FIXES_MAX, GnssDown, GnssFix, columns_of
 from roadside.gateway.routing import Router
+from roadside.gateway.seen import Seen
 
-FIXES_REMEMBERED = 65_536  # at least, and twice as many at most: a minute of a thousand terminals at 1 Hz
-REMEMBERED_NS = 300_000_000_000  # at least, where they are fewer
+REMEMBERED_NS = 300_000_000_000  # at least, where they are fewer than `Seen` has room for
 MESSAGE_FIXES_MAX = 1_024  # the largest fixes make 300 kB of it, far below a broker's limit
 EMPTY_AFTER_NS = 500_000_000  # "at least each second": half of it, so that one late message does no harm
 BEAT_MAX = 32  # at once: a burst for a whole long road would crowd fixes out of the link
@@ -26,9 +26,7 @@ class GatewayFeed:
         self._epoch = epoch
         self._counts = counts
         self._pending: list[GnssFix] = []
-        # 64 bits of each fix, half of them after the other: the fixes themselves, in order, take three times
-        # the memory. Each process hashes otherwise, so nobody can choose two that are alike
-        self._seen, self._seen_before = set[int](), set[int]()
+        self._seen = Seen()  # each process hashes otherwise, so nobody can choose two fixes that are alike
         self._seen_since_ns: int | None = None
         self._seq = dict.fromkeys(esns, 0)
         self._sent_ns = dict.fromkeys(esns, 0)
@@ -43,23 +41,23 @@ class GatewayFeed:
             # the place too: with a stopped clock and no numbers, only the place distinguishes reports
             stamp_ns = fix.stamp_ns if fix.device_stamp_ns is None else fix.device_stamp_ns
             key = hash((fix.terminal, stamp_ns, fix.source_seq, fix.lon_deg, fix.lat_deg))
-            if key in self._seen or key in self._seen_before:
+            if self._seen.holds(key):
                 self._counts["fix.duplicate"] += 1
             elif len(self._pending) >= FIXES_MAX:
                 self._counts["fix.full"] += 1
             else:
-                self._seen.add(key)
+                if self._seen.add(key):
+                    self._seen_since_ns = None
                 self._pending.append(fix)
                 self._counts["fix.taken"] += 1
-            if len(self._seen) >= FIXES_REMEMBERED:
-                self._begin_seen(None)
 
     def flush(self, now_ns: int) -> list[Routed]:
         """Return the pending fixes as messages to the RSUs of their stretches."""
         if self._seen_since_ns is None:
             self._seen_since_ns = now_ns
         elif abs(now_ns - self._seen_since_ns) >= REMEMBERED_NS:  # of either sign: a clock may be set back
-            self._begin_seen(now_ns)
+            self._seen.turn()
+            self._seen_since_ns = now_ns
         pending, self._pending = self._pending, []
         by_rsu: dict[str, list[GnssFix]] = {}
         for fix, esns in zip(pending, self._router.route(pending), strict=True):
@@ -72,10 +70,6 @@ class GatewayFeed:
             for esn, fixes in by_rsu.items()
             for at in range(0, len(fixes), MESSAGE_FIXES_MAX)
         ]
-
-    def _begin_seen(self, now_ns: int | None) -> None:
-        """Forget the older half of what was seen.  now_ns : None: with the next flush"""
-        self._seen, self._seen_before, self._seen_since_ns = set(), self._seen, now_ns
 
     def beat(self, now_ns: int) -> list[Routed]:
         """Return empty messages to RSUs that got none for EMPTY_AFTER_NS: a sign that the gateway runs."""
