@@ -6,6 +6,7 @@ other file holds what it held.
 
 import contextlib
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -19,6 +20,8 @@ VERSION = 1
 SUFFIX = ".sqlite"
 MODE = 0o600  # it holds plates
 NAMES_MAX = 500_000  # rows of one file
+NAMES_REMEMBERED = 20_000  # the newest; a track that comes again after so many others gets a second row
+CACHE_KIB = 512  # of pages in memory: each block is written once
 _SCHEMA = """
 CREATE TABLE block (from_ns INTEGER, to_ns INTEGER, esn TEXT, low_m REAL, high_m REAL, n_rows INTEGER,
                     lanes INTEGER, data BLOB);
@@ -71,7 +74,8 @@ class HistoryFile:
     def __init__(self, path: Path, db: sqlite3.Connection) -> None:
         self.path, self.db = path, db
         self._lanes: dict[tuple[str, ...], int] = {}
-        self._names: dict[int, Name] = {}  # the newest of each track in the file
+        self._names: OrderedDict[int, Name] = OrderedDict()  # of tracks, the longest silent first
+        self._n_named = 0  # rows that were added
         self._beat: int | None = None  # number of this writer's row
 
     @classmethod
@@ -81,6 +85,7 @@ class HistoryFile:
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
         try:
             db.execute(f"PRAGMA journal_mode={journal}")
+            db.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
             db.execute("PRAGMA synchronous=NORMAL")  # a loss of power costs the last seconds, never the file
             if db.execute("PRAGMA user_version").fetchone()[0] == 0:
                 db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={VERSION};COMMIT;")
@@ -121,7 +126,7 @@ class HistoryFile:
             yield
             self.db.execute("COMMIT")
         except BaseException:
-            self._lanes, self._names, self._beat = {}, {}, None  # what they name may be undone
+            self._lanes, self._names, self._beat = {}, OrderedDict(), None  # what they name may be undone
             with contextlib.suppress(sqlite3.Error):
                 self.db.execute("ROLLBACK")
             raise
@@ -149,15 +154,23 @@ class HistoryFile:
         for track, from_ns, name in rows:
             known = self._names.get(track)
             if known is not None and known[:2] == name[:2]:
+                self._names.move_to_end(track)
                 continue
-            if len(self._names) >= NAMES_MAX:
+            if self._n_named >= NAMES_MAX:
                 n_left += 1
                 continue
-            self._names[track] = name
+            self._remember(track, name)
             self.db.execute(
                 "INSERT OR REPLACE INTO name VALUES (?, ?, ?, ?, ?)", (signed(track), from_ns, *name)
             )
         return n_left
+
+    def _remember(self, track: int, name: Name) -> None:
+        self._n_named += 1
+        self._names[track] = name
+        self._names.move_to_end(track)
+        if len(self._names) > NAMES_REMEMBERED:
+            self._names.popitem(last=False)
 
     def add_presence(self, esn: str, tracks: Iterable[int], from_ns: int, to_ns: int) -> None:
         """Note that an RSU saw tracks within a time."""
