@@ -264,7 +264,7 @@ class Locator:
         """Return the places of n tracks on the map; remember each one's lane for the next look-up.
 
         Those of a batch that is reused hold as long as the batch.
-        terminal_ids : the tracker's; the same list may have grown since the last call, and only strangers in it changed
+        terminal_ids : the tracker's; since the last call it may have grown, and strangers' names changed
         """
         asked = self.ask(tracks, terminal_ids)
         _find_places_once(*asked.question)
