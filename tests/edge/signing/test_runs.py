@@ -1,9 +1,15 @@
 """A recorded message acts once, and a true one always, though clocks are set and parts start again."""
 
+from collections.abc import Callable
+
 import pytest
 
 from core.times import NS
+from edge import topics, wire
+from edge.ask import ViolationAsk, decode_ask
+from edge.gateway_command import Command, decode_command
 from edge.signing import guard as guard_module
+from edge.signing.envelope import read_run
 from tests.edge.signing.site_keys import Authority
 from tests.edge.signing.test_guard import DOWN, FIXES, Clock, clock, guard, site
 
@@ -81,3 +87,25 @@ def test_a_signer_of_the_release_before_names_no_run_and_is_believed(
     assert not rsu.accepts(FIXES, message)
     assert rsu.accepts(FIXES, gateway.signed(FIXES, DOWN))
     assert rsu.counts == {"signature.repeated": 1}
+
+
+@pytest.mark.parametrize(
+    ("topic", "signer", "message", "decode"),
+    [
+        (FIXES, "GW", wire.GnssDown(gateway="GW", epoch=1, seq=2, fixes=wire.columns_of([])),
+         wire.decode_down),
+        (topics.handover("RSU-02", "RSU-01"), "RSU-02", wire.Handover(epoch=1, seq=2, tracks=()),
+         wire.decode_handover),
+        (topics.handover_ack("RSU-01", "RSU-02"), "RSU-02", wire.HandoverAck(epoch=1, seq=2),
+         wire.decode_handover_ack),
+        (topics.violation_ask("RSU-01"), "centre", ViolationAsk(centre="centre", epoch=1, seqs=(2,)),
+         decode_ask),
+        (topics.gateway_command_down("GW"), "li", Command(id="a", text="b"), decode_command),
+    ],
+)  # fmt: skip
+def test_who_knows_no_runs_reads_the_message_as_it_was(
+    site: Authority, clock: Clock, topic: str, signer: str, message: object, decode: Callable[[bytes], object]
+) -> None:
+    said = guard(site, signer, clock).signed(topic, wire.encode(message))
+    assert read_run(said) is not None
+    assert decode(said) == message
