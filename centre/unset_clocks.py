@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
+from core.times import STAMP_NS_MAX, STAMP_NS_MIN
 from geofence.clocks import is_set
+from geofence.violation import Violation
 
 
 def is_clock_unset(row: Any) -> bool:
@@ -15,6 +19,24 @@ def is_clock_unset(row: Any) -> bool:
     if None in (row.detected_ns, row.received_ns) or row.decided_ns is not None:
         return False
     return not is_set(row.detected_ns, row.received_ns)
+
+
+def shift_of_ns(row: Any) -> int:
+    """Return what moves a version's times so that its detection is its arrival; 0 where its clock was set."""
+    return row.received_ns - row.detected_ns if is_clock_unset(row) else 0
+
+
+def moved_ns(stamp_ns: int, shift_ns: int) -> int:
+    """Return a stamp moved by so much; one that leaves the range of stamps stays at its end."""
+    return min(max(stamp_ns + shift_ns, STAMP_NS_MIN), STAMP_NS_MAX)
+
+
+def righted(found: Violation, shift_ns: int) -> Violation:
+    """Return a violation whose start and end are moved by so much [ns]."""
+    if shift_ns == 0:
+        return found
+    end_ns = None if found.end_ns is None else moved_ns(found.end_ns, shift_ns)
+    return msgspec.structs.replace(found, start_ns=moved_ns(found.start_ns, shift_ns), end_ns=end_ns)
 
 
 def time_by_arrival(episode: Mapping[str, Any], name: str) -> int | None:

@@ -11,9 +11,9 @@ from centre.batch_decoder import Batch, Item
 from centre.commands import Acknowledgement, CommitResult
 from centre.faults import reason_of
 from centre.quarantine import has_room, quarantine
-from centre.search.keys import righted
 from centre.statements import WARNING
 from centre.transaction_rows import Rows
+from centre.unset_clocks import righted
 from centre.views.excess import excess_m_max
 from edge.ask import LOST
 from edge.latency import Delivered

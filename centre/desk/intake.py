@@ -24,6 +24,7 @@ from centre.episode_views import deciding_bodies
 from centre.faults import cause_of
 from centre.statements import WARNING
 from centre.store import EPISODE, FEED, VERSION
+from centre.unset_clocks import shift_of_ns
 
 BATCH_ROWS = 256  # violations of the feed that one transaction takes in
 CURSOR = "feed"
@@ -171,7 +172,8 @@ class Intake:
         deciding = deciding_bodies(db, [row.id for row in rows if row.versions != 1])
         for row in rows:
             try:
-                found.append((row, facts_of(row.id, row.body, deciding.get(row.id, row.body))))
+                body = deciding.get(row.id, row.body)
+                found.append((row, facts_of(row.id, row.body, body, shift_of_ns(row))))
             except (msgspec.MsgspecError, ValueError) as error:
                 self.counts["desk.unreadable"] += 1
                 self._on_bug(WORK, error)

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from centre.unset_clocks import moved_ns
 from geofence.violation import Stamps, ViolationVehicle
 
 
@@ -55,16 +56,21 @@ VEHICLE_MAX, PLATE_MAX = 64, 32  # characters of the columns
 _decode = msgspec.msgpack.Decoder(_Read).decode
 
 
-def facts_of(alarm_id: str, newest: bytes, deciding: bytes) -> Facts:
-    """Return the facts of an alarm; msgspec.MsgspecError where its bytes can't be read."""
+def facts_of(alarm_id: str, newest: bytes, deciding: bytes, shift_ns: int = 0) -> Facts:
+    """Return the facts of an alarm; msgspec.MsgspecError where its bytes can't be read.
+
+    shift_ns : what its times are moved by, since its RSU's clock was never set
+    """
     now = _decode(newest)
     then = now if deciding is newest else _decode(deciding)
     vehicle = now.vehicle or then.vehicle or ViolationVehicle()
+    last_ns = max(now.start_ns, now.end_ns or now.stamps.measured_ns)
     return Facts(
         id=alarm_id, rule=now.rule, vehicle=_cut(vehicle.terminal or vehicle.plate, VEHICLE_MAX),
         plate=_cut(vehicle.plate, PLATE_MAX),
-        hazmat_class=vehicle.hazmat_class, un=vehicle.un, esn=now.esn, start_ns=now.start_ns,
-        last_ns=max(now.start_ns, now.end_ns or now.stamps.measured_ns), is_open=now.phase != "close",
+        hazmat_class=vehicle.hazmat_class, un=vehicle.un, esn=now.esn,
+        start_ns=moved_ns(now.start_ns, shift_ns), last_ns=moved_ns(last_ns, shift_ns),
+        is_open=now.phase != "close",
         lon_deg=then.lon_deg, lat_deg=then.lat_deg, s_m=then.s_m, d_m=then.d_m, lane=then.lane,
         zone=then.zone, speed_mps=then.speed_mps, limit_mps=then.limit_mps,
     )  # fmt: skip

@@ -69,7 +69,8 @@ def statements_of(dialect: str) -> Statements:
         return f"(SELECT {parts} FROM json_each({mark})) AS w CROSS JOIN handling AS h ON"
 
     return Statements(
-        newest="SELECT e.id, e.version, e.esn, e.first_received_ns, e.versions, v.body FROM episode AS e"
+        newest="SELECT e.id, e.version, e.esn, e.first_received_ns, e.versions, v.body,"
+        " v.detected_ns, v.received_ns, v.decided_ns FROM episode AS e"
         " JOIN violation_version AS v ON v.id = e.id AND v.version = e.version AND v.esn = e.esn"
         f" WHERE e.id {among} AND e.grade_max >= {WARNING} ORDER BY e.n",
         of_ids=f"{rows} handling AS h WHERE h.id {among}",

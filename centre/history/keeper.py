@@ -23,6 +23,7 @@ from centre.history.folder import DAY_S, Folder, Policy
 from centre.history.reader import HistoryReader
 from centre.history.recorder import Recorder
 from centre.store import EPISODE, FEED, VERSION
+from centre.unset_clocks import moved_ns, shift_of_ns
 from edge import wire
 from edge.config import Site
 from edge.log import Logger
@@ -36,7 +37,7 @@ FOLLOW_S = 2.0  # between two looks for new violations
 FOLLOWED_MAX = 200  # rows of the feed of one look
 # the first versions of episodes among the announced ones: what came later asks for no clip
 _FIRST = (
-    sa.select(FEED.c.esn, VERSION.c.body)
+    sa.select(FEED.c.esn, VERSION.c.body, VERSION.c.detected_ns, VERSION.c.received_ns, VERSION.c.decided_ns)
     .select_from(
         FEED.join(
             VERSION,
@@ -156,10 +157,11 @@ class History:
                 found = _decode(row.body)
             except (msgspec.MsgspecError, ValueError):
                 continue  # the reader reports it
-            if found.start_ns < now_ns - 2 * AROUND_NS:
+            start_ns = moved_ns(found.start_ns, shift_of_ns(row))  # the time of its neighbours' snapshots
+            if start_ns < now_ns - 2 * AROUND_NS:
                 self.counts["history.clip_late"] += 1  # it waited in an outbox: the ring has gone on
                 continue
-            wish = Wish(found.id, found.start_ns, found.s_m, near(row.esn, found.s_m, self._stretches))
+            wish = Wish(found.id, start_ns, found.s_m, near(row.esn, found.s_m, self._stretches))
             self._queue.append((now_ns, wish))
         return newest
 

@@ -43,6 +43,7 @@ class AlarmEvent(msgspec.Struct, frozen=True, kw_only=True):
     p_violation: float
     act: str | None = None
     user: str | None = None
+    clock_unset: bool = False  # `start_ns` and `end_ns` are by the arrival: the RSU's clock was never set
 
 
 class Known(NamedTuple):
@@ -51,6 +52,13 @@ class Known(NamedTuple):
     grade: int
     closed: bool
     number: int
+
+
+class Shown(NamedTuple):
+    """An alarm's newest version, its times by its arrival where its RSU's clock was never set."""
+
+    violation: Violation
+    is_clock_unset: bool
 
 
 class Moment(NamedTuple):
@@ -83,9 +91,10 @@ def event_id(centre: str, violation: str, number: int) -> str:
 
 
 def event_of(
-    what: Event, number: int, found: Violation, grade: int, moment: Moment, act: tuple[str, str] | None = None
+    what: Event, number: int, shown: Shown, grade: int, moment: Moment, act: tuple[str, str] | None = None
 ) -> AlarmEvent:
     """Return one event.  act : what was done by whom, of `handled`"""
+    found = shown.violation
     vehicle: Any = found.vehicle
     return AlarmEvent(
         id=event_id(moment.centre, found.id, number), event=what, number=number,
@@ -99,6 +108,7 @@ def event_of(
         lon_deg=found.lon_deg, lat_deg=found.lat_deg, s_m=found.s_m, lane=found.lane, zone=found.zone,
         speed_mps=found.speed_mps, p_violation=found.p_violation,
         act=None if act is None else act[0], user=None if act is None else act[1],
+        clock_unset=shown.is_clock_unset,
     )  # fmt: skip
 
 

@@ -7,12 +7,12 @@ import msgspec
 import sqlalchemy as sa
 
 from centre.audit.tables import AUDIT
-from centre.outreach.events import Known, Moment, encode, event_id, event_of, handles, next_events
+from centre.outreach.events import Known, Moment, Shown, encode, event_id, event_of, handles, next_events
 from centre.outreach_tables import OUTREACH, SAID
 from centre.settings import set_value, value
 from centre.store import EPISODE, FEED, VERSION
+from centre.unset_clocks import is_clock_unset, righted, shift_of_ns
 from geofence import violation as codec
-from geofence.violation import Violation
 
 FEED_KEY, AUDIT_KEY = "outreach_feed", "outreach_audit"  # of SETTING: how far the events are made
 ROWS_AT_ONCE = 200
@@ -89,16 +89,17 @@ def _handled(db: sa.Connection, act: Any, ways: Sequence[str], moment: Moment) -
     _note(db, act.subject, now, is_new=False)
 
 
-def _shown(db: sa.Connection, violation: str) -> tuple[Any, Violation] | None:
+def _shown(db: sa.Connection, violation: str) -> tuple[Any, Shown] | None:
     """Return the row of an episode and its newest version."""
     same = (VERSION.c.id == EPISODE.c.id) & (VERSION.c.version == EPISODE.c.version)
     joined = EPISODE.join(VERSION, same & (VERSION.c.esn == EPISODE.c.esn))
-    query = sa.select(EPISODE.c.grade_max, EPISODE.c.open, VERSION.c.body).select_from(joined)
+    clocks = (VERSION.c.detected_ns, VERSION.c.received_ns, VERSION.c.decided_ns)
+    query = sa.select(EPISODE.c.grade_max, EPISODE.c.open, VERSION.c.body, *clocks).select_from(joined)
     row = db.execute(query.where(EPISODE.c.id == violation)).first()
     if row is None:
         return None
     try:
-        return row, codec.decode(row.body)
+        return row, Shown(righted(codec.decode(row.body), shift_of_ns(row)), is_clock_unset(row))
     except (msgspec.DecodeError, ValueError):  # the page leaves it out too
         return None
 

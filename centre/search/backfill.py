@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from centre.search.keys import Values, key_of, righted
+from centre.search.keys import Values, key_of
 from centre.search.tables import EPISODE_KEY
-from centre.unset_clocks import is_clock_unset
+from centre.unset_clocks import righted, shift_of_ns
 from geofence import violation as codec
 from geofence.violation import Violation
 
@@ -72,10 +72,7 @@ def computed(db: sa.Connection, ids: Sequence[str], counts: Counter[str] | None 
     found: Any = db.execute(sa.select(VERSION).where(VERSION.c.id.in_(ids)))
     for row in found:
         try:
-            one = codec.decode(row.body)
-            if is_clock_unset(row):
-                one = righted(one, row.received_ns - row.detected_ns)
-            versions[row.id].append(one)
+            versions[row.id].append(righted(codec.decode(row.body), shift_of_ns(row)))
         except (msgspec.MsgspecError, ValueError):
             if counts is not None:
                 counts["search.unreadable"] += 1

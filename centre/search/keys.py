@@ -9,9 +9,6 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-
-from core.times import STAMP_NS_MAX, STAMP_NS_MIN
 from geofence.plausible import plain
 from geofence.violation import GRADES, Violation
 
@@ -32,15 +29,6 @@ def folded(text: str) -> str:
 def shown(text: str) -> str:
     """Return a name as the page shows it, with characters of the usual width."""
     return unicodedata.normalize("NFKC", plain(text)).strip()[:200]
-
-
-def righted(found: Violation, shift_ns: int) -> Violation:
-    """Return a violation whose start and end are shifted; a stamp that leaves its range stays there."""
-    moved = {
-        name: None if stamp_ns is None else min(max(stamp_ns + shift_ns, STAMP_NS_MIN), STAMP_NS_MAX)
-        for name, stamp_ns in (("start_ns", found.start_ns), ("end_ns", found.end_ns))
-    }
-    return msgspec.structs.replace(found, **moved)
 
 
 def first_key(found: Violation) -> Values:

@@ -1,6 +1,7 @@
 """A board that boots in 2020 detects before its clock is set: its violations arrive all the same, marked."""
 
 import io
+import json
 import zipfile
 from typing import Any
 
@@ -12,6 +13,9 @@ from centre.batch_decoder import decode_batch
 from centre.evidence import store
 from centre.evidence.bundle import Bundle, add_plot, add_versions
 from centre.history.grades import grades
+from centre.outreach import store as outreach
+from centre.outreach.events import Moment
+from centre.outreach_tables import OUTREACH
 from centre.own_clock import NO_TIME_NS
 from centre.reader import EpisodeFilter
 from centre.search import backfill
@@ -19,10 +23,12 @@ from centre.search.query import Search
 from centre.search.tables import EPISODE_KEY
 from centre.statistics.sheets import row_of
 from centre.store import QUARANTINE, VERSION
+from centre.unset_clocks import time_by_arrival
 from edge import wire
 from geofence.violation import Stamps, Violation
 from tests.support.centre_database import TOPIC, Centre
 from tests.support.centre_samples import MS, T0_NS, episode_id, item, payload, violation
+from tests.support.desk_stage import DeskStage
 
 YEAR_NS = 366 * 86_400 * 10**9
 BEHIND, AHEAD = -6 * YEAR_NS, 11 * YEAR_NS  # a board of 2020; one whose GPS week ran over
@@ -149,3 +155,34 @@ def test_an_evidence_file_says_that_the_clock_was_never_set(engine: sa.Engine, b
         assert [one.clock_unset for one in add_versions(bundle, versions)] == [by_ns != 0]
         add_plot(bundle, versions)
         assert ("RSU clock was never set" in archive.read("plot/violation.svg").decode()) is (by_ns != 0)
+
+
+@pytest.mark.parametrize("by_ns", [0, BEHIND, AHEAD])
+def test_other_platforms_get_the_time_of_its_arrival_marked(engine: sa.Engine, by_ns: int) -> None:
+    """A centre of others knows no `clock_unset` of ours: an alarm of 2020 it would file away, or refuse."""
+    centre = Centre(engine)
+    with engine.begin() as db:
+        outreach.begin(db)
+    closed = _of_clock(by_ns, version=2, phase="close", end_ns=T0_NS + 501 * MS + by_ns)
+    for seq, found in enumerate((_of_clock(by_ns), closed), 1):
+        centre.commit(payload(10, _item(seq, found, by_ns, by_ns)))
+        with engine.begin() as db:
+            outreach.collect(db, ["webhook"], Moment(T0_NS, "site", "centre"))
+    with engine.connect() as db:
+        raised, over = (json.loads(body) for body in db.scalars(sa.select(OUTREACH.c.body)))
+    (shown,) = centre.shown()
+    assert raised["clock_unset"] is over["clock_unset"] is (by_ns != 0)
+    assert [over["start_ns"], over["end_ns"]] == [
+        str(time_by_arrival(shown, name)) for name in ("start_ns", "end_ns")
+    ]
+    assert abs(int(raised["start_ns"]) - T0_NS) < 60 * 10**9
+
+
+def test_what_two_rsus_saw_is_one_case_though_one_clock_was_never_set(engine: sa.Engine) -> None:
+    desk = DeskStage(engine)
+    centre = desk.at
+    centre.commit(payload(10, _item(1, _of_clock(BEHIND), BEHIND, BEHIND)))
+    other = violation(2, esn="RSU002", start_ns=T0_NS + 10**9, confirmed_ns=T0_NS + 2 * 10**9)
+    assert centre.send(1, other, "RSU002")[0] == (1,)
+    desk.take_in()
+    assert {each["case"] for each in desk.listed().values()} == {episode_id(1)}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -15,8 +16,11 @@ from centre.store import EPISODE
 from core.times import NS
 from edge import log
 from edge.sections import RetentionConfig
+from geofence.violation import Stamps
 from tests.support.centre_database import Centre
-from tests.support.centre_samples import T0_NS, episode_id, violation
+from tests.support.centre_samples import T0_NS, episode_id, item, payload, violation
+
+YEAR_NS = 366 * 86_400 * NS
 
 
 def test_no_clip_is_missed_where_episodes_are_committed_out_of_the_order_of_their_numbers(
@@ -37,6 +41,28 @@ def test_no_clip_is_missed_where_episodes_are_committed_out_of_the_order_of_thei
     wished = [wish.violation for _, wish in history._queue if isinstance(wish, Wish)]
     assert wished == [episode_id(1), episode_id(2)]
     assert history._new_violations(engine, at) == at
+
+
+@pytest.mark.parametrize("by_ns", [-6 * YEAR_NS, 11 * YEAR_NS])
+def test_a_clip_is_of_the_time_of_arrival_where_the_rsus_clock_was_never_set(
+    engine: sa.Engine, tmp_path: Path, by_ns: int
+) -> None:
+    """One of years ahead would be due in years: 500 of these, and no other violation gets a clip."""
+    stage = Centre(engine)
+    history = History(tmp_path, RetentionConfig(), {}, lambda: T0_NS + NS, log.setup(part="test"))
+    at: int | None = history._new_violations(engine, None)
+    found = violation(
+        start_ns=T0_NS + by_ns, confirmed_ns=T0_NS + NS // 2 + by_ns,
+        stamps=Stamps(measured_ns=T0_NS + by_ns, arrived_ns=T0_NS + NS // 2 + by_ns),
+        evidence={"stamp_ns": [T0_NS + by_ns], "d_m": [1.4]},
+    )  # fmt: skip
+    sent = msgspec.structs.replace(
+        item(1, found), detected_ns=T0_NS + NS // 2 + by_ns, sent_ns=T0_NS + NS // 2 + by_ns
+    )
+    stage.commit(payload(10, sent))
+    assert history._new_violations(engine, at) != at
+    (wish,) = (each for _, each in history._queue if isinstance(each, Wish))
+    assert abs(wish.start_ns - T0_NS) < 60 * NS
 
 
 @pytest.mark.anyio
