@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -231,7 +231,7 @@ def build_centre(
         own_counts=_counts_of(
             writer, feed, tracks, database.reader, storage, asker, shown, metrics.stored.latency, access,
             listener, history, beside.bugs, *recorders.values(),
-        ) + list(outward.counts), beside=beside,
+        ) + list(outward.counts), beside=beside, platforms=outward.sender.silent,
     )  # fmt: skip
     looks = View(rsus, gateways, broker.state, lambda: database.fault)
     desk = _desk(site, view, looks, database, writer, feed, overview, present, status, ingest, beside, broker)
@@ -268,6 +268,7 @@ def _overview(
     started_ns: int,
     own_counts: list[Counter[str]],
     beside: Beside,
+    platforms: Callable[[], Mapping[str, str]],
 ) -> Overview:
     """Return what shows the present state of all parts."""
     config = site.config
@@ -278,7 +279,7 @@ def _overview(
         other_centre=main_id or (None if config.standby is None else config.standby.id),
         shared=shared,
         workers=WorkerWatch(expected=config.centre.ingest == "workers", started_ns=started_ns),
-        history=lambda: [] if history is None else history.notices(), beside=beside,
+        history=lambda: [] if history is None else history.notices(), beside=beside, platforms=platforms,
         doubts_clock=lambda: ingest.own_clock.is_doubted,
     )  # fmt: skip
 

@@ -53,6 +53,7 @@ class Overview:
         workers: WorkerWatch,
         history: Callable[[], Sequence[str]] = tuple,
         beside: Beside,
+        platforms: Callable[[], Mapping[str, str]],
         doubts_clock: Callable[[], bool] = lambda: False,
     ) -> None:
         """`own_counts`: the counters of the centre's other parts; `asked(esn)`: `Asker.figures`.
@@ -60,10 +61,11 @@ class Overview:
         `strangers`: of `gate.Gate`.  `other_centre`: id of the site's second centre, or of the first.
         `shared`: other processes may write the database too.  `workers`: those that do so for a site
         `history()`: why no history is kept now.  `beside`: what of the work beside delivery fails
+        `platforms()`: ways on which events of alarms reach nobody, and why
         `doubts_clock()`: whether our own clock is not believed now
         """
         self._workers, self._history, self._beside = workers, history, beside
-        self._doubts_clock = doubts_clock
+        self._doubts_clock, self._platforms = doubts_clock, platforms
         self._other_centre, self._shared = other_centre, shared
         self._desk: Callable[[], Awaitable[dict[str, Any]]] | None = None  # its figures
         self._asked, self._strangers = asked, strangers
@@ -203,6 +205,7 @@ class Overview:
             workers=self._workers.fault(self._now_ns()),
             history=self._history(),
             failing=self._beside.failing,
+            platforms=self._platforms(),
             doubts_clock=self._doubts_clock(),
         )
 

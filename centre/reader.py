@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from centre import postgresql
 from centre.beside import OnBug, uncared
+from centre.desk_tables import HANDLING
 from centre.episode_views import SHOWN, EpisodeViews
 from centre.search import backfill
 from centre.search.query import Search, search
@@ -110,9 +111,16 @@ class Reader:
 
     def search(self, wanted: Search) -> dict[str, Any]:
         """Return the page of `/api/search`: episodes by their starts, the newest first."""
-        notes = (EPISODE_KEY.c.is_false, EPISODE_KEY.c.handling, EPISODE_KEY.c.corrected)
+        # of the desk: also the state of an alarm that nobody has touched, and a plate as it was written
+        notes = (
+            EPISODE_KEY.c.is_false,
+            sa.func.coalesce(EPISODE_KEY.c.handling, HANDLING.c.state).label("handling"),
+            sa.func.coalesce(HANDLING.c.plate, EPISODE_KEY.c.corrected).label("corrected"),
+        )
         query = sa.select(*SHOWN, *notes).select_from(
-            _NEWEST.join(EPISODE_KEY, EPISODE_KEY.c.id == EPISODE.c.id)
+            _NEWEST.join(EPISODE_KEY, EPISODE_KEY.c.id == EPISODE.c.id).outerjoin(
+                HANDLING, HANDLING.c.id == EPISODE.c.id
+            )
         )
         with self._engine.begin() as db:
             found = search(db, wanted)

@@ -12,9 +12,10 @@ from centre.faults import SchemaError
 from centre.reader import Reader
 from centre.statistics.days import period_of
 from centre.statistics.report import report
-from centre.statistics.sheets import Lang, csv_bytes, sheets, xlsx_bytes
+from centre.statistics.sheets import csv_bytes, sheets, xlsx_bytes
 from centre.store import open_database
 from centre.views.safe_json import json_safe
+from centre.words import Lang
 from core.errors import CommandError, UsageError
 from edge.config import Site
 

@@ -12,8 +12,9 @@ from centre.statistics import store
 from centre.statistics.days import day_of, period_of
 from centre.statistics.figures import Period, statistics
 from centre.statistics.report import report
-from centre.statistics.sheets import Lang, csv_bytes, sheets, xlsx_bytes
+from centre.statistics.sheets import csv_bytes, sheets, xlsx_bytes
 from centre.views.safe_json import json_safe
+from centre.words import Lang
 
 PERIOD_NS_MAX = 800 * 86_400_000_000_000
 Stamp = Annotated[int, QueryParameter(ge=0, le=2**63 - 1)]

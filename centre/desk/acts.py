@@ -93,6 +93,8 @@ class Acts:
             raise _conflict(db, row, f"{wanted.act} does not fit: the alarm is {row['state']}")
         if wanted.act == "end" and (fault := self._end_fault(row)) is not None:
             raise _conflict(db, row, fault)
+        if wanted.act == "correct" and row["kind"] == "loss":
+            raise _conflict(db, row, "a loss of view has no plate")
         if wanted.act == "note" and row["n_notes"] >= NOTES_MAX:
             raise _conflict(db, row, f"this alarm has {NOTES_MAX} notes, as many as one can have")
         self._apply(board, row, wanted, fitting, actor, now_ns)
@@ -151,13 +153,15 @@ class Acts:
     def _check_first(self, db: sa.Connection, row: Row, wanted: Wanted, actor: Actor) -> None:
         """Refuse an act where another person did something since the version that the desk saw.
 
-        What nobody did (an escalation) and what says nothing against it (a note) is no reason.
+        What nobody did (an escalation) and what says nothing against it (a note) is no reason; against a
+        correction speaks another one alone.
         """
-        if wanted.version is None or wanted.version >= row["version"] or wanted.act in BESIDE:
+        if wanted.version is None or wanted.version >= row["version"] or wanted.act == "note":
             return
+        is_against = AUDIT.c.act == "correct" if wanted.act == "correct" else AUDIT.c.act.not_in(BESIDE)
         others = sa.select(AUDIT.c.user, AUDIT.c.at_ns, AUDIT.c.act).where(
             AUDIT.c.subject == row["id"], AUDIT.c.n > wanted.version,
-            AUDIT.c.user.not_in(("", actor.name)), AUDIT.c.act.not_in(BESIDE),
+            AUDIT.c.user.not_in(("", actor.name)), is_against,
         )  # fmt: skip
         last = db.execute(others.order_by(AUDIT.c.n.desc()).limit(1)).first()
         if last is not None:

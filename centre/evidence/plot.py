@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 from centre.evidence.drawing import HEIGHT, WIDTH, Drawing
+from centre.words import word
 from geofence.violation import Violation
 
 LOCAL = timezone(timedelta(hours=8))  # where the site is
@@ -12,10 +13,6 @@ LEFT, RIGHT, TOP, BOTTOM = 70.0, WIDTH - 40.0, 162.0, HEIGHT - 50.0
 GAP = 34.0
 TICKS_MAX = 6
 STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
-RULES_ZH = {
-    "lane_departure": "偏离车道", "speeding": "超速", "illegal_stop": "违规停车",
-    "dark_vehicle": "无定位车辆", "off_dedicated_road": "驶离专用道路", "ghost_report": "虚假位置",
-}  # fmt: skip
 
 
 class Series(NamedTuple):
@@ -68,8 +65,7 @@ def _head(drawing: Drawing, versions: Sequence[Violation]) -> None:
     first, last = versions[0], versions[-1]
     worst = max(versions, key=lambda one: one.p_violation)
     vehicle = next((one.vehicle for one in reversed(versions) if one.vehicle is not None), None)
-    rule = RULES_ZH.get(last.rule, "")
-    drawing.write((LEFT, 48.0), f"{last.rule} {rule}".strip(), 16.0)
+    drawing.write((LEFT, 48.0), f"{word(last.rule, 'en')} {word(last.rule, 'zh')}", 16.0)
     who = ["unidentified vehicle"]
     if vehicle is not None:
         un = f"UN{vehicle.un}" if vehicle.un else ""

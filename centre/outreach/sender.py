@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from edge.log import Logger
 LOOK_S = 0.5  # between looks for new changes and due events
 AT_ONCE = 16  # events in one round
 BACKOFF_S, BACKOFF_S_MAX = 1.0, 300.0  # of one event, doubled with each try
+SILENT_S = 60.0  # without a delivery, though there was something: the banner says so
 DEAD_S = 86_400.0  # an event that can't be delivered for so long is given up,
 DEAD_TRIES = int(DEAD_S / BACKOFF_S_MAX / 2.0)  # and was tried so often: half the time at least
 Deliver = Callable[[str, bytes], Awaitable[None]]  # id, body; raises NotDeliveredError
@@ -39,6 +41,8 @@ class Sender:
     publish: Callable[[str, bytes], Awaitable[bool]]
     topic: str
     counts: Counter[str] = field(default_factory=Counter)
+    seconds: Callable[[], float] = time.monotonic
+    _failing: dict[str, tuple[float, str]] = field(default_factory=dict)  # by way: since when, and why now
     ways: dict[str, Deliver] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,6 +68,11 @@ class Sender:
             tasks.create_task(self._collect(), name="centre.outreach.collect")
             for way in self.ways:
                 tasks.create_task(self._send(way), name=f"centre.outreach.{way}")
+
+    def silent(self) -> dict[str, str]:
+        """Return the ways on which nothing is delivered for a minute, and why."""
+        now_s = self.seconds()
+        return {way: why for way, (since_s, why) in self._failing.items() if now_s - since_s >= SILENT_S}
 
     async def figures(self) -> dict[str, Any]:
         """Return `/api/outreach`: what waits, and what was given up, by way."""
@@ -117,6 +126,8 @@ class Sender:
             await self.ways[way](row.id, row.body)
         except NotDeliveredError as error:
             self.counts[f"outreach.{way}.failed"] += 1
+            since_s, _ = self._failing.get(way, (self.seconds(), ""))
+            self._failing[way] = since_s, str(error)[:200]
             now_ns = self.now_ns()
             wait_s = min(BACKOFF_S * 2.0 ** min(row.tries, 12), BACKOFF_S_MAX)
             # the clock alone says nothing: one that is set ahead must not give up what was hardly tried
@@ -129,6 +140,7 @@ class Sender:
                 "fault": str(error)[:200],
             }  # fmt: skip
         self.counts[f"outreach.{way}.sent"] += 1
+        self._failing.pop(way, None)
         return None
 
     async def _to_webhook(self, event_id: str, body: bytes) -> None:

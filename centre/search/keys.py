@@ -19,15 +19,26 @@ CHANGING = (*OF_NEWEST, "grade_max", *OF_PLACE)
 _SEPARATORS = str.maketrans("", "", " ·•・‧.-_")
 
 
-@functools.lru_cache(8_192)
+LONGEST = 400  # characters of a name that are read: a request's may have 60 000, and thousands are remembered
+
+
 def folded(text: str) -> str:
     """Return a plate as it is compared: as the page shows it, of usual width, in capitals, no separators."""
+    return _folded(text[:LONGEST])
+
+
+@functools.lru_cache(8_192)
+def _folded(text: str) -> str:
     return unicodedata.normalize("NFKC", plain(text)).upper().translate(_SEPARATORS)[:200]
 
 
-@functools.lru_cache(8_192)
 def shown(text: str) -> str:
     """Return a name as the page shows it, with characters of the usual width."""
+    return _shown(text[:LONGEST])
+
+
+@functools.lru_cache(8_192)
+def _shown(text: str) -> str:
     return unicodedata.normalize("NFKC", plain(text)).strip()[:200]
 
 

@@ -2,13 +2,14 @@
 
 import io
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from centre.csv_text import BOM, Cell, csv_text
 from centre.local_time import stamp_text
 from centre.unset_clocks import time_by_arrival
+from centre.words import Lang, word
 
-Lang = Literal["zh", "en"]
+_WORDED = ("rule", "grade_max", "handling")  # columns of names that have words
 _HEADS: dict[str, tuple[str, str]] = {
     "rule": ("规则", "Rule"), "km": ("公里", "km"), "hour": ("时", "Hour"), "carrier": ("承运人", "Carrier"),
     "violations": ("违规", "Violations"), "false": ("误报", "False"), "n": ("样本数 n", "n"),
@@ -86,8 +87,12 @@ def _sheet(name: str, rows: Sequence[dict[str, Any]], lang: Lang, period: str) -
     return Sheet(
         f"{_TITLES[name][place]} {period}",
         tuple(_HEADS[column][place] if column in _HEADS else column for column in columns),
-        tuple(tuple(row[column] for column in columns) for row in rows),
+        tuple(tuple(_cell(column, row[column], lang) for column in columns) for row in rows),
     )
+
+
+def _cell(column: str, value: Cell, lang: Lang) -> Cell:
+    return word(value, lang) if column in _WORDED and isinstance(value, str) else value
 
 
 def csv_bytes(found: Sequence[Sheet]) -> bytes:

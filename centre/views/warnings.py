@@ -48,6 +48,7 @@ def warnings(
     workers: Fault = SOUND,
     history: Sequence[str] = (),
     failing: Mapping[str, str] = NOTHING,
+    platforms: Mapping[str, str] = NOTHING,
     doubts_clock: bool = False,
 ) -> list[dict[str, Any]]:
     """Return `warnings` of `/api/summary`.
@@ -57,6 +58,7 @@ def warnings(
     centres : `centres` of the summary.  expected : id of the site's other centre; None: there is one only
     main : id of the site's first centre, at whose desk alarms are handled while it lives
     history : why the vehicles' history is not kept now.  failing : work beside delivery, and why it fails
+    platforms : ways on which events of alarms reach nobody, and why
     doubts_clock : the centre's own clock is not believed now
     """
     found: list[dict[str, Any]] = []
@@ -70,6 +72,8 @@ def warnings(
     found += [_line("history_stopped", (), why) for why in history]
     if failing:
         found.append(_line("work_fails", tuple(failing), next(iter(failing.values()))))
+    if platforms:
+        found.append(_line("platform_silent", tuple(platforms), next(iter(platforms.values()))))
     if asked_of:
         found.append(_line("asking", asked_of))
     if expected is not None and expected == main and _lives(main, centres):

@@ -17,8 +17,8 @@ from centre.access.page_tls import page_tls
 from centre.database_file import path_of
 from centre.faults import SchemaError
 from centre.process import CentreProcess, standby_of
-from centre.statistics.sheets import Lang
 from centre.storage import TakenError
+from centre.words import Lang
 from centre.worker import WorkerProcess
 from core.errors import CommandError, ConfigError, UsageError
 from edge import log

@@ -11,6 +11,7 @@ from centre.desk import intake
 from centre.desk.faults import RefusedError
 from centre.desk.people import users
 from centre.desk.rows import acts_of
+from centre.search.query import Search
 from centre.store import FEED
 from geofence.violation import ViolationVehicle
 from tests.support.centre_database import Centre
@@ -170,6 +171,17 @@ def test_a_refused_act_changes_nothing_and_is_not_logged(desk, act, wanted, stat
     assert desk.at.rows(AUDIT) == 1  # the desk's own begin
 
 
+def test_of_two_people_who_correct_a_plate_at_once_the_second_reads_who_was_first(desk):
+    alarm_id = desk.send()
+    (seen,) = desk.act(alarm_id, "note", text="the plate is another one")
+    desk.act(alarm_id, "correct", plate="辽B·C0042", version=seen["version"])
+    desk.act(alarm_id, "acknowledge", LI, version=seen["version"])  # says nothing against it
+    fault = refused(desk, alarm_id, "correct", LI, plate="辽B·C0048", version=seen["version"])
+    assert (fault.status, fault.extra["by"], fault.extra["handling"]["plate"]) == (409, "wang", "辽B·C0042")
+    (again,) = desk.act(alarm_id, "correct", LI, plate="辽B·C0048", version=desk.one(alarm_id)["version"])
+    assert again["plate"] == "辽B·C0048"
+
+
 def test_a_false_alarm_is_closed_with_its_reason(desk):
     alarm = desk.send(1)
     (closed,) = desk.act(alarm, "false", version=0)
@@ -294,3 +306,14 @@ def test_an_alarm_that_can_not_be_taken_in_holds_up_no_other(desk, monkeypatch):
     monkeypatch.undo()
     desk.begin()
     assert bad in desk.listed()
+
+
+def test_a_search_says_of_each_alarm_what_the_desk_says(desk):
+    """Also of one that nobody has touched, and a corrected plate as it was written."""
+    alarm_id, other = desk.send(), desk.send(2, grade="notice")
+    found = {item["id"]: item for item in desk.at.reader.search(Search())["items"]}
+    assert [found[each]["handling"] for each in (alarm_id, other)] == ["new", None]
+    desk.act(alarm_id, "correct", plate="辽B·C0042")
+    desk.act(alarm_id, "handle")
+    (item,) = desk.at.reader.search(Search(plate="bc0042"))["items"]
+    assert (item["handling"], item["corrected"]) == ("handled", "辽B·C0042")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from centre.audit.log import check
 from centre.desk import keeping
+from centre.desk.faults import RefusedError
 from centre.desk.keeping import trim
 from centre.desk.loss_rows import losses, open_losses, write_turns
 from centre.desk.losses import GONE_NS, LASTS_NS, Fault, Loss, LossWatch, Seen, Turn
@@ -164,6 +165,8 @@ def test_a_loss_is_an_alarm_with_the_same_life(engine):
     watch.look(seen(), T0_NS + 80 * S)
     write(desk, watch.look(seen(), T0_NS + 91 * S))
     assert desk.one("loss-1") == taken  # its end is no act: somebody closes it
+    with pytest.raises(RefusedError, match="has no plate"):
+        desk.act("loss-1", "correct", plate="辽L·A0001")
     with engine.begin() as db:
         (item,) = losses(db, "all", 10)
         assert (item["kind"], item["part"], item["end_ns"]) == ("rsu", "RSU001", str(T0_NS + 80 * S))

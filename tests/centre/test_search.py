@@ -1,7 +1,8 @@
 """The search: what each episode is found by, whatever order its versions come in, and its pages."""
 
 import time
-from collections.abc import Sequence
+import tracemalloc
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from centre.history.grades import grades
 from centre.search import backfill
 from centre.search.counts import by_plate
-from centre.search.keys import folded, key_of
+from centre.search.keys import folded, key_of, shown
 from centre.search.notes import annotate
 from centre.search.query import KEY, Cursor, Search, cursor_of, search
 from centre.search.tables import EPISODE_KEY
@@ -206,6 +207,19 @@ def test_any_text_is_a_cursor_or_refused(text: str) -> None:
     assert cursor_of(str(found)) == found
 
 
+@pytest.mark.parametrize("function", [folded, shown])
+def test_a_long_name_of_a_request_is_not_kept(function: Callable[[str], str]) -> None:
+    """Thousands of names are remembered; the path of a request may have a name of 64 kB."""
+    function("A")
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for n in range(50):
+        assert len(function(f"{n:03d}{'A' * 20_000}")) == 200
+    kept = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert kept < 100_000
+
+
 def test_what_people_said_is_found_and_survives_further_versions(engine: sa.Engine) -> None:
     centre = Centre(engine)
     for n in (1, 2, 3):
@@ -224,6 +238,7 @@ def test_what_people_said_is_found_and_survives_further_versions(engine: sa.Engi
     row = centre.reader.search(Search(plate="C0042"))["items"][0]
     assert (row["corrected"], row["is_false"], row["handling"]) == ("辽BC0042", False, None)
     assert (row_of(row)["plate"], row_of(row)["corrected"]) == (violation(2).vehicle.plate, "辽BC0042")
+    assert row_of(row)["rule"] == "lane_departure"
     counted = {each["plate"]: each["n"] for each in centre.reader.read(by_plate, Search())}
     assert counted == {folded(violation(1).vehicle.plate): 2, "辽BC0042": 1}
 

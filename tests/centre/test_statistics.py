@@ -222,6 +222,9 @@ def test_a_report_is_read_back_from_its_files(tmp_path: Path) -> None:
     rows = list(page.iter_rows(min_row=2, values_only=True))
     plates = [row[rows[0].index("Plate")] for row in rows[1:]]
     assert plates == [vehicle.plate] * 3
+    assert {row[rows[0].index("Rule")] for row in rows[1:]} == {"Lane departure"}
+    zh = csv_bytes(sheets(found, "zh")).decode()
+    assert ("偏离车道" in zh, "lane_departure" in zh, "warning" in zh) == (True, False, False)
     kinds = {cell.data_type for row in page.iter_rows() for cell in row}
     assert "f" not in kinds  # no formula
     text = csv_bytes(made)

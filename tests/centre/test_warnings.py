@@ -31,6 +31,7 @@ def rsu(name: str, *degraded: str, **counts: int) -> Reported:
      [("database_aside", [], "centre.sqlite.damaged-1 was set aside")]),
     ({"failing": {"desk.intake": "KeyError: x", "evidence": "y"}},
      [("work_fails", ["desk.intake", "evidence"], "KeyError: x")]),
+    ({"platforms": {"webhook": "TimeoutError"}}, [("platform_silent", ["webhook"], "TimeoutError")]),
     ({"doubts_clock": True}, [("centre_clock", ["centre"], "")]),
     ({"asked_of": ["RSU-1"]}, [("asking", ["RSU-1"], "")]),
     ({"workers": Fault(absent=True, silent=("w1", "w2"))}, [("workers_absent", ["w1", "w2"], "")]),

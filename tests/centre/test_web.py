@@ -1,14 +1,20 @@
 """The page's own tests and type check, run by Node: the one of the path if new enough, else the wheel's."""
 
+import ast
 import json
 import re
 import shutil
 import subprocess
 import sysconfig
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from centre.audit.proofs import SEALED as LOG_CHECKED
+from centre.desk.machine import ActName
+from centre.evidence.manifest import SEALED as EVIDENCE_MADE
+from centre.words import WORDS
 from geofence.rules import REGISTRY
 
 WEB = Path(__file__).resolve().parents[2] / "centre" / "web"
@@ -58,6 +64,28 @@ def test_the_page_has_a_row_and_words_for_each_registered_rule() -> None:
         assert re.search(r"[\u4e00-\u9fff]", chinese), chinese
         assert english, chinese
         assert english.isascii(), english
+    assert {rule: tuple(words) for rule, words in shown.items()} == {key: WORDS[key] for key in shown}, (
+        "the words of the page and those of files for people"
+    )
+
+
+def test_the_page_has_words_for_each_act_of_the_log() -> None:
+    """An act without words is English on a Chinese page."""
+    acts = {*get_args(ActName), EVIDENCE_MADE, LOG_CHECKED, "hand_over", "shift_end"}
+    for path in sorted(WEB.parent.rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = getattr(call.func, "id", "") if isinstance(call, ast.Call) else ""
+            if isinstance(call, ast.Call) and (
+                name == "Act" or (name, path.stem) == ("_note", "account_rows")
+            ):
+                acts |= {
+                    one.value
+                    for one in ast.walk(call.args[2])
+                    if isinstance(one, ast.Constant) and isinstance(one.value, str)
+                }
+    assert {"escalate", "sign_in", "user_disable"} <= acts, "the calls are found"
+    words = "".join(path.read_text(encoding="utf-8") for path in (WEB / "src" / "words").glob("*.ts"))
+    assert not sorted(act for act in acts if f" act_{act}: [" not in words)
 
 
 def test_page_types() -> None:

@@ -6,6 +6,7 @@ the other files of the page.
 
 import csv
 import json
+import os
 import re
 import time
 import uuid
@@ -21,6 +22,7 @@ from core.times import NS
 from geofence import violation as codec
 from petroroad.__main__ import main
 from tests.support.desk_page import hand_over, is_in_state, row
+from tests.support.other_platform import Platform, signature_of
 from tests.support.page_feed import PATIENCE_MS, wait_for
 from tests.support.real_centre import DRIVE_S, LEAVES_S, PLATE_NOW, RealCentre, real_centre
 from tests.support.roadside_drive import SPEED_MPS, START_M
@@ -34,6 +36,7 @@ ROWS = """[...document.querySelectorAll("#list .row2")].map((row) => [
   row.querySelector(".gr i").title, row.children[3].innerText])"""  # but for what counts up
 HELD_S = 60.0  # a list is held while its reader looks at it
 PLATE_THEN = "辽L·A0001"
+SECRET = "a secret of the platform"
 ASK = """async ([method, path, body]) => {
   const { csrf } = await (await fetch("/api/me")).json();
   const headers = { "content-type": "application/json", "x-csrf": csrf };
@@ -44,7 +47,16 @@ ASK = """async ([method, path, body]) => {
 
 
 @pytest.fixture(scope="module")
-def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCentre]:
+def platform() -> Iterator[Platform]:
+    """Another platform, which gets the events of all these tests."""
+    it = Platform()
+    it.start()
+    yield it
+    it.end()
+
+
+@pytest.fixture(scope="module")
+def centre(tmp_path_factory: pytest.TempPathFactory, platform: Platform) -> Iterator[RealCentre]:
     """Give the running parts; the accounts were added by the command."""
     folder = tmp_path_factory.mktemp("paths")
     word = folder / "password"
@@ -54,7 +66,10 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCentre]:
         for name in ("ada", "sun", "ola", "aud"):
             argv = ["centre", "user", "add", name, "--role", NAMES[name], "--config", str(site)]
             assert main([*argv, "--password-file", str(word)]) == 0
+        hook = f'[centre.webhook]\nurl = "http://127.0.0.1:{platform.port}/hook"\nsecret = "${{PLATFORM}}"\n'
+        site.write_text(site.read_text(encoding="utf-8") + hook, encoding="utf-8")
 
+    os.environ["PLATFORM"] = SECRET
     with real_centre(folder, "nats", prepare) as running:
         yield running
 
@@ -266,6 +281,45 @@ def test_evidence_is_exported_verified_and_each_forged_byte_named(
         status, said = verify(forged)
         assert status == 1, changed
         assert any(changed in fault for fault in said["faults"]), (changed, said["faults"])
+
+
+def test_a_platform_that_was_away_gets_each_event_in_order_signed_and_once(
+    centre: RealCentre, desk: Callable[..., Page], platform: Platform
+) -> None:
+    page, found = desk("sun"), centre.rsu.violation_now(str(uuid.uuid4()), "辽L·N0081")
+    ended_s = time.monotonic() + HELD_S
+
+    def until(condition: Callable[[], bool]) -> None:
+        while not condition():
+            assert time.monotonic() < ended_s, ask(page, "/api/outreach")
+            page.wait_for_timeout(100)
+
+    platform.end()
+    centre.call(centre.rsu.deliver(found))
+    row(page, found).click()
+    page.keyboard.press("a")
+    is_in_state(page, found, "acknowledged")
+    until(lambda: bool(ask(page, "/api/outreach")["body"]["webhook"]["fault"]))
+    platform.start()
+    until(lambda: len(events_of(platform, found.id)) == 2)
+    page.keyboard.press("c")
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    is_in_state(page, found, "closed")
+    until(lambda: len(events_of(platform, found.id)) == 3)
+    until(lambda: ask(page, "/api/outreach")["body"]["webhook"]["waiting"] == 0)
+    mine = events_of(platform, found.id)
+    assert [(each["number"], each["event"], each["act"], each["user"]) for each in mine] == [
+        (1, "raised", None, None), (2, "handled", "acknowledge", "sun"), (3, "handled", "close", "sun"),
+    ]  # fmt: skip
+    assert (mine[0]["plate"], mine[0]["clock_unset"]) == ("辽L·N0081", False)
+    assert len({each["id"] for each in platform.taken}) == len(platform.taken)
+    for _, headers, body in platform.seen:
+        assert headers["X-Petroroad-Signature"] == signature_of(SECRET, headers, body)
+
+
+def events_of(platform: Platform, violation: str) -> list[dict[str, Any]]:
+    return [each for each in platform.taken if each["violation"] == violation]
 
 
 def test_a_page_that_outlived_a_killed_centre_shows_what_a_fresh_one_shows(

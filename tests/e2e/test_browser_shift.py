@@ -10,6 +10,7 @@ from tests.support.page_feed import wait_for
 from tests.support.stage import Stage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
+WHOLE = "(of) => [document.querySelector(of)].every((el) => el.scrollWidth <= el.clientWidth + 1)"
 
 
 def test_a_shift_is_handed_over_with_its_sheet(stage: Stage, desk: Callable[..., Page]) -> None:
@@ -108,6 +109,7 @@ def test_an_instructor_runs_an_exercise_that_is_marked_everywhere(
     page.keyboard.press("d")
     made = page.locator("#list .row2[data-id^='exercise-']").first  # the second alarm comes after 20 s
     made.locator(".chip:has-text('EXERCISE')").wait_for()
+    assert page.evaluate(WHOLE, "#list .row2[data-id^='exercise-'] .chip"), "the word is not cut"
     assert "EXERCISE" in (made.get_attribute("aria-label") or "")
     assert row(page, found).locator(".chip:has-text('EXERCISE')").count() == 0
     made.click()

@@ -2,11 +2,8 @@
 
 import asyncio
 import contextlib
-import hashlib
-import hmac
 import json
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+import time
 
 import pytest
 import sqlalchemy as sa
@@ -24,6 +21,7 @@ from roadside.devices.jt808.client import Client
 from roadside.gateway import commands
 from roadside.gateway.gateway import Gateway
 from tests.support.evidence_stage import Wire, joined, serving
+from tests.support.other_platform import Platform, signature_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.anyio]
 TERMINAL = "13900000001"
@@ -156,44 +154,6 @@ async def test_without_a_gateway_s_answer_a_warning_ends_unanswered(tmp_path, mo
         assert it.centre.outward.drivers.counts["warning.unreadable"] == 1
 
 
-class Platform:
-    """A web server that can fail, hang, and be away."""
-
-    def __init__(self):
-        self.mode, self.seen, self.port, self.server = "ok", [], 0, None
-
-    def start(self):
-        platform = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                platform.seen.append((platform.mode, dict(self.headers), body))
-                if platform.mode == "hang":
-                    self.rfile.read(1)  # until the centre leaves
-                    return
-                status = {"ok": 204, "fail": 500, "elsewhere": 302}[platform.mode]
-                self.send_response(status)
-                if status == 302:
-                    self.send_header("Location", f"http://127.0.0.1:{platform.port}/other")
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        self.port = self.server.server_address[1]
-        Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def end(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-    @property
-    def taken(self):
-        return [json.loads(body) for mode, _, body in self.seen if mode == "ok"]
-
-
 async def test_events_reach_a_web_server_in_order_whatever_it_does(tmp_path, monkeypatch):
     monkeypatch.setenv("PLATFORM_SECRET", SECRET)
     monkeypatch.setattr(sender, "BACKOFF_S", 0.05)
@@ -219,6 +179,11 @@ async def test_events_reach_a_web_server_in_order_whatever_it_does(tmp_path, mon
         shown = (await it.http.get("/api/outreach")).json()
         assert shown["webhook"]["waiting"] > 0
         assert shown["webhook"]["fault"]
+        sending = it.centre.outward.sender
+        assert sending.silent() == {}  # it may be back in a moment
+        sending.seconds = lambda: time.monotonic() + sender.SILENT_S
+        (line,) = [each for each in sending_warnings(it) if each["kind"] == "platform_silent"]
+        assert (line["parts"], bool(line["detail"])) == (["webhook"], True)
         platform.end()
         with it.centre.database.engine.begin() as db:
             append(db, Act(10**18, Actor("wang", "operator"), "handle", it.id, {"result": "called"}))
@@ -239,10 +204,12 @@ async def test_events_reach_a_web_server_in_order_whatever_it_does(tmp_path, mon
     assert [event["id"] for event in on_topic] == list(dict.fromkeys(event["id"] for event in on_topic))
     assert on_topic[0]["event"] == "raised"
     for _, headers, body in platform.seen:
-        signed = f"{headers['X-Petroroad-Timestamp']}.{headers['X-Petroroad-Id']}.".encode() + body
-        expected = "sha256=" + hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest()
-        assert headers["X-Petroroad-Signature"] == expected
+        assert headers["X-Petroroad-Signature"] == signature_of(SECRET, headers, body)
     platform.end()
+
+
+def sending_warnings(it):
+    return it.centre.overview._warnings()
 
 
 def later_figures(it):

@@ -2,7 +2,8 @@
 
 import type { Episode, EpisodeDetail, Version } from "./api.ts";
 import { chartsSvg } from "./charts.ts";
-import { deskLine, lossCard, trailLines } from "./desk/carddesk.ts";
+import { deskLine, logLines, lossCard, trailLines } from "./desk/carddesk.ts";
+import type { LogLine } from "./desk/carddesk.ts";
 import { chipHtml, priorityDigit } from "./desk/deskrow.ts";
 import { hasEvidence } from "./desk/model.ts";
 import { escape, kmh, moment, ms, probability, station, withUnit } from "./format.ts";
@@ -20,7 +21,7 @@ import { missingUpdates } from "./supervision.ts";
 import { getLang, name, reason, t } from "./words.ts";
 import { set } from "./written.ts";
 
-const PLOT_PX_MIN = 60;
+const PLOT_PX_MIN = 120; // lower, its axes are cut
 const LOG_VERSIONS = 6; // newest lines of the episode's own history
 
 export function drawCard(el: HTMLElement, state: State): void {
@@ -48,7 +49,7 @@ export function drawCard(el: HTMLElement, state: State): void {
   const plot = el.querySelector<HTMLElement>(".plot")!;
   if (detail === undefined || detail === "loading" || detail === "missing") {
     set(plot, `<div class="blank dim">${t(hasEvidence(episode.id) ? "loadingEvidence" : "noEvidence")}</div>`);
-    set(el.querySelector(".log")!, trailLines(state, episode.id).map(([, html]) => `<div>${html}</div>`).join(""));
+    set(el.querySelector(".log")!, logLines(trailLines(state, episode.id)));
     return;
   }
   const log = el.querySelector(".log")!;
@@ -165,7 +166,7 @@ function numsHtml(state: State, found: Episode): string {
 
 /** The history, from the versions and from what people did: opening, higher grades, handovers, end. */
 function logHtml(state: State, episode: Episode, detail: EpisodeDetail): string {
-  const lines: [number, string][] = [];
+  const lines: LogLine[] = [];
   const add = (atMs: number, digits: number, what: string): void => {
     lines.push([atMs, `<span class="q">${about(episode)}${moment(atMs, state.nowMs(), digits)}</span> ${escape(what)}`]);
   };
@@ -194,8 +195,5 @@ function logHtml(state: State, episode: Episode, detail: EpisodeDetail): string 
       + `<a href="#v=${escape(episode.id)}">${escape(episode.id.slice(0, 4))}…${escape(episode.id.slice(-4))}</a> v${episode.version} `
       + `<span class="q">· ${escape(episode.esn)}</span>`
       + latency;
-  return [
-    ...[...lines.slice(-LOG_VERSIONS), ...trailLines(state, episode.id)].sort(([a], [b]) => a - b).map(([, html]) => `<div>${html}</div>`),
-    `<div>${identity}</div>`, `<div>${link}</div>`,
-  ].join("");
+  return `${logLines([...lines.slice(-LOG_VERSIONS), ...trailLines(state, episode.id)])}<div>${identity}</div><div>${link}</div>`;
 }

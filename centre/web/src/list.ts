@@ -4,6 +4,7 @@ import type { Episode } from "./api.ts";
 import { caseOf, mostUrgent, openAlarms, rankAll, unseen, unseenHere } from "./desk/alarms.ts";
 import { lossName } from "./desk/deskrow.ts";
 import type { Act } from "./desk/model.ts";
+import { Revealed } from "./desk/revealed.ts";
 import { Rows } from "./desk/rows.ts";
 import { escape } from "./format.ts";
 import { Hold } from "./hold.ts";
@@ -40,7 +41,7 @@ export class List implements View {
   private readonly pages = new Pages();
   private readonly news: HTMLButtonElement;
   private order = "";
-  private toReveal: string | null = null;
+  private readonly revealed: Revealed;
   private scrolled = 0; // [px]; read where the browser says so, since asking for it lays the page out
   private worded: HTMLElement[] = []; // parts between the rows whose words are written with each drawing
   private readonly actions: ListActions;
@@ -57,6 +58,7 @@ export class List implements View {
     this.section = section;
     this.box = section.querySelector<HTMLElement>(".rows")!;
     this.rows = new Rows(this.box);
+    this.revealed = new Revealed(this.box, (id) => this.rows.at(id));
     this.news = document.createElement("button");
     this.news.type = "button";
     this.news.className = "news";
@@ -80,6 +82,7 @@ export class List implements View {
       const target = event.target as HTMLElement;
       if (target.closest("[data-case]") !== null) return this.unfoldCase(id);
       this.actions.select(id);
+      this.revealed.show(id);
       const act = target.closest<HTMLElement>(".act button")?.dataset["act"];
       if (act !== undefined) this.actions.act(id, act as Act, this.standsForCase(id));
     });
@@ -164,9 +167,7 @@ export class List implements View {
 
   /** Show a row that was chosen by key or link. */
   reveal(id: string): void {
-    const row = this.rows.at(id);
-    if (row?.isConnected) row.scrollIntoView({ block: "nearest" });
-    else this.toReveal = id; // a link is followed before the list is drawn
+    this.revealed.show(id);
   }
 
   draw(state: State): void {
@@ -191,10 +192,7 @@ export class List implements View {
     for (const section of this.layout.sections) this.drawSection(state, section);
     this.place(state, ranked);
     this.notice(state);
-    if (this.toReveal !== null && this.rows.at(this.toReveal)?.isConnected) {
-      this.rows.at(this.toReveal)!.scrollIntoView({ block: "nearest" });
-      this.toReveal = null;
-    }
+    this.revealed.drawn();
   }
 
   /** Where the chosen row stands since it was chosen; null after the longest hold. */

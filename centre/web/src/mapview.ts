@@ -12,7 +12,7 @@ import type { ClosePane, Pane } from "./maps.ts";
 import { isAlarm } from "./order.ts";
 import { paint } from "./painter.ts";
 import type { Lens } from "./painter.ts";
-import { agoOf, placeWords } from "./places.ts";
+import { agoOf, labelOf, placeWords } from "./places.ts";
 import { drawWays, niceScale, north, northOverRoad } from "./mapmarks.ts";
 import { NEAR } from "./basemap.ts";
 import { nearestStation } from "./site.ts";
@@ -213,7 +213,7 @@ function target(state: State, site: Site): Target {
 export function closeTitle(state: State): string {
   if (state.site === null) return "";
   const at = target(state, state.site);
-  const plate = at.slot < 0 ? "" : shortPlate(state.fleet!.plate(at.slot)) || t("unknown");
+  const plate = at.slot < 0 ? "" : labelOf(state, at.episode, state.fleet!.plate(at.slot));
   const what = at.slot >= 0
     ? `${t("following")} ${plate}`
     : at.where === null
@@ -348,7 +348,8 @@ function drawTarget(ctx: Ctx, camera: Camera, state: State, site: Site, slot: nu
   const [bw, bh] = [long * camera.perMetre + 6, half * camera.perMetre + 6];
   brackets(ctx, x - bw, y - bh, 2 * bw, 2 * bh);
   const ty = y + bh + 34 > camera.h ? y - bh - 24 : y + bh + 14; // no word below the rim
-  const plate = fleet.plate(slot) || t("unknown");
+  const corrected = episode === null ? null : state.desk.of(episode.id).plate;
+  const plate = corrected ?? (fleet.plate(slot) || episode?.vehicle?.plate || t("unknown"));
   if (episode !== null) {
     mark(ctx, episode.grade, x - bw + 6, ty - 4, 5.5, state.isUnseen(episode), state.isNew(episode) && ringOn(state.viewMs()));
   }

@@ -13,8 +13,14 @@ export function agoOf(state: State, where: Where): string {
   return Number.isFinite(s) && s < 60 ? `${Math.floor(s)} s` : age(s);
 }
 
+/** What a vehicle is called in a picture: as a person corrected it, else as its track is named, else as its episode states it. */
+export function labelOf(state: State, episode: Episode | null, tracked = ""): string {
+  const corrected = episode === null ? null : state.desk.of(episode.id).plate;
+  return shortPlate(corrected ?? (tracked || (episode?.vehicle?.plate ?? episode?.vehicle?.terminal ?? ""))) || t("unknown");
+}
+
 export function placeWords(state: State, episode: Episode, where: Where): StakeWords {
-  const plate = shortPlate(episode.vehicle?.plate ?? episode.vehicle?.terminal ?? "") || t("unknown");
+  const plate = labelOf(state, episode);
   if (!episode.open) return { plate, struck: true, when: t("endedAt", { t: moment(where.atMs, state.nowMs()) }) };
   return { plate, struck: false, when: t("lastSeen", { t: agoOf(state, where) }) };
 }

@@ -40,6 +40,7 @@ export function cellsHtml(state: State, episode: Episode, folded = false): strin
   const grade = shownGrade(episode);
   const place = placeOf(state, episode, live);
   const chip = chipHtml(state, episode.id, handling, episode);
+  const made = isExerciseId(episode.id); // its word is too long to stand beside the age
   const startMs = ms(episode.start_ns);
   const filled = isAlarm(episode) && handling.state === "new" && handling.shelf === null;
   return [
@@ -49,10 +50,11 @@ export function cellsHtml(state: State, episode: Episode, folded = false): strin
     `<span class="rl">${escape(ruleName(episode.rule))}</span><i title="${place}">${place}</i>`,
     `<span class="a">${withUnit(depth)}</span><i>${depth === "—" || most === "" ? "&nbsp;" : now ? `${t("max")} ${most}` : t("max")}</i>`,
     `<span class="a">${withUnit(lastedOf(episode))}</span><i>${probabilityOf(episode, live)}</i>`,
-    `<div class="when">${chip}<span class="a">${briefAge((state.nowMs() - startMs) / 1_000)}</span></div>`
+    `<div class="when">${made ? "" : chip}<span class="a">${briefAge((state.nowMs() - startMs) / 1_000)}</span></div>`
       + `<i title="${timeWord(state, episode, live)}">${(isAlarm(episode) && handledBy(handling)) || timeWord(state, episode, live)}</i>`,
     [
-      noteHtml(state, episode), unsetNote(episode), ...(isAlarm(episode) ? noteParts(state, episode.id, folded, handling) : []),
+      made ? chip : "", noteHtml(state, episode), unsetNote(episode),
+      ...(isAlarm(episode) ? noteParts(state, episode.id, folded, handling) : []),
     ].filter(Boolean).join(" · "),
   ];
 }
@@ -117,6 +119,7 @@ export function asOf(episode: Episode): number {
 /** Back within the rule, but not for long enough to have ended: by the visible vehicle, else by the version. */
 export function isReturning(episode: Episode, live: Live | null = null): boolean {
   if (!episode.open || !isAlarm(episode) || episode.grade === "undecidable") return false;
+  if (episode.rule === "overspeed" && live !== null && episode.limit_mps !== null) return live.speedMps <= episode.limit_mps;
   const seen = seenExcess(episode, live);
   return seen !== null ? seen === 0 : episode.p_violation < BACK_P && !((episode.excess_m ?? 0) > 0);
 }

@@ -168,6 +168,7 @@ const REASONS: Readonly<Record<string, readonly [string, string]>> = {
   asking: ["中心缺失数据，正在向 RSU 索取", "centre lacks data, asks the RSUs for it"],
   history_stopped: ["车辆历史未在保存", "the vehicles' history is not kept"],
   work_fails: ["中心有功能出错，正在重试（违规的入库与确认不受影响）", "part of the centre fails and is tried again (violations are stored and acknowledged)"],
+  platform_silent: ["告警事件未送达其他平台，正在重发", "alarms reach no other platform, they are sent again"],
   standby_desk: ["备用中心：本席处置独立，主中心在线时请在主中心处置", "standby centre, a desk of its own: alarms are handled at the main centre while it lives"],
   centre_missing: ["另一中心不在线，违规仅由一个中心确认", "other centre is away: violations are acknowledged by one"],
   workers_absent: ["没有存储进程在线，违规暂不入库、不显示", "no worker lives: violations are neither stored nor shown"],

@@ -71,7 +71,7 @@ test("a row says what was done at the other centre, and until when that is known
 
 test("an act is done only by who may, where it fits, and with a link; each hindrance has its words", () => {
   const free: Circumstances = {
-    handling: handled("a", "new"), open: true, alarm: true, linked: true, rights: ["look", "handle", "shelve"],
+    handling: handled("a", "new"), open: true, alarm: true, loss: false, linked: true, rights: ["look", "handle", "shelve"],
     rsuLost: false, pending: false,
   };
   const at = (state: DeskState, more: Partial<Circumstances> = {}): Circumstances => ({ ...free, handling: handled("a", state), ...more });
@@ -81,7 +81,7 @@ test("an act is done only by who may, where it fits, and with a link; each hindr
     ["close", at("new"), null], ["close", at("closed"), "isClosed"], ["false", at("handled"), null],
     ["reopen", at("closed"), null], ["reopen", at("new"), "notClosed"],
     ["reopen", at("closed", { rights: ["look", "handle"] }), "supervisorOnly"],
-    ["note", at("closed"), null], ["correct", at("closed"), null],
+    ["note", at("closed"), null], ["correct", at("closed"), null], ["correct", at("new", { loss: true }), "noPlate"],
     ["end", at("new"), "rsuLives"], ["end", at("new", { rsuLost: true }), null],
     ["end", at("new", { rsuLost: true, open: false }), "rsuLives"],
     ["acknowledge", at("new", { rights: ["look"] }), "noDeskRight"], ["acknowledge", at("new", { linked: false }), "noLink"],

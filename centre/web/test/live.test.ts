@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import type { Episode, SiteBody } from "../src/api.ts";
 import { Fleet } from "../src/fleet.ts";
+import { untouched } from "../src/desk/model.ts";
+import { labelOf } from "../src/places.ts";
 import { Plane } from "../src/projection.ts";
 import { cellsHtml, depthOf, isReturning, maxOf } from "../src/row.ts";
 import { lanePlace, makeSite } from "../src/site.ts";
@@ -103,6 +105,28 @@ test("speeds are those of the picture", () => {
   see(0, 25);
   const found = row({ rule: "overspeed", limit_mps: 20, speed_mps: 22, excess_m: null, excess_m_max: 2 });
   assert.deepEqual([depthOf(state, found), depthOf(state, found, liveOf(state, found))], ["+7 km/h", "+18 km/h"]);
+});
+
+test("a truck that drives below its limit again is returning: an excess is never negative", () => {
+  const found = row({
+    rule: "overspeed", limit_mps: 20, speed_mps: 22, excess_m: null, excess_m_max: null,
+    decided: { speed_mps: 24 } as Episode["decided"],
+  });
+  see(0, 18);
+  assert.deepEqual([isReturning(found), isReturning(found, liveOf(state, found))], [false, true]);
+  assert.equal(depthOf(state, found, liveOf(state, found)), "+14 km/h", "the highest that was decided");
+  const slow = row({ rule: "too_slow", limit_mps: 20, speed_mps: 15, excess_m: null, excess_m_max: null });
+  assert.equal(isReturning(slow, liveOf(state, slow)), false);
+});
+
+test("the picture and the list name a vehicle alike, also where a person corrected its plate", () => {
+  const found = row({ vehicle: { plate: "辽L·A0001", terminal: "139" } as Episode["vehicle"] });
+  const labels = (): string[] => [labelOf(state, found, "辽L·A0001"), labelOf(state, found)];
+  assert.deepEqual(labels(), ["A0001", "A0001"]);
+  assert.equal(labelOf(state, null, "辽L·B0002"), "B0002");
+  assert.equal(labelOf(state, row({ vehicle: null })), "Unidentified");
+  state.desk.put({ ...untouched(found.id, "new"), version: 1, plate: "辽L·A00886挂" });
+  assert.deepEqual(labels(), ["A00886挂", "A00886挂"]);
 });
 
 test("the values of a lost RSU's row are its last version's, also where a neighbour sees the truck", () => {

@@ -81,6 +81,7 @@ export function circumstances(state: State, id: string | null): Circumstances {
     handling: id !== null && known ? desk.of(id) : null,
     open: id !== null && isOpen(state, id),
     alarm: loss !== undefined || (episode !== undefined && isAlarm(episode)),
+    loss: loss !== undefined,
     linked: isLinked(state),
     rights: whoAmI()?.rights ?? [],
     rsuLost: episode !== undefined && lossOf(state, episode)?.kind === "rsu",

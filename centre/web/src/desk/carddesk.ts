@@ -47,8 +47,16 @@ async function load(id: string, version: number): Promise<void> {
   }
 }
 
-/** The acts as lines of the card's log, with their times [ms]. */
-export function trailLines(state: State, id: string): [number, string][] {
+/** One line of the card's log: its time [ms], its HTML, and whether it has words of a person, which are never cut. */
+export type LogLine = readonly [atMs: number, html: string, isWhole?: boolean];
+
+/** The lines as elements, in the order of their times. */
+export function logLines(lines: readonly LogLine[]): string {
+  return [...lines].sort(([a], [b]) => a - b).map(([, html, isWhole]) => `<div${isWhole ? ' class="whole"' : ""}>${html}</div>`).join("");
+}
+
+/** The acts as lines of the card's log. */
+export function trailLines(state: State, id: string): LogLine[] {
   const trail = trailOf(state, id);
   if (trail === null || trail === "failed") return trail === null ? [] : [[Infinity, `▲ ${t("trailFailed")}`]];
   return trail.map((x) => {
@@ -60,7 +68,7 @@ export function trailLines(state: State, id: string): [number, string][] {
     const words = `${who} ${doneWord(x.act)}${about === "" ? "" : `${getLang() === "zh" ? "：" : ": "}${about}`}`;
     const at = ms(x.at_ns);
     const when = `<span class="q">${moment(at, state.nowMs())}</span>`;
-    return [at, `${when} <span title="${escape(words)}">${escape(words)}</span>`] as [number, string];
+    return [at, `${when} <span title="${escape(words)}">${escape(words)}</span>`, x.text !== null] as const;
   });
 }
 
@@ -108,11 +116,12 @@ export function lossCard(state: State, loss: LossAlarm): string {
     [t("since"), moment(ms(loss.start_ns), state.nowMs())], [t("lasted"), age((endMs - ms(loss.start_ns)) / 1_000)],
     [t("cState"), loss.end_ns === null ? t("lossGoes") : t("lossGone", { t: moment(ms(loss.end_ns), state.nowMs()) })],
   ];
-  const trail = trailLines(state, loss.id).map(([, html]) => `<div>${html}</div>`).join("");
+  const trail = logLines(trailLines(state, loss.id));
   return `<div class="cardtop g-warning">${markSvg("warning", 9, handling.state === "new", priorityDigit(handling))}`
     + `<span class="gw">${t("lossOfView")} · ${escape(lossName(loss))}</span><span class="pl">${escape(lossPart(loss))}</span></div>`
     + `<div class="asof" data-testid="card-desk">${deskLine(state, loss.id)}</div>`
     + `<div class="nums">${facts.map(([key, x]) => `<div><div class="k">${key}</div><div class="x">${x}</div></div>`).join("")}</div>`
-    + `<div class="blank"><p>${escape(lossDetail(loss))}</p></div>`
-    + `<div class="log" data-testid="trail">${trail || `<div>${t("trailNone")}</div>`}</div>`;
+    + `<div class="asof">${escape(lossDetail(loss))}</div>`
+    + `<div class="log" data-testid="trail" tabindex="0" role="group" aria-label="${t("trail")}">`
+    + `${trail || `<div>${t("trailNone")}</div>`}</div>`;
 }

@@ -170,6 +170,8 @@ export interface Circumstances {
   readonly open: boolean;
   /** Whether it is an alarm; episodes that are only recorded are not acted on. */
   readonly alarm: boolean;
+  /** It is a loss of view, which has no plate. */
+  readonly loss: boolean;
   readonly linked: boolean;
   readonly rights: readonly string[];
   /** The RSU of an open episode is off. */
@@ -192,6 +194,7 @@ export function hindrance(act: Act, at: Circumstances): Word | null {
   if (at.pending) return "sending";
   if ((act === "reopen" || act === "end") && !at.rights.includes("shelve")) return "supervisorOnly";
   if (act === "end" && (!at.open || !at.rsuLost)) return "rsuLives";
+  if (act === "correct" && at.loss) return "noPlate";
   const wanted = NEEDS_STATE[act];
   if (wanted === undefined || wanted.includes(at.handling.state)) return null;
   if (at.handling.state === "closed") return "isClosed";

@@ -10,6 +10,7 @@ import { set } from "../written.ts";
 import { isOpen, mostUrgent } from "./alarms.ts";
 import { dueHtml, elsewhereWords, lossCells, lossName, lossPart, rowButton, rowIds, rowLabel } from "./deskrow.ts";
 import type { RowButton } from "./deskrow.ts";
+import { isExerciseId } from "./model.ts";
 import type { Handling } from "./model.ts";
 import { Sight } from "./sight.ts";
 
@@ -100,7 +101,7 @@ function classesOf(
   const waits = row.alarm && handling.state === "new" && handling.shelf === null;
   const late = handling.escalated > 0 && handling.state !== "closed";
   const noted = row.alarm && (desk.refused.has(id) || late || (row.folded && desk.of(id).case_n > 1)
-    || elsewhereWords(state, id) !== "") || episode?.clock_unset === true;
+    || elsewhereWords(state, id) !== "" || isExerciseId(id)) || episode?.clock_unset === true;
   const lost = episode !== undefined && missingUpdates(state, episode) !== "";
   const names: [string, boolean][] = [
     ["new", waits], ["ring", waits && row.open], ["sel", id === state.selected], ["ended", !row.open && !waits], ["lost", lost],

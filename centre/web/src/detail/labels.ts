@@ -5,7 +5,7 @@ import { brackets, colours, gradeColour, LabelSpace, mark, ringOn, stake, stakeS
 import type { Ctx } from "../draw.ts";
 import { moment, ms, shortPlate } from "../format.ts";
 import { isAlarm } from "../order.ts";
-import { placeWords } from "../places.ts";
+import { labelOf, placeWords } from "../places.ts";
 import { ruleView } from "../rules.ts";
 import type { Hatch, Site } from "../site.ts";
 import { HAZMAT } from "../snapshot.ts";
@@ -123,7 +123,7 @@ function drawMarked(
   if (chosen || fleet.track[slot] === state.follow) brackets(ctx, x - 9, y - half - 4, 18, 2 * half + 8);
   const my = markHeight(f, fleet.u[slot]!);
   if (episode !== null) mark(ctx, episode.grade, x, my, 5.5, state.isUnseen(episode), state.isNew(episode) && ringOn(state.viewMs()));
-  const plate = shortPlate(fleet.plate(slot)) || (episode?.vehicle?.plate ? shortPlate(episode.vehicle.plate) : t("unknown"));
+  const plate = labelOf(state, episode, fleet.plate(slot));
   const out = episode === null || episode.grade === "undecidable" ? null : seenExcess(episode, liveOf(state, episode));
   const depth = episode !== null && out !== null && out > 0 ? `${out.toFixed(2)} ${ruleView(episode.rule).unit}` : "";
   const width = textWidth(ctx, plate, true);

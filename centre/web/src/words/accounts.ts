@@ -54,7 +54,7 @@ export const ACCOUNTS_WORDS = {
   chainUnread: ["未能校验：中心未回答。", "Not checked: the centre did not answer."], exportActs: ["导出 CSV", "Export CSV"],
   chainHint: ["请另行抄存序号和摘要：末尾删行只有对照才能发现。", "Write number and digest down elsewhere: rows taken from the end show only against them."],
   detail_n: ["至第", "up to row"], detail_sha256: ["摘要", "digest"], detail_fault_n: ["异常行", "row with a fault"],
-  detail_fault: ["异常", "fault"],
+  detail_fault: ["异常", "fault"], detail_members: ["文件清单摘要", "digest of the members"],
   detail_address: ["地址", "address"], detail_desk: ["席位", "desk"], detail_display: ["姓名", "name"], detail_role: ["角色", "role"],
   detail_reason: ["原因", "reason"], detail_text: ["说明", "words"], detail_to: ["对方", "to"], detail_plate: ["车牌", "plate"],
   detail_due_ns: ["时限", "due"], detail_level: ["级别", "level"], detail_state: ["状态", "state"], detail_until_ns: ["到期", "until"],
