@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import openpyxl
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from geofence.violation import ViolationVehicle
 from tests.support.centre_samples import MS
@@ -19,6 +19,7 @@ from tests.support.stage import Stage, staged
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 DAY_S = 86_400
+BEHIND = "const now = Date.now; Date.now = () => now() - 40 * 86_400_000;"
 REGISTERED = """
 [[vehicle]]
 terminal = "13900000042"
@@ -179,3 +180,23 @@ def test_an_rsu_with_a_camera_opens_it_from_its_row_and_from_the_card(stage: Sta
     asked = parse_qs(urlsplit(opened.value.url).query)
     assert asked["plate"] == ["辽L·A0042"]
     opened.value.close()
+
+
+def test_a_browser_of_another_zone_and_a_wrong_clock_shows_the_sites_time(
+    browser: Browser, stage: Stage
+) -> None:
+    """Its days too: today is that of the site; the browser is forty days behind and in another zone."""
+    context = browser.new_context(timezone_id="America/New_York")
+    context.set_default_timeout(PATIENCE_MS)
+    context.add_init_script(BEHIND)
+    page = context.new_page()
+    page.goto(f"{stage.url}?lang=en#statistics")
+    wait_for(page, "document.querySelector('[data-testid=totals]') !== null")
+    now_s = stage.clock.now_ns() // 10**9 + 8 * 3_600
+    days = [time.strftime("%Y-%m-%d", time.gmtime(now_s - before)) for before in (0, 60)]
+    assert page.locator("[data-testid=period] [name=from]").input_value() in days
+    shown = page.locator("#look p.dim").first.inner_text()
+    assert any(shown.startswith(f"{day} 00:00:00") for day in days), shown
+    hours = [time.strftime("%H:%M", time.gmtime(now_s - before)) for before in (0, 60)]
+    assert page.locator("header .clock").inner_text()[:5] in hours
+    context.close()

@@ -114,7 +114,7 @@ const users = new Screen([new Users($("#users"))], $("#users"));
 const acts = new Audit($("#audit"));
 const audit = new Screen([acts], $("#audit"));
 // a new screen: its element in index.html, its views here, its route below
-const look = new Look($("#look"));
+const look = new Look($("#look"), state);
 const looking = new Screen([look], $("#look"));
 const shiftView = new ShiftView($("#shift"), dialog, notice, shelving, new Exercises(state, dialog, notice, drawText));
 const shift = new Screen([shiftView], $("#shift"));

@@ -90,6 +90,11 @@ export class State {
     this.frozenMs = this.centreMs;
   }
 
+  /** Whether the centre has said its time: until then `nowMs` is the browser's. */
+  get knowsTime(): boolean {
+    return !Number.isNaN(this.centreMs);
+  }
+
   /** The centre's time; it advances also while the connection is lost. */
   nowMs(): number {
     return Number.isNaN(this.centreMs) ? Date.now() : this.centreMs + performance.now() - this.centreTimeSetAt;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Lease, LEASE_MS } from "../src/desk/lease.ts";
-import { BEEPS, PERIOD_MS, Repeater, soundsByDefault, soundState, TONES, toneOf } from "../src/desk/sound.ts";
+import { BEEPS, MUTE_MS, PERIOD_MS, Repeater, silentMs, soundsByDefault, soundState, TONES, toneOf } from "../src/desk/sound.ts";
 import type { SoundFacts, Tone } from "../src/desk/sound.ts";
 
 const waits = (violation = 0, warning = 0, loss = 0): Record<Tone, number> => ({ violation, warning, loss });
@@ -120,4 +120,10 @@ test("two windows that claim at one moment do not both lead", () => {
   const a = new Lease(stale, "a");
   assert.equal(a.leads(0), false, "it has not seen yet who wrote last");
   assert.ok(value);
+});
+
+test("silence lasts a minute at most, also where the browser's clock is set back meanwhile", () => {
+  const untilMs = 1_000_000 + MUTE_MS;
+  assert.deepEqual([1_000_000, 1_000_000 + 20_000, untilMs + 1].map((nowMs) => silentMs(untilMs, nowMs)), [MUTE_MS, 40_000, 0]);
+  assert.equal(silentMs(untilMs, 1_000_000 - 3_600_000), 0, "an hour of silence nobody asked for");
 });

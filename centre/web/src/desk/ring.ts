@@ -4,7 +4,7 @@ import { whoAmI } from "../accounts/me.ts";
 import type { State } from "../state.ts";
 import { gradeOf, unseen } from "./alarms.ts";
 import { Lease } from "./lease.ts";
-import { BEEPS, MUTE_MS, Repeater, soundsByDefault, soundState, toneOf } from "./sound.ts";
+import { BEEPS, MUTE_MS, Repeater, silentMs, soundsByDefault, soundState, toneOf } from "./sound.ts";
 import type { SoundState, Tone } from "./sound.ts";
 
 const TICK_MS = 250;
@@ -51,7 +51,7 @@ export class Ring {
   }
 
   get mutedMs(): number {
-    return Math.max(0, this.mutedUntilMs - Date.now());
+    return silentMs(this.mutedUntilMs, Date.now());
   }
 
   get current(): SoundState {

@@ -16,6 +16,12 @@ export const BEEPS: Readonly<Record<Tone, readonly (readonly [number, number, nu
 
 export const MUTE_MS = 60_000;
 
+/** How long silence lasts still; more than it can be says that the browser's clock was set back since. */
+export function silentMs(untilMs: number, nowMs: number): number {
+  const leftMs = untilMs - nowMs;
+  return leftMs > MUTE_MS ? 0 : Math.max(0, leftMs);
+}
+
 /** What a person would hear: the tone of the most urgent alarm that nobody has acknowledged; null: none waits. */
 export function toneOf(waiting: Readonly<Record<Tone, number>>): Tone | null {
   return TONES.find((tone) => waiting[tone] > 0) ?? null;

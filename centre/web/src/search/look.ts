@@ -8,7 +8,7 @@ import type { State } from "../state.ts";
 import type { Host, View } from "../views.ts";
 import { getLang, t } from "../words.ts";
 import type { Word } from "../words.ts";
-import { figuresHtml, filesHtml, periodOf, pickerHtml } from "./figures.ts";
+import { dayOf, figuresHtml, filesHtml, periodOf, pickerHtml } from "./figures.ts";
 import type { Figures } from "./figures.ts";
 import { asked, formHtml, wordsOf } from "./form.ts";
 import { loadGoods } from "./goods.ts";
@@ -40,6 +40,7 @@ const NAV: readonly (readonly [string, Word])[] = [
 export class Look implements View {
   readonly rate = "text";
   private readonly root: HTMLElement;
+  private readonly state: State;
   private address = "search";
   private answer = new Poll(Infinity, () => this.load());
   private shown = "";
@@ -47,8 +48,9 @@ export class Look implements View {
   private toFocus = false;
   private formOf = "";
 
-  constructor(root: HTMLElement) {
+  constructor(root: HTMLElement, state: State) {
     this.root = root;
+    this.state = state;
     root.innerHTML = '<nav></nav><div class="head"></div><div class="body" tabindex="-1" data-testid="look"></div>';
   }
 
@@ -71,7 +73,16 @@ export class Look implements View {
     this.address = address;
     this.formOf = "";
     this.answer = new Poll(PAGES.includes(this.kind) ? AGAIN_MS : Infinity, () => this.load());
-    this.answer.look(performance.now());
+    this.ask(performance.now());
+  }
+
+  /** Ask for what the address names; days are the centre's, and so wait until it has said its time. */
+  private ask(now: number): void {
+    if (!this.isOfDays || this.state.knowsTime) this.answer.look(now);
+  }
+
+  private get isOfDays(): boolean {
+    return this.kind === "statistics" || this.kind === "report";
   }
 
   /** Open the search, and put the cursor into its first field. */
@@ -125,7 +136,7 @@ export class Look implements View {
         return (state) => rsuHtml(state, found);
       }
       default: {
-        const found = await get<Figures>(`/api/${this.file(Date.now())}`);
+        const found = await get<Figures>(`/api/${this.file(this.state.nowMs())}`);
         return (state) => figuresHtml(state, found);
       }
     }
@@ -141,7 +152,8 @@ export class Look implements View {
     if (this.root.hidden) return;
     const nav = NAV.map(([to, word]) => `<a href="#${to}"${to === this.kind ? ' aria-current="page"' : ""}>${t(word)}</a>`).join("");
     set(this.root.querySelector("nav")!, nav);
-    const form = `${getLang()} ${this.address} ${state.site !== null}`; // written once: what is typed stays
+    const day = this.isOfDays ? dayOf(state.nowMs()) : "";
+    const form = `${getLang()} ${this.address} ${state.site !== null} ${day}`; // written once: what is typed stays
     if (form !== this.formOf) {
       this.formOf = form;
       this.root.querySelector(".head")!.innerHTML = this.headHtml(state);
@@ -149,7 +161,7 @@ export class Look implements View {
     this.focusPlate();
     // not under a keyboard focus or a selection of text: what is read stays
     const read = this.root.querySelector(".body")!.contains(document.activeElement) || !(getSelection()?.isCollapsed ?? true);
-    if (!read) this.answer.look(now);
+    if (!read) this.ask(now);
     const { found, fault } = this.answer;
     const what = `${getLang()} ${this.address} ${String(fault)} ${state.site !== null}`;
     if (this.shown === what && this.drawn === found) return;
@@ -161,9 +173,9 @@ export class Look implements View {
   }
 
   private headHtml(state: State): string {
-    const nowMs = Date.now();
+    const nowMs = state.nowMs();
     if (this.kind === "search") return formHtml(state, this.words);
-    if (this.kind !== "statistics" && this.kind !== "report") return "";
+    if (!this.isOfDays) return "";
     const files = filesHtml(this.file(nowMs), getLang());
     if (this.kind === "statistics") return `${pickerHtml(this.words, nowMs)}${files}`;
     const day = this.words.get("day") ?? periodOf(this.words, nowMs).from;
