@@ -110,3 +110,7 @@ def test_on_a_laptop_in_a_flood_the_chosen_row_its_chart_and_its_notes_are_whole
     page.evaluate("(id) => { location.hash = `#v=${id}`; }", newest)
     page.locator("#card .log:has-text('5. 司机')").wait_for()
     wait_for(page, f"({UNSEEN})().length === 0")
+    page.evaluate("document.querySelector('#card').scrollTop = 500")
+    assert page.evaluate("document.querySelector('#card').scrollTop") > 0
+    page.keyboard.press("j")
+    wait_for(page, "document.querySelector('#card').scrollTop === 0")

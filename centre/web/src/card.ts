@@ -28,18 +28,18 @@ export function drawCard(el: HTMLElement, state: State): void {
   const episode = state.chosen;
   const loss = state.selected === null ? undefined : state.desk.losses.get(state.selected);
   if (loss !== undefined && state.connection !== "loading") {
-    el.dataset["id"] = loss.id;
+    of(el, loss.id);
     set(el, lossCard(state, loss));
     return;
   }
   if (episode === null || state.site === null || state.connection === "loading") {
     const missing = state.selected !== null && state.details.get(state.selected) === "missing";
-    el.dataset["id"] = "";
+    of(el, "");
     set(el, `<div class="blank dim">${state.connection === "loading" ? "…" : missing ? t("notFound") : blankText(state)}</div>`);
     return;
   }
   if (el.dataset["id"] !== episode.id || el.querySelector(".plot") === null) {
-    el.dataset["id"] = episode.id;
+    of(el, episode.id);
     set(el, '<div class="top"></div><div class="nums"></div><div class="plot" data-testid="charts"></div>'
       + '<div class="log" data-testid="trail" tabindex="0" role="group"></div>');
   }
@@ -57,6 +57,13 @@ export function drawCard(el: HTMLElement, state: State): void {
   set(log, logHtml(state, episode, detail));
   const [w, h] = [plot.clientWidth, plot.clientHeight];
   set(plot, w > 0 && h > PLOT_PX_MIN ? chartsSvg(state.site, detail, w, h, state.nowMs()) : ""); // never a part of a chart
+}
+
+/** Note whose card it is: another one's begins at its top, where this one was scrolled. */
+function of(el: HTMLElement, id: string): void {
+  if (el.dataset["id"] === id) return;
+  el.dataset["id"] = id;
+  el.scrollTop = 0;
 }
 
 /** The card's words without an episode: its evidence is being fetched, a vehicle is followed, or nothing is chosen. */

@@ -15,6 +15,7 @@ import { getLang, t } from "./words.ts";
 
 const STEPS_S = [1, 2, 5, 10, 30, 60, 120, 300] as const;
 const LATENCY_LIMIT_MS = 100;
+const LOW_PX = 60; // a lower chart has no room for the words of both its worst point and the decision
 const LATENCY_FROM_PX = 160; // lower, the bar would lie on the time axis
 /** The charts of an episode; times that are not of the day of `nowMs` have their date. */
 export function chartsSvg(site: Site, detail: EpisodeDetail, w: number, h: number, nowMs: number): string {
@@ -223,7 +224,7 @@ function instants(f: Frame, data: History, detail: EpisodeDetail, nowMs: number)
       const words = `${t("decided")} ${moment(at, nowMs, 1)}`;
       const left = f.x(at) > f.left + words.length * 6.5 + 10;
       out += line(f.x(at), f.top, f.x(at), bottom, "", 'data-ink="grade" stroke-width="2"')
-        + text(f.x(at) + (left ? -5 : 5), f.top + f.upperH - 6, words, `lab b${left ? " e" : ""}`);
+        + text(f.x(at) + (left ? -5 : 5), f.upperH < LOW_PX ? f.lowerTop - 3 : f.top + f.upperH - 6, words, `lab b${left ? " e" : ""}`);
     }
   }
   return out;

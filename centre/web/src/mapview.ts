@@ -292,7 +292,7 @@ function drawRsus(ctx: Ctx, camera: Camera, state: State, site: Site): void {
         line(ctx, camera.toX(rx, ry), camera.toY(rx, ry), camera.toX(ex, ey), camera.toY(ex, ey), c.lane, 1, [1, 5]);
       }
     }
-    if (px < 6 || px > camera.w - 60) continue;
+    if (px < 6 || px > camera.w - 60 || py < 8 || py > camera.h - 8) continue; // no part of its words
     rect(ctx, px - 5, py - 5, 10, 10, c.veh);
     const range = rsu.radars[0]?.range_m_max;
     text(ctx, px + 10, py + 4, `${rsu.esn}${range === undefined ? "" : ` · ${t("radar")} ${range.toFixed(0)} m`}`, { halo: c.bg });

@@ -118,3 +118,14 @@ test("a chart of another day has the date at its end and at the decision", () =>
   for (const end of ["|22:13:40|", "decided 22:13:25.0"]) assert.ok(today.includes(end), today);
   for (const end of ["|09-21 22:13:40|", "decided 09-21 22:13:25.0"]) assert.ok(later.includes(end), later);
 });
+
+test("in a low chart the words for the decision and for the worst point do not touch", () => {
+  setLang("en");
+  const stop = detail("illegal_stop", 5, () => ({ speed_mps: 0, over: NaN, p_violation: 0.999 }));
+  for (const h of [124, 140, 240, 400]) {
+    const svg = chartsSvg(SITE, stop, 560, h, T0_MS);
+    const heights = [...svg.matchAll(/<text x="[^"]*" y="([^"]*)"[^>]*>(?:[^<]*decided|≥?\d+\.\d s|0:0\d)/g)].map((m) => Number(m[1]));
+    assert.equal(heights.length, 2, svg);
+    assert.ok(Math.abs(heights[0]! - heights[1]!) >= 12, `${h}: ${heights.join(" ")}`);
+  }
+});

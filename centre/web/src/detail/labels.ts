@@ -97,7 +97,9 @@ function places(state: State, site: Site): { episode: Episode; where: Where }[] 
 }
 
 function drawStakes(ctx: Ctx, f: Frame, state: State, stakes: ReturnType<typeof places>, labels: LabelSpace): void {
-  for (const { episode, where } of stakes) {
+  const isChosen = ({ episode }: { episode: Episode }): boolean => episode.id === state.selected;
+  // the chosen one last: no other mark stands on its words
+  for (const { episode, where } of [...stakes].sort((a, b) => Number(isChosen(a)) - Number(isChosen(b)))) {
     const chosen = episode.id === state.selected;
     const x = f.x(where.s);
     if (!inView(f, x)) continue;
