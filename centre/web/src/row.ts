@@ -52,10 +52,9 @@ export function cellsHtml(state: State, episode: Episode, folded = false): strin
     `<span class="a">${withUnit(lastedOf(episode))}</span><i>${probabilityOf(episode, live)}</i>`,
     `<div class="when">${made ? "" : chip}<span class="a">${briefAge((state.nowMs() - startMs) / 1_000)}</span></div>`
       + `<i title="${timeWord(state, episode, live)}">${(isAlarm(episode) && handledBy(handling)) || timeWord(state, episode, live)}</i>`,
-    [
-      made ? chip : "", noteHtml(state, episode), unsetNote(episode),
-      ...(isAlarm(episode) ? noteParts(state, episode.id, folded, handling) : []),
-    ].filter(Boolean).join(" · "),
+    noteOf(state, episode, [
+      made ? chip : "", ...(isAlarm(episode) ? noteParts(state, episode.id, folded, handling) : []), unsetNote(episode),
+    ]),
   ];
 }
 
@@ -82,10 +81,13 @@ function timeWord(state: State, episode: Episode, live: Live | null): string {
   return t(live !== null ? "pAsOf" : "asOf", { t: briefMoment(asOf(episode), state.nowMs()) });
 }
 
-/** Why an open episode gets no updates, and since when; empty if it gets them. */
-function noteHtml(state: State, episode: Episode): string {
+/** The line below a row: why an open episode gets no updates, and what else a person must know; the time of its values if there is room. */
+function noteOf(state: State, episode: Episode, others: readonly string[]): string {
   const why = missingUpdates(state, episode);
-  return why === "" ? "" : `▲ ${why} · ${t("lastValues", { t: moment(asOf(episode), state.nowMs()) })}`;
+  const more = others.filter(Boolean);
+  const lost = why === "" ? [] : [`▲ ${why}`];
+  if (why !== "" && more.length < 2) lost.push(t("lastValues", { t: moment(asOf(episode), state.nowMs()) }));
+  return [...lost, ...more].join(" · ");
 }
 
 /** What stands before the times of an episode that are by its arrival: its RSU's clock was never set. */
@@ -94,7 +96,7 @@ export function about(episode: Pick<Episode, "clock_unset">): string {
 }
 
 function unsetNote(episode: Episode): string {
-  return episode.clock_unset === true ? `▲ ${t("clockUnset")}` : "";
+  return episode.clock_unset === true ? `▲ ${t("clockUnsetS")}` : "";
 }
 
 /** The plate as a person corrected it, else as the RSU stated it. */
