@@ -1,9 +1,12 @@
 """Other rules in the midst of a breach: its episode ends with the reason, what lasts is another case."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
 from geofence.config import Grading, Hold, RulesConfig
+from geofence.map_changes import map_changes
 from geofence.monitor import Monitor
 from geofence.rule_changes import CLOSED, changes
 from geofence.rules.convoy import Convoy
@@ -115,3 +118,22 @@ def test_the_rate_of_false_alarms_alone_ends_no_stop_that_is_counted():
     stops = world.of("illegal_stop")
     assert len({violation.id for violation in stops}) == 1
     assert "close" not in {violation.phase for violation in stops}
+
+
+def test_a_stop_on_a_lane_that_another_map_has_otherwise_is_another_case():
+    world = World(road(), RulesConfig(illegal_stop=Grading(**SOON)), vehicles=(TRUCK,))
+    world.drive(CHANGED_S, stands)
+    slower = tuple(replace(lane, speed_limit_mps=9.0) for lane in world.road.lanes)
+    found, was = map_changes(world.road, replace(world.road, lanes=slower)), world.monitor
+    at_ns = T0_NS + round(CHANGED_S * 10) * STEP_NS
+    world._keep(was.close_on_map(at_ns - 1, found))
+    world.monitor = Monitor(
+        RulesConfig(illegal_stop=Grading(**SOON)), replace(world.road, lanes=slower), FRAME, (TRUCK,),
+        esn="RSU-1", stretch_m=(0.0, 1_000.0), radars=[radar()],
+    )  # fmt: skip
+    world.monitor.continue_on(was, found)
+    world.drive(10.0, stands, from_s=CHANGED_S)
+    first, second = dict.fromkeys(violation.id for violation in world.of("illegal_stop"))
+    closes = [v for v in world.of("illegal_stop") if v.phase == "close"]
+    assert [(v.id, v.reason) for v in closes] == [(first, "map_changed")]
+    assert min(v.start_ns for v in world.of("illegal_stop") if v.id == second) >= at_ns
