@@ -95,7 +95,7 @@ class RegistrationState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 VALUE = ("value",)
-PASSAGE_COLUMNS = ("terminal", "radar", "first_ns", "last_ns", "n")
+PASSAGE_COLUMNS = ("terminal", "radar", "first_ns", "last_ns", "n", "odd")
 FILTER_COLUMNS = (
     *(f"mean_{j}" for j in range(N_FILTER)),
     *(f"cov_{j}_{k}" for j in range(N_FILTER) for k in range(N_FILTER)),

@@ -38,7 +38,8 @@ N_COMMON = 2  # east and north of the error that all receivers share, after the 
 N_FILTER = N_ERRORS + 2  # and the truck's own error, east and north
 
 P_TERMINAL, P_RADAR, P_FIRST_NS, P_LAST_NS, P_N = 0, 1, 2, 3, 4  # columns of `Passages.ints`
-N_PASSAGE = 5
+P_ODD = 5  # so many of its last fixes were left out
+N_PASSAGE = 6
 PASSAGES = 256  # that are under way at once
 V_TRUCKS, V_PAIRS, V_MISFIT = 0, 1, 2  # columns of `Evidence.tally`
 N_TALLY = 3
@@ -48,6 +49,8 @@ PASSED_NS = 3_000_000_000  # without a detection for so long, a truck has passed
 PASSAGE_NS_MAX = 60_000_000_000  # a truck that stands in the field is one truck, each minute anew
 SAMPLE_NS = 900_000_000  # least time between two samples of a passage: each is a mean over a second
 MISFIT_MAX = 4.0  # chi-square of two: beyond it the truck's own error is taken to be that much larger
+# A fix that is further off is an outlier (1 : 10 000 of two), or shows another vehicle; unless they all do
+ODD_CHI2, ODD_MAX = 18.4, 2
 # Of a pair on one track each second: what stays for a second counts (1 + r) / (1 - r), r = exp(-1), times its
 # variance in a mean over seconds; what stays for the passage as often as it is seen, some ten seconds
 WHILE_ALIKE, PASSAGE_ALIKE = 2.16, 10.0
@@ -86,15 +89,14 @@ def _passage(passages: Passages, w: int, q: int, t_ns: int) -> int:
             free = p
     if free >= 0:
         ints[free, P_TERMINAL], ints[free, P_RADAR] = w, q
-        ints[free, P_FIRST_NS], ints[free, P_LAST_NS], ints[free, P_N] = t_ns, t_ns, 0
+        ints[free, P_FIRST_NS], ints[free, P_LAST_NS], ints[free, P_N], ints[free, P_ODD] = t_ns, t_ns, 0, 0
     return free
 
 
 @kernel(inner=True)
-def _begin(passages: Passages, p: int, evidence: Evidence, q: int, work: Work, z: F1, sigma_m: float) -> None:
-    """Set passage p to the prior, its truck's error larger where the first residual z does not fit."""
-    mean, cov, var = passages.mean, passages.cov, work.var[q]
-    at_q, misfit = N_ERRORS * q, 0.0
+def _first_misfit(evidence: Evidence, q: int, work: Work, z: F1, sigma_m: float) -> float:
+    """Return the chi-square of a passage's first residual z, under what radar q is known to err by."""
+    var, at_q, misfit = work.var[q], N_ERRORS * q, 0.0
     for a in range(2):  # the axes by themselves: their covariance is small against the truck's error
         row = work.J[2 * q + a]
         r, s = z[a], sigma_m**2 + var[FRESH + a] + var[WHILE + a] + var[BODY + a]
@@ -103,6 +105,15 @@ def _begin(passages: Passages, p: int, evidence: Evidence, q: int, work: Work, z
             for k in range(N_ERRORS):
                 s += row[j] * evidence.cov[at_q + j, at_q + k] * row[k]
         misfit += r * r / s
+    return float(misfit)
+
+
+@kernel(inner=True)
+def _begin(
+    passages: Passages, p: int, evidence: Evidence, q: int, work: Work, misfit: float, sigma_m: float
+) -> None:
+    """Set passage p to the prior, its truck's error larger where the first residual does not fit."""
+    mean, cov, var = passages.mean, passages.cov, work.var[q]
     tally = evidence.tally[q]
     gain = 1.0 / min(tally[V_TRUCKS] + 2.0, 50.0)
     tally[V_MISFIT] += gain * (min(0.5 * misfit, 25.0) - tally[V_MISFIT])
@@ -134,8 +145,13 @@ def _advance(passages: Passages, p: int, sigma_m: float, tau_s: float, dt_s: flo
 
 
 @kernel(inner=True)
-def _update(passages: Passages, p: int, q: int, a: int, z: float, r: float, work: Work) -> None:
-    """Fuse the residual z of axis a, of variance r, into passage p."""
+def _innovation(
+    passages: Passages, p: int, q: int, a: int, z: float, r: float, work: Work
+) -> tuple[float, float]:
+    """Return the residual z of axis a against passage p, and its variance; r : its own.
+
+    Writes work.row: its covariances with the state.
+    """
     mean, cov, row = passages.mean, passages.cov, work.row
     c, s = work.beam[q, 0], work.beam[q, 1]
     b_e, b_n = (c, s) if a == 0 else (-s, c)
@@ -148,11 +164,56 @@ def _update(passages: Passages, p: int, q: int, a: int, z: float, r: float, work
         total += work.J[2 * q + a, j] * row[j]
         z -= work.J[2 * q + a, j] * mean[p, j]
     total += b_e * row[N_ERRORS] + b_n * row[N_ERRORS + 1]
-    z -= b_e * mean[p, N_ERRORS] + b_n * mean[p, N_ERRORS + 1]
+    return z - b_e * mean[p, N_ERRORS] - b_n * mean[p, N_ERRORS + 1], total
+
+
+@kernel(inner=True)
+def _update(passages: Passages, p: int, q: int, a: int, z: float, r: float, work: Work) -> None:
+    """Fuse the residual z of axis a, of variance r, into passage p."""
+    mean, cov, row = passages.mean, passages.cov, work.row
+    z, total = _innovation(passages, p, q, a, z, r, work)
     for j in range(N_FILTER):
         mean[p, j] += row[j] * z / total
         for k in range(N_FILTER):
             cov[p, j, k] -= row[j] * row[k] / total
+
+
+@kernel(inner=True)
+def _add_fix(
+    passages: Passages, p: int, evidence: Evidence, q: int, fix_ns: int, fix: tuple[float, float, float],
+    z: F1, work: Work,
+) -> None:  # fmt: skip
+    """Fuse a fix into passage p of radar q, if it is no outlier.
+
+    fix : sigma [m] and tau [s] of what lasts, variance of what is new [m^2]
+    z : (2,) its place from the radar's, along the beam and across it
+    """
+    ints, (sigma_m, tau_s, white) = passages.ints[p], fix
+    is_first = ints[P_N] == 0
+    chi2 = 0.0
+    if is_first:
+        chi2 = _first_misfit(evidence, q, work, z, sigma_m)
+    else:
+        _advance(passages, p, sigma_m, tau_s, (fix_ns - ints[P_LAST_NS]) * 1e-9)
+        for a in range(2):
+            off, var = _innovation(passages, p, q, a, z[a], _new_m2(work, q, a, white), work)
+            chi2 += off * off / var
+    ints[P_LAST_NS] = fix_ns
+    if chi2 > ODD_CHI2 and ints[P_ODD] < ODD_MAX:
+        ints[P_ODD] += 1
+        return
+    ints[P_ODD] = 0
+    if is_first:
+        _begin(passages, p, evidence, q, work, chi2, sigma_m)
+    for a in range(2):
+        _update(passages, p, q, a, z[a], _new_m2(work, q, a, white), work)
+    ints[P_N] += 1
+
+
+@kernel(inner=True)
+def _new_m2(work: Work, q: int, a: int, white: float) -> float:
+    """Return the variance of what is new in a fix and in radar q's mean along axis a."""
+    return float(work.var[q, FRESH + a] + WHILE_ALIKE * work.var[q, WHILE + a] + white)
 
 
 @kernel
@@ -197,21 +258,13 @@ def sample_fixes(
             p = _passage(passages, ints[i, at.TERMINAL], q, fix_ns)
             if p < 0:
                 continue
-            last_ns = passages.ints[p, P_LAST_NS]
-            if passages.ints[p, P_N] > 0 and fix_ns - last_ns < SAMPLE_NS:
+            is_new = passages.ints[p, P_N] == 0 and passages.ints[p, P_ODD] == 0
+            if not is_new and fix_ns - passages.ints[p, P_LAST_NS] < SAMPLE_NS:
                 continue
             d_e, d_n = east - work.place[q, SUM_EAST], north - work.place[q, SUM_NORTH]
             c, s = work.beam[q, 0], work.beam[q, 1]
             z[0], z[1] = c * d_e + s * d_n, c * d_n - s * d_e
-            if passages.ints[p, P_N] == 0:
-                _begin(passages, p, evidence, q, work, z, sigma_m)
-            else:
-                _advance(passages, p, sigma_m, tau_s, (fix_ns - last_ns) * 1e-9)
-            for a in range(2):
-                r = work.var[q, FRESH + a] + WHILE_ALIKE * work.var[q, WHILE + a] + white
-                _update(passages, p, q, a, z[a], r, work)
-            passages.ints[p, P_LAST_NS] = fix_ns
-            passages.ints[p, P_N] += 1
+            _add_fix(passages, p, evidence, q, fix_ns, (sigma_m, tau_s, white), z, work)
 
 
 @kernel(inner=True)
@@ -243,7 +296,8 @@ def _add_pair(evidence: Evidence, p: int, q: int, work: Work) -> None:
                 var += by_q[j] * evidence.cov[j_q, k_q] * by_q[k] + by_p[j] * evidence.cov[j_p, k_p] * by_p[k]
                 var += 2.0 * by_q[j] * evidence.cov[j_q, k_p] * by_p[k]
         misfit = (z - expected) ** 2 / var
-        weight = 1.0 / (r * max(misfit / MISFIT_MAX, 1.0))
+        # Two vehicles in one track differ by metres for seconds: the less two places agree, the less they say
+        weight = 1.0 / (r * max(misfit / MISFIT_MAX, 1.0) ** 2)
         for x in range(2):
             m, one = (q, by_q) if x == 0 else (p, by_p)
             for j in range(N_ERRORS):
