@@ -127,7 +127,7 @@ async def test_only_what_was_tried_often_is_given_up(tries: int, is_dead: bool) 
 
     made: Any = SimpleNamespace(
         ways={"webhook": refuse}, counts=Counter(), now_ns=lambda: WRONG_NS,
-        log=SimpleNamespace(error=lambda *_, **__: None),
+        log=SimpleNamespace(error=lambda *_, **__: None), seconds=lambda: 0.0, _failing={},
     )  # fmt: skip
     row = SimpleNamespace(id="1", body=b"", tries=tries, made_ns=T0_NS)
     change = await sender.Sender._tried(made, "webhook", row)
