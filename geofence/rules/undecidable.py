@@ -58,12 +58,16 @@ class Undecidable(Rule):
     @staticmethod
     def _may_be_on_the_wrong_way(ctx: "TickContext", at: I64) -> Bools:
         """Return of which of our tracks, at these rows of the state (k,), `wrong_way` can't be judged."""
-        velocity, found, drift = ctx.tracks.x[ctx.mine, 2:], ctx.located.found[ctx.mine], ctx.state.drift[at]
-        against_mps = -found[:, ALONG]
-        fast = (against_mps > WRONG_WAY_MPS) & (against_mps > AGAINST * np.hypot(*velocity.T))
+        blind, found = np.zeros(len(at), dtype=np.bool_), ctx.located.found
+        k = np.flatnonzero(found[ctx.mine, ALONG] < -WRONG_WAY_MPS)
+        if not len(k):  # nearly always: whole rows of all tracks would cost more than the rest of the rule
+            return blind
+        rows, drift = ctx.mine[k], ctx.state.drift[at[k]]
+        against = -found[rows, ALONG] > AGAINST * np.hypot(*ctx.tracks.x[rows, 2:].T)
         no_turn = (drift[:, CLAIM_USED] > 0.0) & (drift[:, OWN_WAY] > 0.0)
-        near_m = SAME_WAY_SIGMAS * found[:, SIGMA] * np.maximum(drift[:, CLAIM_USED], 1.0)
-        return np.asarray(fast & (no_turn | (found[:, OUT_SAME_WAY] <= near_m)))
+        near_m = SAME_WAY_SIGMAS * found[rows, SIGMA] * np.maximum(drift[:, CLAIM_USED], 1.0)
+        blind[k] = against & (no_turn | (found[rows, OUT_SAME_WAY] <= near_m))
+        return blind
 
     def p_violation(self, ctx: "Context", i: int) -> float:
         """As likely as not."""
