@@ -111,7 +111,7 @@ class Reader:
 
     def search(self, wanted: Search) -> dict[str, Any]:
         """Return the page of `/api/search`: episodes by their starts, the newest first."""
-        # of the desk: also the state of an alarm that nobody has touched, and a plate as it was written
+        # The index holds the desk's notes folded for searching, and none of alarms that nobody touched
         notes = (
             EPISODE_KEY.c.is_false,
             sa.func.coalesce(EPISODE_KEY.c.handling, HANDLING.c.state).label("handling"),

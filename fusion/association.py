@@ -174,7 +174,10 @@ def _pair_faces(
     states: States, j: int, drop: float, settings: Settings, q: int, detections: Detections, grid: Grid,
     assignment: Assignment, n_p: int, p_detect: float, size: Size,
 ) -> int:  # fmt: skip
-    """Add the pairs of predicted track j with the detections of radar q; return the new n_p."""
+    """Add the pairs of predicted track j with the detections of radar q; return the new n_p.
+
+    size : what the radar would state of its length
+    """
     first, axis = n_p, axis_of(states.X, j)
     chance = chance_of_flank(states, j, settings.radars, q, axis)
     end: Face = (drop, 0.0, -2.0 * math.log(max(1.0 - chance, CHANCE_MIN)), axis, first, size)

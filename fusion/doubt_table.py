@@ -15,8 +15,8 @@ from fusion.columns import Columns, columns_of, read_floats, read_ints
 GHOST, DRAGGED, FROZEN, OVERCONFIDENT = 1, 2, 4, 8
 # It fails in a jam; it is the one that bears the jam's name; the track, of whatever terminal, is in its area
 JAMMED, BEARS_JAM, IN_JAM = 16, 32, 64
-# Radar sees nobody where it reports, as with a ghost. But radar once saw a vehicle with it, so its place must
-# be wrong: the violation says `dragged`
+# Radar sees no vehicle where the terminal reports, as with a ghost, but once saw it with one: so the vehicle
+# exists and the reported place is wrong. The violation's reason is `dragged`
 ASTRAY = 128
 NAMES = {  # of `gnss_integrity`
     DRAGGED: "dragged", FROZEN: "frozen", OVERCONFIDENT: "overconfident", BEARS_JAM: "jammed",

@@ -226,7 +226,7 @@ def _object(X: F2, i: int, state: Registers, M: F2, k: int, radars: F2, part: in
 
 @kernel(inner=True)
 def settle(states: States, i: int, M: F2, k: int, radars: F2) -> None:
-    """Give row i an axis, that of its course or lane, if it had none; else note the lane it is in.
+    """Turn row i with its lane; give it the axis of its course or lane if it had none, else note the lane.
 
     Until then its state was the point that radar sees. A track that began with a fix is the centre already.
     """

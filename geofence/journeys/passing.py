@@ -14,7 +14,7 @@ UNSEEN_NS = 10 * NS  # a track that was not looked at for so long has ended or l
 # Who stands at a gate crosses its line by the noise of the position alone: a line that is crossed so slowly
 # counts once the vehicle moves on beyond it
 ENTERED_MPS = 1.0
-STEP_NS = 3 * NS  # over a longer time between two looks nobody knows the way
+STEP_NS = 3 * NS  # between two looks that are further apart a vehicle need not have driven straight
 
 
 class Passing:
@@ -24,9 +24,8 @@ class Passing:
 
     def __init__(self) -> None:
         self._seen: dict[int, Seen] = {}  # by track
-        self.ways: dict[
-            int, tuple[float, float, int]
-        ] = {}  # of this look by row: place and stamp of the last
+        # Place and stamp of the look before, by row of this look
+        self.ways: dict[int, tuple[float, float, int]] = {}
 
     def look(self, t_ns: int, picked: Sequence[int], tracks: TrackBatch) -> dict[int, list[tuple[Line, int]]]:
         """Return the gates that tracks crossed since their last look, with the stamps; remember entries."""

@@ -57,7 +57,10 @@ class Undecidable(Rule):
 
     @staticmethod
     def _may_be_on_the_wrong_way(ctx: "TickContext", at: I64) -> Bools:
-        """Return of which of our tracks, at these rows of the state (k,), `wrong_way` can't be judged."""
+        """Return which of our tracks (k,) may be on the wrong way, which `wrong_way` can't prove.
+
+        at : their rows of the state (k,)
+        """
         blind, found = np.zeros(len(at), dtype=np.bool_), ctx.located.found
         k = np.flatnonzero(found[ctx.mine, ALONG] < -WRONG_WAY_MPS)
         if not len(k):  # nearly always: whole rows of all tracks would cost more than the rest of the rule

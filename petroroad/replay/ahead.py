@@ -69,7 +69,7 @@ def _serve(source: Source, links: list[Connection], others: list[Connection]) ->
         _send(links, source.found)
     except READ_ERRORS as error:
         _send(links, error)
-    except Exception as error:  # a bug: those that wait for blocks get its name; we end with the trace
+    except Exception as error:  # a bug: its name must reach the processes that wait, else they wait for ever
         _send(links, CommandError(f"the reading failed: {type(error).__name__}: {error}"))
         raise
 

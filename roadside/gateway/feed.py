@@ -26,7 +26,7 @@ class GatewayFeed:
         self._epoch = epoch
         self._counts = counts
         self._pending: list[GnssFix] = []
-        self._seen = Seen()  # each process hashes otherwise, so nobody can choose two fixes that are alike
+        self._seen = Seen()  # by Python's hash, salted in each process: nobody can craft two that collide
         self._seen_since_ns: int | None = None
         self._seq = dict.fromkeys(esns, 0)
         self._sent_ns = dict.fromkeys(esns, 0)

@@ -48,7 +48,8 @@ def blind(t):
     return [{"east": 100.0 + 16.0 * t, "sigma": 0.9, "bias": 0.9, "tau": 10.0}]
 
 
-CASES = {  # rule: the drive, two books of which the second differs in this rule alone, the map
+# By rule: the drive, its settings before the reload and after it, the zones of the map
+CASES = {
     "illegal_stop": (stands, {"illegal_stop": Grading(**SOON)}, {"illegal_stop": Grading(**LATER)}, ()),
     "parking_timeout": (
         stands, {"parking_timeout": Grading(**SOON)}, {"parking_timeout": Grading(**LATER)},

@@ -13,7 +13,8 @@ from roadside.pipeline_state import encode as encode_state
 from tests.support.roadside_drive import NS, T0_NS, drive, leave, raised, run
 
 SECONDS = 16.0
-KEYS = {  # of the whole book, and the rules whose own they are
+# Keys above all sections: the one rule that reads each, None where several do, and values to draw from
+KEYS = {
     "hazmat_limit_mps": ("overspeed", (12.0, 13.0, 16.0)),
     "undecidable_s": ("undecidable", (3.0, 5.0, 7.0)),
     "stop_speed_mps": ("illegal_stop", (0.5, 0.8)),

@@ -36,6 +36,18 @@ def straight_on(speed_mps: float, **more: Any) -> At:
     return lambda t: [{"east": 50.0 + speed_mps * t, "v_east": speed_mps} | more]
 
 
+def back_between(east_m: float, begin_s: float, for_s: float, speed_mps: float) -> At:
+    """Drive on from a place, but reverse for a while."""
+
+    def at(t: float) -> list[dict[str, Any]]:
+        back = min(max(t - begin_s, 0.0), for_s)
+        forth = 12.0 * min(t, begin_s) + 12.0 * max(t - begin_s - for_s, 0.0)
+        is_back = begin_s <= t < begin_s + for_s
+        return [{"east": east_m + forth - speed_mps * back, "v_east": -speed_mps if is_back else 12.0}]
+
+    return at
+
+
 def plain(rng: Any) -> Drive:
     wander, turn = rng.uniform(0.0, 0.25), rng.uniform(4.0, 9.0)
 
@@ -141,15 +153,8 @@ def wrong_way(rng: Any) -> Drive:
 
 
 def creeps_back(rng: Any) -> Drive:
-    speed, begin_s, for_s = rng.uniform(0.4, 0.8), 10.0, rng.uniform(3.0, 9.0)
-
-    def at(t: float) -> list[dict[str, Any]]:
-        back = min(max(t - begin_s, 0.0), for_s)
-        forth = 12.0 * min(t, begin_s) + 12.0 * max(t - begin_s - for_s, 0.0)
-        is_back = begin_s <= t < begin_s + for_s
-        return [{"east": 50.0 + forth - speed * back, "v_east": -speed if is_back else 12.0}]
-
-    return Drive(at, 35.0)
+    speed, for_s = rng.uniform(0.4, 0.8), rng.uniform(3.0, 9.0)
+    return Drive(back_between(50.0, 10.0, for_s, speed), 35.0)
 
 
 def stops(rng: Any) -> Drive:

@@ -125,14 +125,17 @@ def lost(rng: Any) -> tuple[Callable[[float], dict[str, Any] | None], int]:
 
 def is_lost(rng: Any) -> Trip:
     at, seconds = lost(rng)
-    cause, more = [
-        ("terminal_silent", {}),
-        ("gateway_silent", {"gateway": False}),
-        ("radar_gap", {"blind": (Blind(0.0, 1_000.0, "no_radar"),)}),
-        ("radar_silent", {"blind": (Blind(0.0, 1_000.0, "silent"),)}),
+    cause, blind = [
+        ("terminal_silent", ()),
+        ("gateway_silent", ()),
+        ("radar_gap", (Blind(0.0, 1_000.0, "no_radar"),)),
+        ("radar_silent", (Blind(0.0, 1_000.0, "silent"),)),
     ][int(rng.integers(4))]
     facts = {"began": "gate", "entry": "in", "exit": "out", "reason": "exit"}
-    return Trip(at, seconds, journeys=[facts], config={"lost_s": 20.0}, lost=(cause, 1), **more)  # type: ignore[arg-type]
+    return Trip(
+        at, seconds, journeys=[facts], config={"lost_s": 20.0}, lost=(cause, 1), blind=blind,
+        gateway=cause != "gateway_silent",
+    )  # fmt: skip
 
 
 def is_unseen_for_a_moment(rng: Any) -> Trip:

@@ -8,7 +8,7 @@ import numpy as np
 from geofence.config import Grading, Hold
 from geofence.rules.convoy import Config as ConvoyConfig
 from geofence.rules.too_slow import Config as TooSlowConfig
-from tests.support.drawn.drives import At, Drive, straight_on
+from tests.support.drawn.drives import At, Drive, back_between, straight_on
 from tests.support.geofence_world import feature, lonlat
 
 EXPRESSWAY = {"expressways": ["main"], "too_slow": TooSlowConfig(expressway_mps=12.0)}
@@ -151,15 +151,8 @@ def crawls_behind_another(rng: Any) -> Drive:
 
 
 def reverses_for_long(rng: Any) -> Drive:
-    speed, begin_s, for_s = rng.uniform(1.4, 1.9), 10.0, rng.uniform(38.0, 45.0)
-
-    def at(t: float) -> list[dict[str, Any]]:
-        back = min(max(t - begin_s, 0.0), for_s)
-        forth = 12.0 * min(t, begin_s) + 12.0 * max(t - begin_s - for_s, 0.0)
-        is_back = begin_s <= t < begin_s + for_s
-        return [{"east": 250.0 + forth - speed * back, "v_east": -speed if is_back else 12.0}]
-
-    return Drive(at, 65.0, {"wrong_way": "notice"}, begin_s, 3.0)
+    speed, for_s = rng.uniform(1.4, 1.9), rng.uniform(38.0, 45.0)
+    return Drive(back_between(250.0, 10.0, for_s, speed), 65.0, {"wrong_way": "notice"}, 10.0, 3.0)
 
 
 MORE_DRIVES: dict[str, Callable[[Any], Drive]] = {

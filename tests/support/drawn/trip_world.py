@@ -41,13 +41,12 @@ def ramp() -> dict[str, Any]:
 class Trip:
     """What a truck does, and what must come of it."""
 
-    at: Callable[[float], dict[str, Any] | None]  # the truck at a second, exactly; None: nobody sees it
+    at: Callable[[float], dict[str, Any] | None]  # its true state by seconds since the begin; None: unseen
     seconds: int
     want: dict[tuple[str, str], float] = field(default_factory=dict)  # rule and cause: second of the breach
     journeys: list[dict[str, Any]] | None = None  # facts of each whole journey, in order; None: any
-    unsure: dict[tuple[str, str], tuple[str, ...]] = field(
-        default_factory=dict
-    )  # as it is seen so, nobody can know
+    # Breaches that may be found or not, and the ways of being seen by which that is so
+    unsure: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     permits: list[dict[str, Any]] = field(default_factory=list)
     rules: dict[str, Any] = field(default_factory=dict)
     features: Sequence[dict[str, Any]] = (gate("in", "entry", 100.0), gate("out", "exit", 900.0))
