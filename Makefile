@@ -19,6 +19,9 @@ COMPUTED := $(addprefix tests/,benchmarks core geofence importers) \
 # Where the environment has this set, Python keeps no bytecode: each of the hundreds of processes that the tests start
 # would compile all our sources anew.
 unexport PYTHONDONTWRITEBYTECODE
+# a test that hangs fails by name: after minutes its stacks are printed and its process ends
+PYTEST := $(BIN)/python -m pytest --max-worker-restart 0 -o faulthandler_timeout=240 -o faulthandler_exit_on_timeout=true
+STAGE = @echo "test: $$(date +%T) $(1)"
 PACKAGES := core edge roadside fusion geofence importers sim centre petroroad benchmarks
 
 .NOTPARALLEL:
@@ -47,16 +50,21 @@ ifdef TESTS
 	@$(MAKE) --no-print-directory bench-check
 	@exec $(BIN)/python -m pytest $(TESTS)
 else
+	$(call STAGE,kernels beside lint and centre)
 	@$(MAKE) --no-print-directory kernels & kernels=$$!; $(MAKE) --no-print-directory page lint && \
-	$(BIN)/python -m pytest -m "not e2e" -n 2 --dist loadfile tests/centre; tested=$$?; wait $$kernels && exit $$tested
+	$(PYTEST) -m "not e2e" -n 2 --dist loadfile tests/centre; tested=$$?; wait $$kernels && exit $$tested
+	$(call STAGE,benchmarks beside arithmetic)
 	@$(MAKE) --no-print-directory bench-check & bench=$$!; \
-	$(BIN)/python -m pytest -m "not e2e" $(ARITHMETIC); tested=$$?; wait $$bench && exit $$tested
-	@$(BIN)/python -m tests.support.spare_time --nice 5 $(BIN)/python -m pytest -m "not e2e" -n 2 --dist loadfile \
+	$(PYTEST) -m "not e2e" $(ARITHMETIC); tested=$$?; wait $$bench && exit $$tested
+	$(call STAGE,end to end beside units)
+	@$(BIN)/python -m tests.support.spare_time --nice 5 $(PYTEST) -m "not e2e" -n 2 --dist loadfile \
 	$(addprefix --ignore=,tests/centre $(ARITHMETIC) $(COMPUTED)) & unit=$$!; \
-	$(BIN)/python -m pytest -m "e2e and not paced" -n 3 --dist loadfile --no-loadscope-reorder; tested=$$?; \
+	$(PYTEST) -m "e2e and not paced" -n 3 --dist loadfile --no-loadscope-reorder; tested=$$?; \
 	wait $$unit && exit $$tested
-	@$(BIN)/python -m tests.support.spare_time $(BIN)/python -m pytest -m "not e2e" $(COMPUTED) & spare=$$!; \
-	$(BIN)/python -m pytest -m paced; tested=$$?; wait $$spare && exit $$tested
+	$(call STAGE,paced beside what only computes)
+	@$(BIN)/python -m tests.support.spare_time $(PYTEST) -m "not e2e" $(COMPUTED) & spare=$$!; \
+	$(PYTEST) -m paced; tested=$$?; wait $$spare && exit $$tested
+	$(call STAGE,passed)
 endif
 
 chaos: $(VENV)/.stamp-run centre/static/index.html  # CHAOS="--seeds 20 --broker mosquitto --hard"

@@ -3,7 +3,6 @@
 import asyncio
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -19,14 +18,15 @@ pytestmark = [pytest.mark.anyio, pytest.mark.e2e]
 HONEST = "RSU20"
 # one for each attack: what the centre limits by RSU would let a later attack of the same one do nothing
 HOSTILE = {attack: f"RSU{n}" for n, attack in enumerate(hostile_sender.ATTACKS, start=21)}
-ACK_S = 2.0  # on an idle machine; on a busy one it is a multiple of what it takes without a flood
+ACK_S = 2.0  # of the centre's own work: a busy machine lengthens what it takes on a clock
+WAIT_S = 10.0
 RSS_MIB = 200.0
 N_ALERTS = 20
 
 
-async def _ack_s(it: Stage, seq: int) -> float:
-    """Send one alert of the honest RSU; return how long its acknowledgement took."""
-    begun_s = time.monotonic()
+async def _ack_s(it: Stage, seq: int, centre: psutil.Process) -> tuple[float, float]:
+    """Send one alert of the honest RSU; return how long its acknowledgement took, and the centre's work."""
+    begun_s, worked_s = time.monotonic(), _worked_s(centre)
     body = payload(10, item(seq, violation(seq, esn=HONEST)))
     it.owed[seq] = body
     while seq in it.owed:
@@ -36,36 +36,36 @@ async def _ack_s(it: Stage, seq: int) -> float:
             if seq not in it.owed:
                 break
         assert time.monotonic() - begun_s < TEST_S, "never acknowledged"
-    return time.monotonic() - begun_s
+    return time.monotonic() - begun_s, _worked_s(centre) - worked_s
 
 
-@dataclass(frozen=True, slots=True)
-class Usual:
-    """The centre before all attacks: how long an acknowledgement took, and its memory."""
-
-    ack_s: float
-    rss_bytes: int
+def _worked_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
-async def _attacked(it: Stage, centre: psutil.Process, attack: str, n_before: int, usual: Usual) -> int:
+async def _attacked(it: Stage, centre: psutil.Process, attack: str, n_before: int, rss_bytes: int) -> int:
     """Let one attack run: the honest RSU is acknowledged meanwhile, and the centre has not grown.
 
-    n_before : how many alerts the honest RSU sent before; returns how many it has sent after
+    n_before  : how many alerts the honest RSU sent before; returns how many it has sent after
+    rss_bytes : the centre's memory before all attacks, since what each leaves adds up
     """
     most = centre.memory_info().rss
     port = load_site(it.site).config.mqtt.brokers[0].rpartition(":")[2]
     argv = (sys.executable, hostile_sender.__file__, port, HOSTILE[attack], attack)
     flood = await asyncio.create_subprocess_exec(*argv)
-    waits_s: list[float] = []
-    while flood.returncode is None or len(waits_s) < N_ALERTS:
-        waits_s.append(await _ack_s(it, n_before + len(waits_s) + 1))
+    acks: list[tuple[float, float]] = []
+    while flood.returncode is None or len(acks) < N_ALERTS:
+        acks.append(await _ack_s(it, n_before + len(acks) + 1, centre))
         most = max(most, centre.memory_info().rss)
-    growth_mib = (most - usual.rss_bytes) / 2**20
-    print(f"{attack}: usual {usual.ack_s:.2f} s, worst {max(waits_s):.2f} s, {growth_mib:.0f} MiB")
+    growth_mib = (most - rss_bytes) / 2**20
+    waited_s, worked_s = (max(column) for column in zip(*acks, strict=True))
+    print(f"{attack}: worst wait {waited_s:.2f} s, worst work {worked_s:.2f} s, {growth_mib:.0f} MiB")
     assert flood.returncode == 0, attack
-    assert max(waits_s) <= max(ACK_S, 20.0 * usual.ack_s), attack
+    assert worked_s <= ACK_S, attack
+    assert waited_s <= WAIT_S, attack
     assert growth_mib <= RSS_MIB, attack
-    return n_before + len(waits_s)
+    return n_before + len(acks)
 
 
 async def test_beside_one_hostile_rsu_another_is_acknowledged_in_time(tmp_path: Path) -> None:
@@ -74,9 +74,10 @@ async def test_beside_one_hostile_rsu_another_is_acknowledged_in_time(tmp_path: 
         centre = await it.centre()
         n_sent = 5
         process = psutil.Process(centre.process.pid)
-        ack_s = max([await _ack_s(it, seq) for seq in range(1, n_sent + 1)])
-        usual = Usual(ack_s, process.memory_info().rss)  # what each attack leaves adds up
+        for seq in range(1, n_sent + 1):
+            await _ack_s(it, seq, process)
+        rss_bytes = process.memory_info().rss
         for attack in hostile_sender.ATTACKS:
-            n_sent = await _attacked(it, process, attack, n_sent, usual)
+            n_sent = await _attacked(it, process, attack, n_sent, rss_bytes)
             assert len(it.stored()) == n_sent, attack  # of the honest one all, of the other none
         assert await centre.stop(STOP_S) == 0
