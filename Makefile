@@ -14,8 +14,9 @@ PROGRESS := $(shell test -t 1 && echo yes)
 PAGE_SOURCES := $(shell find centre/web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 # test files that only compute: none has a time limit that others could make it miss
 ARITHMETIC := $(addprefix tests/,fusion peers foreign commissioning)
-COMPUTED := $(addprefix tests/,benchmarks core geofence importers) \
-  $(filter-out tests/sim/test_drive.py,$(wildcard tests/sim/test_*.py))
+COMPUTED := $(addprefix tests/,benchmarks core geofence importers deploy/test_alerts.py test_tree.py) \
+  $(filter-out tests/sim/test_drive.py,$(wildcard tests/sim/test_*.py)) \
+  $(wildcard tests/e2e/test_golden*.py $(addprefix tests/petroroad/test_,replay*.py recording_damage.py imports.py scoring*.py))
 # Where the environment has this set, Python keeps no bytecode: each of the hundreds of processes that the tests start
 # would compile all our sources anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -52,7 +53,7 @@ ifdef TESTS
 else
 	$(call STAGE,kernels beside lint and centre)
 	@$(MAKE) --no-print-directory kernels & kernels=$$!; $(MAKE) --no-print-directory page lint && \
-	$(PYTEST) -m "not e2e" -n 2 --dist loadfile tests/centre; tested=$$?; wait $$kernels && exit $$tested
+	$(PYTEST) -m "not e2e" -n 3 --dist loadfile tests/centre; tested=$$?; wait $$kernels && exit $$tested
 	$(call STAGE,benchmarks beside arithmetic)
 	@$(MAKE) --no-print-directory bench-check & bench=$$!; \
 	$(PYTEST) -m "not e2e" $(ARITHMETIC); tested=$$?; wait $$bench && exit $$tested
@@ -62,7 +63,8 @@ else
 	$(PYTEST) -m "e2e and not paced" -n 3 --dist loadfile --no-loadscope-reorder; tested=$$?; \
 	wait $$unit && exit $$tested
 	$(call STAGE,paced beside what only computes)
-	@$(BIN)/python -m tests.support.spare_time $(PYTEST) -m "not e2e" $(COMPUTED) & spare=$$!; \
+	@$(BIN)/python -m tests.support.spare_time $(PYTEST) -m "not e2e" -n 2 --dist loadfile \
+	$(COMPUTED) & spare=$$!; \
 	$(PYTEST) -m paced; tested=$$?; wait $$spare && exit $$tested
 	$(call STAGE,passed)
 endif
