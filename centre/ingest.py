@@ -94,6 +94,10 @@ class Ingest:
         self.peers = Peers(own=own, database=centre, main=main_id or own, counts=self.counts)
         self.subscriptions = Subscriptions(self._rows(share), self._count_unknown)
 
+    def report_replays(self, refuse: Callable[[str, str], None]) -> None:
+        """Call `refuse(ROLE/NAME, reason)` for each status that somebody sends again."""
+        self._rsus.on_replayed = self._gateways.on_replayed = self.peers.on_replayed = refuse
+
     @property
     def waiting(self) -> tuple[int, int]:
         """How many batches wait for a commit, and their bytes."""
@@ -158,9 +162,12 @@ class Ingest:
 
     def _receive_rsu_status(self, message: Incoming) -> None:
         name, now_ns = message.topic.name, self._now_ns()
-        change = self._rsus.receive_status(name, message.payload, retained=message.retained, now_ns=now_ns)
+        answers = self.peers.answers_clocks()  # then its offset is that from our clock
+        change = self._rsus.receive_status(
+            name, message.payload, retained=message.retained, now_ns=now_ns, judges_age=answers
+        )
         self._queue_status(change)
-        if self.peers.answers_clocks():  # its offset is that from our clock
+        if answers:
             self._note_clock(self._rsus.rows().get(name), name, now_ns)
         else:
             self.own_clock.forget_offsets()
@@ -179,7 +186,11 @@ class Ingest:
     def _receive_gateway_status(self, message: Incoming) -> None:
         self._queue_status(
             self._gateways.receive_status(
-                message.topic.name, message.payload, retained=message.retained, now_ns=self._now_ns()
+                message.topic.name,
+                message.payload,
+                retained=message.retained,
+                now_ns=self._now_ns(),
+                judges_age=self.peers.answers_clocks(),
             )
         )
 

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ class Peers:
         self.own, self._database, self.main, self._counts = own, database, main, counts
         self._centres = Centres()
         self._desks: dict[str, DeskState] = {}
+        self.on_replayed: Callable[[str, str], None] = lambda _who, _reason: None  # ROLE/NAME, and why
 
     def receive(self, message: Incoming) -> None:
         """Receive a status of any centre, this one's own included."""
@@ -34,7 +36,11 @@ class Peers:
             if not message.retained and status.database != self._database:
                 self._counts["centres.twin"] += 1  # another centre has our id, and takes our connection
             return
-        self._centres.receive(status, retained=message.retained, now_s=time.monotonic())
+        receipt = self._centres.receive(status, retained=message.retained, now_s=time.monotonic())
+        if receipt == "replayed":
+            self.on_replayed(f"centre/{status.centre}", "repeated")
+        if receipt in ("replayed", "refused"):
+            return
         if status.state == "online" and status.database == self._database:
             self._counts["centres.shares_database"] += 1  # a copy of the file, or the file itself
 

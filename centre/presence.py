@@ -42,7 +42,7 @@ class CentrePresence:
             database=self.database,
             epoch=self.epoch,
             connection=presence.connection,
-            stamp_ns=self.now_ns(),
+            stamp_ns=presence.stamp_ns,
             version=versions()["petroroad"],
             ready=self.ready(),
             acks=self.acks,

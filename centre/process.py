@@ -87,6 +87,8 @@ class CentreProcess:
             listener.close()
             return None
         centre.broker.connect(shell.main, shell.link_counts)
+        if shell.main.guard is not None:
+            centre.ingest.report_replays(shell.main.guard.refuse)
         ended: DamagedError | HealedError | None = None
         try:
             await self._start(centre)

@@ -12,10 +12,11 @@ from centre.screen import screened_status
 from centre.twins import TwinWatch
 from edge import wire
 from edge.centre_status import EPOCH_GIVEN_MAX
+from edge.status_order import AGE_NS, SILENT_NS, Newest, Order, age_ns, is_live
 
 Kind = Literal["rsu", "gateway"]
 AnyStatus = wire.Status | wire.GatewayStatus
-STALE_NS = 6_000_000_000  # three heartbeats; after so long a lower (epoch, connection) is believed
+STALE_NS = SILENT_NS  # after so long a lower (epoch, connection) is believed
 DAY_S = 86_400  # an epoch this far ahead of the centre's clock needs a proof: stored items
 EPOCH_GIVEN_NS = 10_000_000_000  # between two answers to one unit that its epoch is low
 OFFSET_STEP_MS = 5.0  # a clock's offset that differs by so much from the stored one is stored,
@@ -41,6 +42,7 @@ class Unit:
     proven: int = 0  # the highest epoch of items that the database holds
     given_ns: int | None = None  # when it was last answered that its epoch is low
     twins: TwinWatch = field(default_factory=TwinWatch)
+    newest: Newest = field(default_factory=Newest)
     stored_offset_ms: float | None = None  # of the status that was last given to be stored
     stored_ns: int | None = None  # when that was
 
@@ -59,6 +61,7 @@ class UnitRegistry:
         self._rows = {name: Unit(known=True) for name in ids}
         self._started_ns = started_ns
         self._behind: dict[str, int] = {}  # units to be answered that their epoch is low, and the highest
+        self.on_replayed: Callable[[str, str], None] = lambda _who, _reason: None  # ROLE/NAME, and why
 
     def restore(self, name: str, since_ns: int, body: bytes) -> None:
         """Set a unit's status from the database; one that can't be read is counted and left out."""
@@ -102,11 +105,12 @@ class UnitRegistry:
         return self._rows[name].twins.n_returns(now_ns) if name in self._rows else 0
 
     def receive_status(
-        self, name: str, payload: bytes, *, retained: bool, now_ns: int
+        self, name: str, payload: bytes, *, retained: bool, now_ns: int, judges_age: bool = True
     ) -> StatusChange | None:
         """Receive a birth, heartbeat or will; return the change to store, None where nothing changed.
 
         payload : a status message, any bytes.  retained : the broker had kept it, so its age is unknown
+        judges_age : the unit's offset is from our clock, so that a status that was kept back shows
         """
         try:
             if len(payload) > STATUS_BYTES_MAX:
@@ -119,20 +123,31 @@ class UnitRegistry:
         row = self._row(name)
         if row is None:
             return None
-        before, is_live = row.status, not retained and status.state == "online"
-        if is_live:
+        before, is_beat = row.status, not retained and status.state == "online"
+        is_silent = now_ns - (row.accepted_ns or self._started_ns) > STALE_NS
+        age = age_ns(status.stamp_ns, status.clock_offset_ms, now_ns)
+        if status.state == "online" and not (is_silent and is_beat and is_live(age)):
+            reason = _replay(row, status, age if is_beat and judges_age else None)
+            if reason is not None:
+                if is_beat:  # a broker keeps the last one, and we may know it already
+                    self._refuse_replay(name, reason)
+                return None
+        if is_beat:
             row.twins.receive(status.epoch, status.connection, now_ns)
             self._note_behind(name, row, status.epoch, now_ns)
         is_ahead = self._is_ahead(row, status.epoch, now_ns)
         if before is not None and _is_older(before, status, is_ahead=is_ahead):
-            if not is_live or now_ns - (row.accepted_ns or self._started_ns) <= STALE_NS:
+            # one that has a stamp must show that it is sent now: an earlier epoch's may be a recorded one
+            if not is_beat or not is_silent or not (status.stamp_ns is None or is_live(age)):
                 self.counts["status.outdated"] += 1  # say, the will of a connection that is replaced
                 return None
             self.counts["status.epoch_back"] += 1  # it lives, and the higher epoch has been silent for long
         if not retained:
             row.accepted_ns = now_ns
-        if is_live:
+        if is_beat:
             row.beat_ns = now_ns
+            if status.stamp_ns is not None:
+                row.newest.add(Order(status.epoch, status.connection, status.stamp_ns))
         if before is None or before.state != status.state:
             row.since_ns = now_ns
         self._count("status.epoch_ahead", is_ahead)
@@ -173,6 +188,10 @@ class UnitRegistry:
     def rows(self) -> dict[str, Unit]:
         """Return all units by id, in the order of the site file."""
         return self._rows
+
+    def _refuse_replay(self, name: str, reason: str) -> None:
+        self.counts["status.replayed"] += 1
+        self.on_replayed(f"{self.kind}/{name}", reason)
 
     def _is_ahead(self, row: Unit, epoch: int, now_ns: int) -> bool:
         """Say whether an epoch is a day ahead of the clock here, and nothing that is stored proves it."""
@@ -222,6 +241,23 @@ class UnitRegistry:
     def _count(self, reason: str, times: int) -> None:
         if times:
             self.counts[reason] += times
+
+
+def _replay(row: Unit, status: AnyStatus, age: int | None) -> str | None:
+    """Return why an `online` status is of another time: it was kept back, or believed before; else None.
+
+    age : how old it is [ns]; None where that isn't known
+    """
+    if age is not None and abs(age) > AGE_NS:
+        return "stale"
+    if status.stamp_ns is None:  # of an earlier release
+        return None
+    order, last = Order(status.epoch, status.connection, status.stamp_ns), row.status
+    if row.newest.has(order):
+        return "repeated"
+    if last is None or last.stamp_ns is None or (last.epoch, last.connection) != order[:2]:
+        return None
+    return "repeated" if order.stamp_ns <= last.stamp_ns else None
 
 
 def _is_older(before: AnyStatus, status: AnyStatus, *, is_ahead: bool) -> bool:

@@ -3,19 +3,22 @@
 A part of `edge.wire`; docs/design.md sections 7 and 10.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from edge.decoding import decoder
+from edge.status_order import SILENT_NS, Newest, Order, is_live
 
 CENTRES_MAX = 8  # that an RSU remembers; a site has one or two
 # An epoch from outside never leads an RSU beyond the year 2096: 290 million starts remain below 2^32
 EPOCH_GIVEN_MAX = 4_000_000_000
-ALIVE_S = 6.0  # three heartbeats; a centre that was silent for longer is not known to live
+ALIVE_S = SILENT_NS / 1e9  # a centre that was silent for longer is not known to live
 
+# What a status says: began: its centre serves anew.  replayed: somebody sends an old one again
+Receipt = Literal["began", "known", "refused", "replayed"]
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Text = Annotated[str, Meta(min_length=1, max_length=64)]
 Start = Annotated[int, Meta(ge=0, le=2**32 - 1)]
@@ -68,6 +71,9 @@ class _Known:
     """One centre; times in seconds are monotonic."""
 
     status: CentreStatus | None = None
+    newest: Newest = field(default_factory=Newest)
+    highest: tuple[int, int] = (0, 0)  # epoch and connection of the statuses that were believed
+    beat_s: float | None = None  # its last status that was not retained
     alive_s: float | None = None  # its last live word: a status that was not retained, or an acknowledgement
     acked_ns: int | None = None
     since_ns: int | None = None
@@ -81,23 +87,34 @@ class Centres:
         self._last: str | None = None  # the centre that acknowledged last
         self.counts: dict[str, int] = {}
 
-    def receive(self, status: CentreStatus, *, retained: bool, now_s: float) -> bool:
-        """Receive a status; return whether that centre serves anew: it may lack what was sent before.
+    def receive(
+        self, status: CentreStatus, *, retained: bool, now_s: float, age: int | None = None
+    ) -> Receipt:
+        """Receive a status; return what it says: where the centre serves anew, it may lack what was sent.
 
         A retained one comes with our own subscription: whatever waits is sent then anyway.
+        age : how old it is [ns], by that centre's clock; None where that isn't known
         """
         known = self._centre(status.centre)
         if known is None:
-            return False
+            return "refused"
         before = known.status
-        if status.state == "offline" and before is not None and _start(before) != _start(status):
-            self._count("centres.outdated")  # the will of a connection that a newer one has replaced
-            return False
-        known.status = status
         if status.state == "offline":
-            return False
+            if before is not None and _start(before) != _start(status):
+                self._count("centres.outdated")  # the will of a connection that a newer one has replaced
+                return "refused"
+            known.status, known.highest = status, max(known.highest, _start(status))
+            return "known"
+        is_silent = known.beat_s is None or now_s - known.beat_s > ALIVE_S
+        if _is_known(known, status) and not (not retained and is_silent and is_live(age)):
+            if retained:  # a broker keeps the last one, which we know
+                return "refused"
+            self._count("centres.replayed")
+            return "replayed"
+        known.status, known.highest = status, _start(status)
+        known.newest.add(_order(status))
         if not retained:
-            known.alive_s = now_s
+            known.beat_s = known.alive_s = now_s
         is_new = (
             before is None
             or before.state == "offline"
@@ -106,7 +123,7 @@ class Centres:
         )
         if is_new:
             self._count("centres.began")
-        return is_new and not retained
+        return "began" if is_new and not retained else "known"
 
     def acknowledged(self, centre: str, *, now_s: float, now_ns: int) -> None:
         """Note an acknowledgement of a centre."""
@@ -163,6 +180,15 @@ class Centres:
 
     def _count(self, reason: str) -> None:
         self.counts[reason] = self.counts.get(reason, 0) + 1
+
+
+def _is_known(known: _Known, status: CentreStatus) -> bool:
+    """Say whether a status was believed before, or is of a start or a connection that has ended."""
+    return _start(status) < known.highest or known.newest.has(_order(status))
+
+
+def _order(status: CentreStatus) -> Order:
+    return Order(status.epoch, status.connection, status.stamp_ns)
 
 
 def _start(status: CentreStatus) -> tuple[int, int]:

@@ -24,6 +24,7 @@ from edge.metrics import Health
 from edge.notify import Notifier
 from edge.patience import NO_REQUEST, OnEnd
 from edge.signing.guard import REFUSALS
+from edge.status_order import Stamps
 from edge.subscriptions import MAIN, Incoming, Subscription, Subscriptions
 from edge.tls import Holder
 from edge.versions import versions
@@ -41,6 +42,7 @@ class Presence(NamedTuple):
     state: Literal["online", "offline"]
     connection: int  # counts every attempt to connect from 1
     clock_offset_ms: float | None  # our clock ahead of the centre's; None without an answer since it was set
+    stamp_ns: int  # of this status, by our clock; grows within a connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +118,7 @@ class Shell:
         holder: Holder | None = None,
     ) -> None:
         self.part, self.site, self.log = part, site, logger
-        self.probe = ClockProbe(clock)
+        self.probe, self._stamps = ClockProbe(clock), Stamps(clock.now_ns)
         settings = link_settings(site.config.mqtt, clients[MAIN], site.where, holder)
         self.links = {
             name: Link(replace(settings, client_id=client_id)) for name, client_id in clients.items()
@@ -218,7 +220,7 @@ class Shell:
         return found
 
     def _presence(self, state: Literal["online", "offline"], connection: int) -> Presence:
-        return Presence(state, connection, self.probe.offset_ms)
+        return Presence(state, connection, self.probe.offset_ms, self._stamps.next_ns())
 
     async def _report(self, service: Service) -> None:
         """Publish the heartbeat, probe the clock, and log the counters that have grown."""
@@ -230,7 +232,10 @@ class Shell:
                 if reporting.epoch() != epoch:  # a conflict: the will must carry the new epoch
                     epoch = reporting.epoch()
                     self.main.reconnect()
-                self.main.send(reporting.status(self._presence("online", self.main.connection)))
+                if self._stamps.must_begin_anew():  # nobody would believe a lower stamp of this connection
+                    self.main.reconnect()
+                else:
+                    self.main.send(reporting.status(self._presence("online", self.main.connection)))
                 if reporting.clock_req is not None:
                     self.main.publish(reporting.clock_req, self.probe.ask(), qos=0)
             counted.log(service.counts())

@@ -15,6 +15,7 @@ from edge import topics, wire
 from edge.centre_status import Centres, decode_centre_status, decode_epoch_known
 from edge.clock import Clock
 from edge.outbox.outbox import Outbox
+from edge.status_order import AGE_NS, age_ns
 from edge.subscriptions import Incoming, Subscription
 from edge.takeover import TWIN, TakeoverWatch
 
@@ -39,6 +40,9 @@ class CentreWatch:
         self.takeovers = TakeoverWatch(_share)
         self._outbox, self._clock, self._count, self._resend = outbox, clock, count, resend
         self._later: asyncio.TimerHandle | None = None
+        # how far our clock is ahead of the centre's, None while unknown; whose status is sent again, and why
+        self.offset_ms: Callable[[], float | None] = lambda: None
+        self.on_replayed: Callable[[str, str], None] = lambda _who, _reason: None
 
     def subscriptions(self) -> list[Subscription]:
         """Return the topics of the centres' statuses."""
@@ -92,8 +96,19 @@ class CentreWatch:
             self._count("mqtt.undecodable.status")
             return
         if status.state == "online" and status.epoch not in self._own_epochs:
+            age = self._age_of_own(status)
+            if not message.retained and age is not None and abs(age) > AGE_NS:
+                self._count("status.replayed")
+                self.on_replayed(f"rsu/{self._esn}", "stale")
+                return
             self._count("link.foreign_status")
             self.takeovers.foreign(time.monotonic())
+
+    def _age_of_own(self, status: wire.Status) -> int | None:
+        """Return how old a status of our name is; its sender and we know the centre's clock, or None."""
+        if status.stamp_ns is None or status.clock_offset_ms is None:
+            return None
+        return self._age_ns(status.stamp_ns - round(status.clock_offset_ms * 1e6))
 
     def _receive_epoch(self, message: Incoming) -> None:
         """Take a higher epoch that the centre knows: this board's clock is behind, its disk new, say."""
@@ -122,12 +137,23 @@ class CentreWatch:
             self._count("mqtt.undecodable.centre")
             return
         now_s, destinations = time.monotonic(), self._outbox.destinations
+        age = self._age_ns(status.stamp_ns)
+        receipt = self.centres.receive(status, retained=message.retained, now_s=now_s, age=age)
+        if receipt == "replayed":
+            self.on_replayed(f"centre/{status.centre}", "repeated")
+        if receipt not in ("known", "began"):
+            return
         if destinations.changed_database(status.centre, status.database):
             self._outbox.forget_held(status.centre)
         if status.state == "online" and not message.retained:
             destinations.heard(status.centre, now_s)
-        if self.centres.receive(status, retained=message.retained, now_s=now_s):
+        if receipt == "began":
             self._resend_soon()
+
+    def _age_ns(self, stamp_ns: int | None) -> int | None:
+        """Return how old a stamp of the centre's clock is; None while we don't know that clock."""
+        offset_ms = self.offset_ms()
+        return None if offset_ms is None else age_ns(stamp_ns, -offset_ms, self._clock.now_ns())
 
     def _resend_soon(self) -> None:
         if self._later is not None:

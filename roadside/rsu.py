@@ -148,6 +148,9 @@ class RsuService(Service):
         self.config = site.rsu(agent.esn)
         self.subscriptions = agent.subscriptions(self.config.neighbours)
         self.watch = CentreWatch(agent.esn, agent.outbox, agent.clock, agent.counts.add, self._resend)
+        self.watch.offset_ms = lambda: shell.probe.offset_ms
+        if shell.main.guard is not None:
+            self.watch.on_replayed = shell.main.guard.refuse
         self.failover = Failover(
             shell.main, tuple(link for link in shell.links.values() if link is not shell.main),
             self.watch.unanswered_s, self.watch.centres.any_serves, shell.log.warning,
@@ -312,7 +315,7 @@ class RsuService(Service):
             counts=self.counts(),
             unjudged=agent.pipeline.unjudged,
             degraded=(*self._degraded(), *self.watch.degraded, *faults),
-            stamp_ns=now_ns,
+            stamp_ns=presence.stamp_ns,
             clocks=faults_of(clocks.terminals),
             clocks_n=clocks.n_terminals,
             radar_clocks=faults_of(clocks.radars),

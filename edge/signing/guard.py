@@ -114,11 +114,17 @@ class Guard:
             reason = self._refusal_of_signature(topic, payload, needed[0])
         if reason is None:
             return True
-        self.counts[f"signature.{reason}"] += 1
-        claimed = self._claimed(payload), reason
-        if claimed in self.refused or len(self.refused) < REFUSED_MAX:
-            self.refused[claimed] += 1
+        self.refuse(self._claimed(payload), reason)
         return False
+
+    def refuse(self, who: str, reason: str) -> None:
+        """Count a message that does not count, though its signature may be right.
+
+        who : the ROLE/NAME that it claims to be of.  reason : one of REASONS
+        """
+        self.counts[f"signature.{reason}"] += 1
+        if (who, reason) in self.refused or len(self.refused) < REFUSED_MAX:
+            self.refused[who, reason] += 1
 
     def _claimed(self, payload: bytes) -> str:
         """Return whose key a message claims to be signed with; nobody knows who really sent it."""

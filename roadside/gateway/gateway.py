@@ -130,7 +130,7 @@ class Gateway:
             version=package_version("petroroad"),
             clock_offset_ms=presence.clock_offset_ms,
             counts=self.all_counts(),
-            stamp_ns=self.clock.now_ns(),
+            stamp_ns=presence.stamp_ns,
         )
         return Outgoing(topics.gateway_status(self.config.id), encode(status), 1, True)
 

@@ -200,7 +200,7 @@ async def test_status_is_retained_and_whole():
     made, _ = gateway()
     made.link_counts = lambda: {"link.down": 3}
     made.queue([fix(), fix()])
-    topic, payload, qos, retain = made.status(Presence("offline", 4, None))
+    topic, payload, qos, retain = made.status(Presence("offline", 4, None, 77))
     plain = msgpack.unpackb(payload)
     assert (topic, qos, retain) == ("v2x/v1/gateway/GW1/status", 1, True)
     assert (plain["state"], plain["epoch"], plain["connection"], plain["terminals"]) == (
