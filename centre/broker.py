@@ -6,6 +6,7 @@ The parts are built before the process shell opens the connection, so this stand
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from edge.broker_ends import BrokerEnds
 from edge.tls_causes import words
 
 
@@ -30,6 +31,7 @@ class BrokerLink:
         self._link: Publisher | None = None
         self.link_counts: Callable[[], Mapping[str, int]] = dict
         self._since_ns: tuple[bool, int] = (False, started_ns)
+        self.ends: BrokerEnds | None = None  # of the brokers' certificates
 
     def connect(self, link: Publisher, counts: Callable[[], Mapping[str, int]] = dict) -> None:
         """Use this link from now on; `counts()` returns the counters of all connections."""

@@ -1,6 +1,7 @@
 """The present state for `/api/rsus`, `/api/summary`, `/api/counts`, `/readyz` and `/metrics`."""
 
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -197,6 +198,7 @@ class Overview:
             own=Reported(self._peers.own, (), own),
             rsus=[Reported(row["esn"], row["degraded"], row["counts"]) for row in rsus],
             gateways=[Reported(row["id"], (), row["counts"]) for row in gateways],
+            others=self._others(),
             notices=self._storage.notices(),
             asked_of=[row["esn"] for row in rsus if row["asked"]],
             centres=self._peers.rows(),
@@ -208,6 +210,13 @@ class Overview:
             platforms=self._platforms(),
             doubts_clock=self._doubts_clock(),
         )
+
+    def _others(self) -> list[Reported]:
+        workers = self._workers.reported(self._now_ns()).items()
+        brokers = [] if self._broker.ends is None else self._broker.ends.faults(time.time())
+        return [Reported(name, (), counts) for name, counts in workers] + [
+            Reported(f"broker {each.broker}", (), {f"tls.{each.fault}": 1}) for each in brokers
+        ]
 
     def counts(self) -> dict[str, dict[str, Any]]:
         """Return `/api/counts`."""
@@ -240,17 +249,19 @@ class Overview:
             for kind in kinds
             for state, n in kind.count_states(now_ns).items()
         }
+        ends_s = {} if self._broker.ends is None else self._broker.ends.ends_s
         if self._workers.expected:
             states["workers_online"] = float(self._workers.n_online(now_ns))
         esns = self.configs
-        by_rsu: dict[str, Values] = {
+        by_name: dict[str, Values] = {
+            "broker_certificate_not_after_timestamp_seconds": {(name,): end for name, end in ends_s.items()},
             "rsu_missing_items": {(esn,): self._gaps.get(esn, (0, 0))[1] for esn in esns},
             "rsu_lost_items": {(esn,): self._lost.get(esn, 0) for esn in esns},
             "rsu_void_items": {(esn,): self._voids.get(esn, 0) for esn in esns},
         }
         return (
             states
-            | by_rsu
+            | by_name
             | {
                 "database_up": self._database.fault is None,
                 "quarantined_items": self._figures.get("quarantined") or 0,

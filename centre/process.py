@@ -26,6 +26,7 @@ from centre.server import bind, serve
 from centre.storage import SpentError, TakenError, hold, mend, open_storage
 from core.collecting import only_new_collected
 from core.errors import ConfigError
+from edge.broker_ends import BrokerEnds
 from edge.clock import Clock
 from edge.config import Site, address_of
 from edge.log import Logger
@@ -87,6 +88,8 @@ class CentreProcess:
             listener.close()
             return None
         centre.broker.connect(shell.main, shell.link_counts)
+        settings = shell.main.settings
+        centre.broker.ends = BrokerEnds(settings.addresses, settings.tls)
         if shell.main.guard is not None:
             centre.ingest.report_replays(shell.main.guard.refuse)
         ended: DamagedError | HealedError | None = None
@@ -199,7 +202,9 @@ class _CentreService(Service):
         return self.centre.overview.counts()["centre"]
 
     def background(self) -> dict[str, Coroutine[Any, Any, None]]:
-        return {"centre": self._run_centre(), "page_tls": self._follow_certificate()}
+        parts = {"centre": self._run_centre(), "page_tls": self._follow_certificate()}
+        ends = self.centre.broker.ends
+        return parts if ends is None else parts | {"brokers": ends.run()}
 
     async def _follow_certificate(self) -> None:
         """Serve the page's new certificate once its files are replaced."""

@@ -28,6 +28,7 @@ from centre.store import centre_name
 from centre.stored_metrics import StoredMetrics, ahead_ns
 from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
+from centre.views.warnings import REFUSED
 from centre.violation_writer import ViolationWriter
 from centre.worker_queue import Settle, WorkerQueue
 from centre.workers.store import beat, forget
@@ -39,7 +40,8 @@ from edge.clock import Clock
 from edge.config import Site, address_of
 from edge.exposition import Values
 from edge.figures import merged
-from edge.link_security import LOOK_S
+from edge.link import LinkSettings
+from edge.link_security import LinkSecurity
 from edge.log import CountsLog, Logger, warn_unapplied
 from edge.metrics import Health
 from edge.notify import Notifier
@@ -56,6 +58,7 @@ EXPECTED = (
     "commit.failed", "item.conflict", "item.void", "violation.contradicting", "quarantine.kept", "inbox.full",
     *sorted(REFUSALS),
 )  # fmt: skip
+SHOWN = ("tls.certificate_", "tls.forged_messages", "tls.insecure", REFUSED)  # of these the centre warns
 USUAL = ("violation.stored", "queue.received", "queue.connected", "inbox.repeated")
 
 
@@ -125,10 +128,14 @@ class _Work:
         holder: Holder,
     ) -> None:
         site, now_ns = process.site, process.clock.now_ns
-        self.process, self.queue, self.tls, self.now_ns = process, queue, tls, now_ns
+        self.process, self.queue, self.now_ns = process, queue, now_ns
         self.storage = storage
         self.started_ns = now_ns()
         self.guard = site_guard(site.config.mqtt, site.where, holder)
+        servers = tuple(address_of(address) for address in site.config.nats.servers)
+        connected = LinkSettings(addresses=servers, client_id=process.worker, tls=tls, signing=self.guard)
+        self.security = LinkSecurity(connected, {}, process.log)  # the queue is no MQTT link
+        self.security.on_renewed = queue.reconnect
         view = view_of(site)
         bounds = bounds_of(site.config.site.origin, view.range_m, view.map_version)
         engine = storage.engine
@@ -163,6 +170,7 @@ class _Work:
                     "ingest": self.ingest.run(),
                     "queue": self.queue.run(self._receive),
                     "report": self._report(),
+                    "tls": self.security.run(),
                     "tend": self._tend(),
                     "beat": self._beat(),
                     "watchdog": self.notifier.watch(lambda: None, self._state),
@@ -170,6 +178,7 @@ class _Work:
                 }.items()
             ]
             self.notifier.ready()
+            self.security.log_start()
             warn_unapplied(self.process.log, self.process.site.unapplied)
             self.process.log.info("serving", servers=list(self.process.site.config.nats.servers))
             await self.process.stop.wait()
@@ -215,7 +224,10 @@ class _Work:
         while True:
             await self.queue.measure()
             queued = self.queue.depths.get(VIOLATIONS.name)
-            found = Beat(self.process.worker, self.started_ns, self.now_ns(), queued, self.queue.fault)
+            found = Beat(
+                self.process.worker, self.started_ns, self.now_ns(), queued, self.queue.fault,
+                {name: n for name, n in self.security.counts().items() if name.startswith(SHOWN)},
+            )  # fmt: skip
             with contextlib.suppress(NotWrittenError):  # it is counted, and the centre sees our silence
                 self._restore(await self.writer.run(partial(_beat_and_read, found), f"worker/{found.id}"))
             await asyncio.sleep(STATUS_S)
@@ -234,39 +246,22 @@ class _Work:
                 await self.writer.run(lambda db, _found: forget(db, name), f"worker/{name}")
 
     async def _report(self) -> None:
-        """Log the counters that have grown, and follow the files of certificates and keys."""
-        counted, looked_s = CountsLog(self.process.log, USUAL), 0.0
+        """Log the counters that have grown."""
+        counted = CountsLog(self.process.log, USUAL)
         while True:
             await asyncio.sleep(STATUS_S)
             counted.log(self._counts())
-            looked_s += STATUS_S
-            if looked_s >= LOOK_S:
-                looked_s = 0.0
-                self._look()
-
-    def _look(self) -> None:
-        if self.tls is not None and self.tls.refresh() == "other_certificate":
-            self.process.log.info("tls.reloaded")
-            self.queue.reconnect()
-        if self.guard is not None and self.guard.refresh():
-            self.process.log.info("signing.reloaded")
 
     def _counts(self) -> dict[str, int]:
         found: list[Mapping[str, int]]
         found = [part.counts for part in (self.ingest, self.writer, self.queue, self.rsus, self.bugs)]
         found.append(self.stored.latency.counts)
-        if self.guard is not None:
-            found.append(self.guard.guard.counts)
-        if self.tls is not None:
-            found.append(self.tls.counts)
-        return merged(*found)
+        return merged(*found, self.security.counts())
 
     def _samples(self) -> dict[str, float | Values]:
         n_messages, n_bytes = self.ingest.waiting
-        own = None if self.tls is None else self.tls.own
-        ends_s = None if own is None else own.not_after.timestamp()
-        faults = () if self.tls is None else self.tls.faults()
-        return host_samples(faults, ends_s) | self.stored.samples() | {
+        shown = host_samples(self.security.faults(), self.security.certificate_ends_s())
+        return shown | self.stored.samples() | {
             "link_up": {("queue",): float(self.queue.connected)},
             "inbox_depth": n_messages, "inbox_bytes": n_bytes,
             "queue_depth": {(name,): float(n) for name, n in self.queue.depths.items()},

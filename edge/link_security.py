@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from edge.link import Link, LinkSettings
 from edge.log import Logger
@@ -27,6 +27,7 @@ class LinkSecurity:
         self._insecure = remote and settings.tls is None
         self._logged: dict[str, object] = {}
         self._refusals: dict[tuple[str, int], tuple[str, float]] = {}  # cause, and when it was logged
+        self.on_renewed: Callable[[], None] = lambda: None  # our own certificate is another
         for link in links.values():
             link.on_refused = self._refused
 
@@ -78,6 +79,7 @@ class LinkSecurity:
         if changed == "other_certificate":
             for link in self._links.values():
                 link.reconnect()
+            self.on_renewed()
         self._log_changed("problem", self._credentials.problem)
         self._log_changed("faults", self.faults())
 

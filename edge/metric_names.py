@@ -43,7 +43,10 @@ METRICS: dict[str, Described] = {
     "degraded": Described("gauge", ALL, "1 for each reason why the part is degraded.", ("reason",)),
     "clock_synchronized": Described("gauge", ALL, "Whether the kernel says that its clock is kept right."),
     "certificate_not_after_timestamp_seconds": Described(
-        "gauge", ALL, "When the part's own certificate ends; absent without one."
+        "gauge", (*ALL, *BROKER), "When the part's own certificate ends; absent without one."
+    ),
+    "broker_certificate_not_after_timestamp_seconds": Described(
+        "gauge", ("centre",), "When the certificate ends that a broker shows to the centre.", ("broker",)
     ),
     "disk_free_bytes": Described("gauge", ("rsu", "centre"), "Room for what is kept there.", ("place",)),
     "disk_size_bytes": Described("gauge", ("rsu", "centre"), "Size of the disk there.", ("place",)),

@@ -40,6 +40,7 @@ def warnings(
     own: Reported,
     rsus: Sequence[Reported],
     gateways: Sequence[Reported],
+    others: Sequence[Reported] = (),
     notices: Sequence[str],
     asked_of: Sequence[str],
     centres: Sequence[Mapping[str, Any]],
@@ -53,6 +54,7 @@ def warnings(
 ) -> list[dict[str, Any]]:
     """Return `warnings` of `/api/summary`.
 
+    others : workers, and brokers by what they show to us
     notices : of the database's files.  asked_of : RSUs that are asked for what the database lacks
     workers : what is wrong with those of the site
     centres : `centres` of the summary.  expected : id of the site's other centre; None: there is one only
@@ -86,12 +88,12 @@ def warnings(
         found.append(_line("centre_clock", (own.name,)))
     if own.counts.get("centres.shares_database"):
         found.append(_line("centre_shares_database", (own.name,)))
-    others = [own, *gateways]
+    counting = [own, *gateways, *others]
     for kind in dict.fromkeys((*RSU_KINDS, *TLS_KINDS)):
-        names = [each.name for each in others if kind in TLS_KINDS and each.counts.get(f"tls.{kind}")]
+        names = [each.name for each in counting if kind in TLS_KINDS and each.counts.get(f"tls.{kind}")]
         names += [each.name for each in rsus if kind in each.degraded]
         if names:
-            detail = refused_of([*others, *rsus]) if kind == "forged_messages" else ""
+            detail = refused_of([*counting, *rsus]) if kind == "forged_messages" else ""
             found.append(_line(kind, names, detail))
     return found
 

@@ -11,4 +11,5 @@ WORKER = sa.Table(
     sa.Column("beat_ns", sa.BigInteger, nullable=False),
     sa.Column("queued", sa.BigInteger),  # violations' messages in the cluster's queue; nil: it does not know
     sa.Column("fault", sa.String(200)),  # why it takes nothing from the queue; nil: it does
+    sa.Column("counts", sa.String(8_000)),  # JSON: of its certificate and of refused signatures; nil: none
 )  # fmt: skip

@@ -5,8 +5,9 @@ compared: a worker lives while its row changes.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 SILENT_NS = 10_000_000_000  # without a new beat; five of them
@@ -15,6 +16,7 @@ SILENT_NS = 10_000_000_000  # without a new beat; five of them
 BEHIND_NS = 30_000_000_000
 BEHIND_MESSAGES = 100
 SAMPLES_MAX = 64
+NO_COUNTS: Mapping[str, int] = MappingProxyType({})
 WorkerState = Literal["online", "silent"]
 
 
@@ -22,6 +24,7 @@ class Beat(NamedTuple):
     """What one worker said of itself, by its own clock.
 
     queued : messages of violations in the queue; None: unknown.  fault : why it takes none from there
+    counts : of its certificate and of refused signatures, as `edge.link_security` has them
     """
 
     id: str
@@ -29,6 +32,7 @@ class Beat(NamedTuple):
     beat_ns: int
     queued: int | None = None
     fault: str | None = None
+    counts: Mapping[str, int] = NO_COUNTS
 
 
 class Fault(NamedTuple):
@@ -89,6 +93,11 @@ class WorkerWatch:
              "fault": each.beat.fault}
             for name, each in self._workers.items()
         ]  # fmt: skip
+
+    def reported(self, now_ns: int) -> dict[str, Mapping[str, int]]:
+        """Return by worker that lives what it counts of certificates and signatures."""
+        workers = self._workers.items()
+        return {name: each.beat.counts for name, each in workers if self._state(each, now_ns) == "online"}
 
     def n_online(self, now_ns: int) -> int:
         """Return how many workers live."""

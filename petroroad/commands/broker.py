@@ -103,7 +103,7 @@ async def _serve(served: _Served, metrics: BrokerMetrics) -> None:
             child = await served.start(tls)
         except (BrokerMissingError, ChildError, NotReadyError, OSError) as error:
             raise CommandError(str(error)) from error
-        metrics.started(child)
+        metrics.started(child, None if tls is None else tls.ends_s)
         if sys.stderr.isatty():
             how = "MQTT" if tls is None else "MQTT over TLS"
             sys.stderr.write(f"{served.kind} serves {how} on {served.listen}; its log: {child.spec.log}\n")

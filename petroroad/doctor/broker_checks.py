@@ -1,6 +1,8 @@
 """Checks of the brokers and certificates of a site: what would keep its parts from delivering."""
 
 import asyncio
+import glob
+import re
 import socket
 import stat
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from cryptography import x509
 
 from core.errors import ConfigError
 from edge.config import Site, address_of
+from edge.identity import Role
 from edge.rights import rights_of
 from edge.tls import (
     EXPIRES_DAYS,
@@ -28,6 +31,7 @@ from petroroad.doctor.checks import Check
 from petroroad.operators import operator
 
 CONNECT_S = 2.0
+ANY = "ANY0NAME"  # stands for a name in a path; neither re.escape nor glob.escape changes it
 
 
 def broker_checks(site: Site) -> list[Check]:
@@ -38,7 +42,8 @@ def broker_checks(site: Site) -> list[Check]:
         for holder in holders_here(site):
             usable, check = _certificate(site, holder)
             checks.append(check)
-            found = found or usable
+            if holder.role != "broker":  # it serves, and connects to other brokers only
+                found = found or usable
         if len(checks) == 1 and site.config.mqtt.cert_file is not None:
             checks.append(
                 Check("certificate", "warn", "none of the parts has its certificate on this machine")
@@ -78,6 +83,7 @@ def _authorities(path: Path) -> list[x509.Certificate]:
 def holders_here(site: Site) -> Iterator[Holder]:
     """Yield the parts whose certificate lies on this machine; where all share one, the first part alone."""
     holders = [Holder(part.role, part.name) for part in rights_of(site.config, [operator().name])]
+    holders += [*_named_here(site, "worker"), *_named_here(site, "broker")]
     seen: set[Path | None] = set()
     for holder in holders:
         path = tls_paths(site.config.mqtt, site.where, holder).certificate
@@ -86,6 +92,16 @@ def holders_here(site: Site) -> Iterator[Holder]:
         seen.add(path)
         if path.exists() or "{" not in str(site.config.mqtt.cert_file):
             yield holder
+
+
+def _named_here(site: Site, role: Role) -> list[Holder]:
+    """Return the parts of a role that the site file does not name, by their certificates on this machine."""
+    if "{name}" not in str(site.config.mqtt.cert_file):
+        return []
+    pattern = str(tls_paths(site.config.mqtt, site.where, Holder(role, ANY)).certificate)
+    form = re.escape(pattern).replace(ANY, "([A-Za-z0-9_-]+)", 1).replace(ANY, r"\1")
+    found = (re.fullmatch(form, path) for path in sorted(glob.glob(glob.escape(pattern).replace(ANY, "*"))))
+    return [Holder(role, match[1]) for match in found if match is not None]
 
 
 def _certificate(site: Site, holder: Holder) -> tuple[Credentials | None, Check]:

@@ -140,7 +140,8 @@ def _reader(site: Site) -> _Reader | None:
     if not is_secure(mqtt) or "{" not in str(mqtt.cert_file):
         return _Reader(None, reads_all=True)
     rights = {Holder(each.role, each.name): each for each in rights_of(site.config, [operator().name])}
-    found = [_Reader(holder, EVERYTHING in rights[holder].read) for holder in holders_here(site)]
+    here = [holder for holder in holders_here(site) if holder in rights]  # a broker or a worker reads nothing
+    found = [_Reader(holder, EVERYTHING in rights[holder].read) for holder in here]
     return max(found, key=lambda reader: reader.reads_all, default=None)
 
 

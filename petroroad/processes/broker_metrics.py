@@ -16,10 +16,11 @@ class BrokerMetrics:
     def __init__(self) -> None:
         self._child: Child | None = None
         self._n_starts = 0
+        self._ends_s: float | None = None
 
-    def started(self, child: Child) -> None:
-        """Look at this child from now on."""
-        self._child, self._n_starts = child, self._n_starts + 1
+    def started(self, child: Child, certificate_ends_s: float | None = None) -> None:
+        """Look at this child from now on; certificate_ends_s : of the one that it shows, in Unix time."""
+        self._child, self._n_starts, self._ends_s = child, self._n_starts + 1, certificate_ends_s
 
     @property
     def runs(self) -> bool:
@@ -28,6 +29,8 @@ class BrokerMetrics:
     def samples(self) -> Samples:
         """Return the present values; those of a program that is just ending are left out."""
         found: dict[str, float] = {"broker_up": self.runs, "broker_starts_total": self._n_starts}
+        if self._ends_s is not None:
+            found["certificate_not_after_timestamp_seconds"] = self._ends_s
         if self._child is not None:
             found |= process_samples(self._child.process.pid)
         return found

@@ -21,6 +21,7 @@ class ServerTls:
 
     site : of the authority, None for another kind of authority: users are common names then
     accepted : digests of the public keys that may connect; None: all that the authority signed
+    ends_s : when the broker's own certificate ends, in Unix time
     """
 
     ca: Path
@@ -30,6 +31,7 @@ class ServerTls:
     site: str | None
     rights: tuple[Rights, ...]
     accepted: tuple[str, ...] | None
+    ends_s: float | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -64,6 +66,7 @@ def server_tls(site: Site, name: str) -> ServerTls | None:
         site=None if own.identity is None else own.identity.site,
         rights=tuple(rights_of(site.config, operators_of(log))),
         accepted=None if log is None else accepted_keys(log),
+        ends_s=own.not_after.timestamp(),
     )
 
 

@@ -55,6 +55,9 @@ def rsu(name: str, *degraded: str, **counts: int) -> Reported:
     ({"own": Reported("centre", (), {"tls.forged_messages": 1, "refused.rsu/R2.not_allowed": 3}),
       "gateways": [Reported("GW", (), {"tls.forged_messages": 1, "refused.unknown.missing": 1})]},
      [("forged_messages", ["centre", "GW"], "rsu/R2 not_allowed, unknown missing")]),
+    ({"others": [Reported("w1", (), {"tls.forged_messages": 1, "refused.rsu/R3.wrong": 1}),
+                 Reported("broker mqtt:8883", (), {"tls.certificate_expires": 1})]},
+     [("certificate_expires", ["broker mqtt:8883"], ""), ("forged_messages", ["w1"], "rsu/R3 wrong")]),
     ({"own": Reported("centre", (), {"centres.twin": 2})}, [("centre_twin", ["centre"], "")]),
 ])  # fmt: skip
 def test_lines(given: dict[str, Any], want: list[tuple[str, list[str], str]]) -> None:

@@ -46,6 +46,13 @@ def test_one_that_ends_without_a_word_is_silent_and_the_last_one_leaves_nobody()
     assert it.n_online(T0_NS + 60 * S) == 1
 
 
+def test_what_a_worker_counts_is_shown_while_it_lives() -> None:
+    it, counts = watch(), {"tls.forged_messages": 1}
+    it.receive([Beat("w1", 1, T0_NS, counts=counts)], T0_NS)
+    assert it.reported(T0_NS) == {"w1": counts}
+    assert it.reported(T0_NS + SILENT_NS + 1) == {}
+
+
 def test_one_that_signed_off_is_missed_by_nobody() -> None:
     it = watch()
     follow(it, range(0, 20, 2), "w1", "w2")
@@ -81,6 +88,10 @@ def test_rows_are_replaced_limited_and_deleted(engine: sa.Engine) -> None:
     with engine.begin() as db:
         beat(db, Beat("w2", 1, T0_NS, 7, "x" * 1_000))
     assert beats(engine)[1] == Beat("w2", 1, T0_NS, 7, "x" * FAULT_MAX)
+    counted = Beat("w2", 1, T0_NS, counts={"tls.forged_messages": 1, "refused.rsu/R1.wrong": 3})
+    with engine.begin() as db:
+        beat(db, counted)
+    assert beats(engine)[1] == counted
     with engine.begin() as db:
         forget(db, "w2")
         for n in range(WORKERS_MAX):

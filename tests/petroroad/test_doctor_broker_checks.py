@@ -20,6 +20,7 @@ def test_a_sound_site_is_sound(tmp_path):
         "certificates": "ok",
         "certificate.rsu-R1": "ok", "certificate.rsu-R2": "ok", "certificate.rsu-R3": "ok",
         "certificate.gateway-G1": "ok", "certificate.centre-C1": "ok", "certificate.operator-operator": "ok",
+        "certificate.broker-broker": "ok",
     }  # fmt: skip
 
 
@@ -29,6 +30,14 @@ def test_each_machine_has_the_certificates_of_its_own_parts_only(tmp_path):
         if path.name not in ("ca.crt", "rsu-R1.crt"):
             path.unlink()
     assert {name for name in levels(site) if name.startswith("certificate.")} == {"certificate.rsu-R1"}
+
+
+@pytest.mark.parametrize("part", [("broker", "node-2"), ("worker", "w1")])
+def test_parts_that_the_site_file_does_not_name_are_found_by_their_certificates(tmp_path, part):
+    site = tls_site(tmp_path, 1, "nats")
+    issued(tmp_path, *part, ("127.0.0.1",) if part[0] == "broker" else (), days=20.5)
+    level, said = levels(site)["certificate.{}-{}".format(*part)]
+    assert (level, "valid for 20 days" in said) == ("warn", True)
 
 
 @pytest.mark.parametrize(
