@@ -1,5 +1,6 @@
 """The brokers' files in `deploy/` as shipped, but for folders and port: only right flows pass."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -8,19 +9,25 @@ from petroroad.cli import run
 from petroroad.processes.broker import program
 from petroroad.processes.children import ChildSpec, start
 from petroroad.processes.ports import kept_port
-from tests.support.tls_links import only_right_flows, skip_without
-from tests.support.tls_site import tls_site
+from tests.support.tls_links import linked, only_right_flows, refusal, settings_of, skip_without
+from tests.support.tls_site import revoked, tls_site
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.anyio
-MADE = {"nats": "nats-users.conf", "mosquitto": "mosquitto.acl"}
+# what the shipped files' own comments say that makes the files beside them
+MADE = {
+    "nats": ["--out", "nats-users.conf", "--pins", "nats-pins.conf"],
+    "mosquitto": ["--out", "mosquitto.acl"],
+}
+REFUSED = {"nats": "closed_at_once", "mosquitto": "our_revoked"}
 
 
 async def shipped(tmp_path, kind, port, site):
     """Start a broker of the shipped file; what it names lies in tmp_path."""
     text = (ROOT / "deploy" / f"{kind}.conf").read_text()
-    assert run(["pki", "acl", site.where, "--kind", kind, "--dir", str(tmp_path / "pki"), "--out",
-                str(tmp_path / MADE[kind])]) == 0  # fmt: skip
+    made = [word if word.startswith("--") else str(tmp_path / word) for word in MADE[kind]]
+    assert run(["pki", "acl", site.where, "--kind", kind, "--dir", str(tmp_path / "pki"), *made]) == 0
+    assert kind != "nats" or f"--kind nats {' '.join(MADE[kind])}" in text
     moves = [("/etc/petroroad", tmp_path), ("/var/lib/petroroad", tmp_path), ("0.0.0.0", "127.0.0.1")]
     for old, new in [*moves, ("8883", port), ("port: 4222", "port: -1")]:
         assert str(old) in text or old in ("/var/lib/petroroad", "port: 4222"), old
@@ -40,5 +47,20 @@ async def test_the_shipped_files_admit_right_flows_only(tmp_path, kind):
         child = await shipped(tmp_path, kind, port, site)
         try:
             await only_right_flows(site)
+        finally:
+            await child.stop(2.0)
+
+
+@pytest.mark.parametrize("kind", ["nats", "mosquitto"])
+async def test_a_revoked_part_is_refused_once_the_documented_files_are_made_anew(tmp_path, kind):
+    skip_without(kind)
+    with kept_port() as port:
+        site = tls_site(tmp_path, port, kind)
+        revoked(tmp_path, "rsu", "R1")
+        child = await shipped(tmp_path, kind, port, site)
+        try:
+            assert await refusal(settings_of(site, "rsu", "R1")) == REFUSED[kind]
+            async with linked(settings_of(site, "rsu", "R2")) as other:
+                await asyncio.wait_for(other.up.wait(), 20.0)
         finally:
             await child.stop(2.0)
