@@ -196,8 +196,8 @@ class Overview:
         rsus, gateways = self.rsu_table()["rsus"], self.rsu_table()["gateways"]
         return warnings(
             own=Reported(self._peers.own, (), own),
-            rsus=[Reported(row["esn"], row["degraded"], row["counts"]) for row in rsus],
-            gateways=[Reported(row["id"], (), row["counts"]) for row in gateways],
+            rsus=[Reported(row["esn"], row["degraded"], row["counts"], row) for row in rsus],
+            gateways=[Reported(row["id"], (), row["counts"], row) for row in gateways],
             others=self._others(),
             notices=self._storage.notices(),
             asked_of=[row["esn"] for row in rsus if row["asked"]],

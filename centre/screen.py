@@ -104,6 +104,7 @@ def screened_status(
     }
     if isinstance(status, wire.GatewayStatus):
         changed["terminals"] = screen.count("terminals", status.terminals, COUNT_MAX)
+        changed["strange_terminals"] = screen.texts("strange_terminals", status.strange_terminals)
         return msgspec.structs.replace(status, **changed)
     changed |= {
         "last_seq": screen.count("last_seq", status.last_seq, LAST_SEQ_MAX),
@@ -115,6 +116,8 @@ def screened_status(
         "degraded": screen.rows("degraded", status.degraded[:ENTRIES_MAX], is_plain),
         "centres": screen.rows("centres", status.centres, lambda seen: is_plain(seen.database or "")),
         "unjudged": screen.stretches(status.unjudged, now_ns, judged_ns),
+        "strange_terminals": screen.texts("strange_terminals", status.strange_terminals),
+        "strange_radars": screen.texts("strange_radars", status.strange_radars),
     }
     return msgspec.structs.replace(status, **changed)
 

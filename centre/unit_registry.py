@@ -294,14 +294,14 @@ def _shown(status: AnyStatus) -> tuple[Any, ...]:
     The ends of unjudged stretches vary by metres, so they are rounded to 10 m.
     """
     if isinstance(status, wire.GatewayStatus):
-        return (status.state, status.epoch, status.version)
+        return (status.state, status.epoch, status.version, status.strange_terminals)
     stretches = [
         (each.road, round(each.from_m, -1), round(each.to_m, -1), each.reason) for each in status.unjudged
     ]
     return (
         status.state, status.epoch, status.config, status.map, status.version, status.sensors,
         status.degraded, stretches, status.clocks_n, _kinds(status.clocks), _kinds(status.radar_clocks),
-        status.host_clock and status.host_clock.kind,
+        status.host_clock and status.host_clock.kind, status.strange_terminals, status.strange_radars,
     )  # fmt: skip
 
 

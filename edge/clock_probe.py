@@ -59,7 +59,7 @@ class ClockProbe:
             count("clock.unasked")
             return
         self._asked.remove(asked)
-        offset_ns, trip_ns = wire.clock_offset_ns(answer, returned_ns)
+        offset_ns, trip_ns = clock_offset_ns(answer, returned_ns)
         ahead_ns = self._ahead_ns(returned_ns)
         was_set = abs(ahead_ns - asked[2]) > STEP_NS
         if was_set or trip_ns < 0 or answer.answered_ns < answer.received_ns:  # wrong, or a clock was set
@@ -102,3 +102,10 @@ class ClockProbe:
             if abs(each.offset_ns - answer.offset_ns) <= STEP_NS + (each.trip_ns + answer.trip_ns) // 2
         ]
         self._answers = (*kept, answer)[-KEPT:]
+
+
+def clock_offset_ns(response: wire.ClockRsp, returned_ns: int) -> tuple[int, int]:
+    """Return (how far the answering clock is ahead, round trip) of a four-stamp probe (RFC 5905, sec. 8)."""
+    ahead_ns = (response.received_ns - response.sent_ns + response.answered_ns - returned_ns) // 2
+    trip_ns = (returned_ns - response.sent_ns) - (response.answered_ns - response.received_ns)
+    return ahead_ns, trip_ns

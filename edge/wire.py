@@ -178,6 +178,10 @@ class ClockReported(msgspec.Struct, frozen=True, kw_only=True):
 Clocks = Annotated[dict[Name, ClockReported], Meta(max_length=CLOCKS_MAX)]
 
 
+# by terminal or radar: the address of who was refused under its name last, within some minutes
+Strange = Annotated[dict[Name, Annotated[str, Meta(max_length=64)]], Meta(max_length=CLOCKS_MAX)]
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`rsu/{esn}/status`: birth, will and heartbeat; the required fields are always on the wire."""
 
@@ -203,6 +207,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     registration: Annotated[dict[Name, RegistrationReported], Meta(max_length=CLOCKS_MAX)] = {}  # by sensor
     configured: ConfigAnswer | None = None  # the answer to the newest `config/down`
     centres: Annotated[tuple[CentreSeen, ...], Meta(max_length=CENTRES_MAX)] = ()  # that it knows
+    strange_terminals: Strange = {}
+    strange_radars: Strange = {}
 
 
 class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -216,6 +222,7 @@ class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     clock_offset_ms: float | None
     counts: dict[str, int]
     stamp_ns: int | None = None
+    strange_terminals: Strange = {}
 
 
 class GnssFix(msgspec.Struct, frozen=True, kw_only=True):
@@ -391,10 +398,3 @@ def records_of(snapshot: TrackSnapshot) -> Records:
     if len(snapshot.data) != snapshot.n * dtype.itemsize:
         raise ValueError("data is not n records long")
     return np.frombuffer(snapshot.data, dtype)
-
-
-def clock_offset_ns(response: ClockRsp, returned_ns: int) -> tuple[int, int]:
-    """Return (how far the answering clock is ahead, round trip) of a four-stamp probe (RFC 5905, sec. 8)."""
-    ahead_ns = (response.received_ns - response.sent_ns + response.answered_ns - returned_ns) // 2
-    trip_ns = (returned_ns - response.sent_ns) - (response.answered_ns - response.received_ns)
-    return ahead_ns, trip_ns

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from edge.clock import Clock
 from edge.config import address_of
+from edge.strangers import Strangers
 from edge.wire import GnssFix
 from roadside.devices.jt808.session import SessionRules
 from roadside.devices.nmea.reader import NmeaReader
@@ -79,11 +80,17 @@ class _NmeaStream(asyncio.Protocol):
 
 
 async def serve_receiver(
-    url: str, clock: Clock, on_fix: OnFix, counts: Counter[str], rules: SessionRules
+    url: str,
+    clock: Clock,
+    on_fix: OnFix,
+    counts: Counter[str],
+    rules: SessionRules,
+    strangers: Strangers | None = None,
 ) -> None:
     """Listen on one `nmea://` or `jt808://` address until cancelled; OSError where it is in use.
 
     A receiver has no name of its own: its fixes carry its address.  rules : of the terminals
+    strangers : by terminal, who else wanted to report under its number
     """
     host, port = address_of(url)
     loop = asyncio.get_running_loop()
@@ -94,6 +101,7 @@ async def serve_receiver(
                 on_fix(fix)
 
         terminals = TerminalServer(rules, clock, counts, deliver)
+        terminals.strangers = strangers or terminals.strangers
         server = await terminals.listen(host, port)
         async with server:
             await terminals.run()

@@ -27,6 +27,7 @@ from edge.recording.retention import Limits, Retention
 from edge.recording.series import FILE_BYTES_MAX, Series
 from edge.sections import RetentionConfig
 from edge.service import Presence, Reporting, Service, Shell
+from edge.strangers import Strangers
 from edge.subscriptions import MAIN
 from edge.tls import Holder
 from edge.versions import versions
@@ -175,6 +176,7 @@ class RsuService(Service):
         )  # fmt: skip
         self.receiver_counts: Counter[str] = Counter()
         self.listening = False
+        self.strange_radars, self.strange_terminals = Strangers(), Strangers()
 
     @property
     def health_at(self) -> tuple[str | None, str]:
@@ -231,7 +233,7 @@ class RsuService(Service):
         """Receive, tick and run the pipeline until cancelled."""
         agent = self.agent
         transports = await open_radar_ports(
-            self.site, agent.esn, agent.clock, agent.receive_scan, agent.counts.add
+            self.site, agent.esn, agent.clock, agent.receive_scan, agent.counts.add, self.strange_radars
         )
         self.listening = True
         self.shell.log_start("started", epoch=agent.outbox.epoch, recording=str(agent.recorder.path))
@@ -265,7 +267,9 @@ class RsuService(Service):
     async def _run_receiver(self, i: int, url: str, rules: SessionRules) -> None:
         agent = self.agent
         try:
-            await serve_receiver(url, agent.clock, agent.receive_fix, self.receiver_counts, rules)
+            await serve_receiver(
+                url, agent.clock, agent.receive_fix, self.receiver_counts, rules, self.strange_terminals
+            )
         except OSError as error:
             key = f"rsu[{self.site.place(agent.esn)}].gnss[{i}].input"
             raise ConfigError(self.site.where, key, f"can't be opened: {error}", url) from error
@@ -323,6 +327,8 @@ class RsuService(Service):
             registration=registrations_of(registration),
             configured=agent.pipeline.config.state.answered,
             centres=self.watch.centres.seen(time.monotonic()),
+            strange_terminals=self.strange_terminals.shown(time.monotonic()),
+            strange_radars=self.strange_radars.shown(time.monotonic()),
         )
         return Outgoing(topics.status(agent.esn), wire.encode(status), 1, True)
 

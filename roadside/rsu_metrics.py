@@ -12,6 +12,7 @@ from roadside.agent import Agent
 # shown as 0 before they happen: alerts look at their increase
 EXPECTED = (
     "outbox.dropped", "outbox.damaged", "outbox.altered", "outbox.lost", "inbox.full", "link.taken_over",
+    "radar.stranger", "terminal.live",
 )  # fmt: skip
 
 

@@ -199,6 +199,8 @@ class Rsu(Unit):
     sensors: dict[str, str]
     degraded: list[str]
     unjudged: list[dict[str, Any]]
+    strange_terminals: dict[str, str]
+    strange_radars: dict[str, str]
     latency: Latency
 
 
@@ -207,6 +209,7 @@ class Gateway(Unit):
 
     id: str
     terminals: int | None
+    strange_terminals: dict[str, str]
 
 
 class RsuTable(TypedDict):

@@ -37,7 +37,8 @@ def rsu_row(
     if not isinstance(status, wire.Status):
         blank = ("last_seq", "outbox_depth", "config", "map")
         none: dict[str, Any] = {"pending": [], "sensors": {}, "unjudged": [], "degraded": [], "centres": []}
-        return row | dict.fromkeys(blank) | none | {"clocks": {}, "clocks_n": 0} | _host_clocks(None)
+        none |= {"clocks": {}, "clocks_n": 0, "strange_terminals": {}, "strange_radars": {}}
+        return row | dict.fromkeys(blank) | none | _host_clocks(None)
     return row | {
         "last_seq": status.last_seq,
         "pending": [list(pair) for pair in status.pending[:PENDING_MAX]],
@@ -59,6 +60,8 @@ def rsu_row(
         ],
         "clocks": {name: _clock(fault) for name, fault in status.clocks.items()},
         "clocks_n": status.clocks_n,
+        "strange_terminals": status.strange_terminals,
+        "strange_radars": status.strange_radars,
         **_host_clocks(status),
     }
 
@@ -90,7 +93,9 @@ def gateway_row(name: str, registry: UnitRegistry, now_ns: int) -> dict[str, Any
     unit = registry.rows().get(name, Unit(known=False))
     row = _common(name, "id", unit, registry, now_ns)
     status = unit.status
-    return row | {"terminals": status.terminals if isinstance(status, wire.GatewayStatus) else None}
+    if not isinstance(status, wire.GatewayStatus):
+        return row | {"terminals": None, "strange_terminals": {}}
+    return row | {"terminals": status.terminals, "strange_terminals": status.strange_terminals}
 
 
 def _common(name: str, key: str, unit: Unit, registry: UnitRegistry, now_ns: int) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from centre.workers.watch import Fault
 
 SOUND = Fault()
 NOTHING: Mapping[str, str] = MappingProxyType({})
+NO_STRANGERS: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+# kind of the line: the field of a unit's row
+STRANGE = {"strange_terminal": "strange_terminals", "strange_radar": "strange_radars"}
 REFUSED = "refused."  # counts of whose messages were refused, and why: `edge.link_security`
 PARTS_MAX = 16  # names in one line
 # of a part's own status: reasons in `degraded` of an RSU, `tls.REASON` in the counts of a gateway or of ours
@@ -33,6 +36,7 @@ class Reported(NamedTuple):
     name: str
     degraded: Collection[str]
     counts: Mapping[str, int]
+    strange: Mapping[str, Mapping[str, str]] = NO_STRANGERS  # kind: {terminal or radar: who used its name}
 
 
 def warnings(
@@ -95,6 +99,17 @@ def warnings(
         if names:
             detail = refused_of([*counting, *rsus]) if kind == "forged_messages" else ""
             found.append(_line(kind, names, detail))
+    return found + _strange([*gateways, *rsus])
+
+
+def _strange(units: Sequence[Reported]) -> list[dict[str, Any]]:
+    """Return a line for each kind of device under whose name somebody else sends."""
+    found = []
+    for kind, field in STRANGE.items():
+        names = [each.name for each in units if each.strange.get(field)]
+        shown = [f"{name} ← {host}" for each in units for name, host in each.strange.get(field, {}).items()]
+        if names:
+            found.append(_line(kind, names, ", ".join(shown[:PARTS_MAX])))
     return found
 
 

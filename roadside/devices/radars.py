@@ -5,8 +5,9 @@ A radar of another make is a decoder in a file of its own, a row of `DECODERS`, 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv6Address, ip_address
 from typing import Any
@@ -15,6 +16,7 @@ from core.errors import ConfigError, DeviceError
 from edge.clock import Clock
 from edge.config import Site, address_of
 from edge.sections import RadarConfig, RadarScheme
+from edge.strangers import Strangers
 from roadside.devices import radar_udp
 from roadside.inputs import RadarPayload
 
@@ -35,6 +37,7 @@ class RadarPort(asyncio.DatagramProtocol):
     on_scan: OnScan
     count: Count
     sources: Mapping[str, str]  # host that each sensor sends from; one that is not listed may send from any
+    strangers: Strangers = field(default_factory=Strangers)  # by radar
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         """Decode one scan, stamped with its arrival.
@@ -43,7 +46,7 @@ class RadarPort(asyncio.DatagramProtocol):
         """
         host = _plain_host(str(addr[0])) if self.sources else ""
         if len(self.sources) == len(self.sensors) and host not in self.sources.values():
-            self.count("radar.stranger")
+            self._refuse(self.sensors, host)
             return
         arrived_ns = self.clock.now_ns()
         try:
@@ -55,9 +58,16 @@ class RadarPort(asyncio.DatagramProtocol):
             self.count("radar.unknown_sensor")
             return
         if self.sources.get(payload.sensor, host) != host:
-            self.count("radar.stranger")
+            self._refuse((payload.sensor,), host)
             return
         self.on_scan(payload)
+
+    def _refuse(self, sensors: Iterable[str], host: str) -> None:
+        """Count a datagram of a stranger, who may mean any of these radars."""
+        self.count("radar.stranger")
+        now_s = time.monotonic()
+        for sensor in sensors:
+            self.strangers.note(sensor, host, now_s)
 
     def error_received(self, exc: Exception) -> None:
         """Count an ICMP error: this socket only listens, so it is no sign of the radar."""
@@ -65,9 +75,13 @@ class RadarPort(asyncio.DatagramProtocol):
 
 
 async def open_radar_ports(
-    site: Site, esn: str, clock: Clock, on_scan: OnScan, count: Count
+    site: Site, esn: str, clock: Clock, on_scan: OnScan, count: Count, strangers: Strangers | None = None
 ) -> list[asyncio.DatagramTransport]:
-    """Bind each address of an RSU's radars once; ConfigError where it is in use."""
+    """Bind each address of an RSU's radars once; ConfigError where it is in use.
+
+    strangers : by radar, who else sent under its name
+    """
+    strangers = strangers or Strangers()
     sensors: dict[str, list[RadarConfig]] = {}
     for radar in site.rsu(esn).radar:
         sensors.setdefault(radar.input, []).append(radar)
@@ -77,7 +91,7 @@ async def open_radar_ports(
         for url, radars in sensors.items():
             ids = frozenset(radar.id for radar in radars)
             sources = {radar.id: _plain_host(radar.source) for radar in radars if radar.source is not None}
-            port = partial(RadarPort, clock, _decoder_of(url), ids, on_scan, count, sources)
+            port = partial(RadarPort, clock, _decoder_of(url), ids, on_scan, count, sources, strangers)
             transport, _ = await loop.create_datagram_endpoint(port, local_addr=address_of(url))
             transports.append(transport)
     except OSError as error:

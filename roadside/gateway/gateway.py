@@ -5,6 +5,7 @@ the silence by itself.
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -35,6 +36,8 @@ from roadside.gateway.feed import MESSAGE_FIXES_MAX, GatewayFeed, Routed
 from roadside.gateway.routing import router_of
 from roadside.gateway.terminals import Limits, TerminalServer
 from roadside.zone_fences import fences_of
+
+ON_BOARD = "MQTT"  # where an on-board unit reports from
 
 
 class Publish(Protocol):
@@ -131,6 +134,7 @@ class Gateway:
             clock_offset_ms=presence.clock_offset_ms,
             counts=self.all_counts(),
             stamp_ns=presence.stamp_ns,
+            strange_terminals=self.server.strangers.shown(time.monotonic()),
         )
         return Outgoing(topics.gateway_status(self.config.id), encode(status), 1, True)
 
@@ -154,7 +158,7 @@ class Gateway:
             self.counts["vehicle.other_terminal"] += 1
         elif self.rules.refuse_unknown and terminal not in self.rules.known:
             self.counts["terminal.refused"] += 1
-        elif self.server.is_live(terminal):  # it has a connection, with a code, and reports there
+        elif self.server.is_taken(terminal, ON_BOARD):  # it has a connection, with a code, and reports there
             self.counts["terminal.live"] += 1
         else:
             self.queue([msgspec.structs.replace(fix, arrived_ns=now_ns)])

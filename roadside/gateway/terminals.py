@@ -12,20 +12,19 @@ from typing import cast
 
 from edge.clock import Clock
 from edge.config import is_loopback
+from edge.strangers import Strangers
 from edge.token_bucket import TokenBucket
 from edge.wire import GnssFix
 from roadside.devices.jt808.packages import Packages
 from roadside.devices.jt808.salvage import salvage
 from roadside.devices.jt808.session import MakeMessages, Session, SessionRules
+from roadside.gateway.rhythm import Rhythm
 
 Deliver = Callable[[list[GnssFix]], None]
 Answered = Callable[[str, int, int], None]  # terminal, serial number of our message, result
 
 
 ADDRESS_MAX = 64  # connections of one address, without a setting
-SILENT_S = 30.0  # a terminal that reported nothing for so long is not live
-SILENT_PERIODS = 3.0  # nor one that missed so many of its own reports
-SILENT_S_MIN = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +61,7 @@ class TerminalServer:
         self.limits = limits or Limits()
         self.answered = answered
         self.connections: set[Connection] = set()
+        self.strangers = Strangers()  # refused since the terminal reports on another connection
         self._of_terminal: dict[str, Connection] = {}  # authenticated, the newest of each
         self._of_address: Counter[str] = Counter()  # connections
         # not logged in, the oldest first: of all, and by address
@@ -163,10 +163,16 @@ class TerminalServer:
         if not of_address:
             del self._strangers_of[connection.address]
 
-    def is_live(self, terminal: str, asking: "Connection | None" = None) -> bool:
-        """Return whether a terminal reports on a connection, another one than the one that asks."""
+    def is_taken(self, terminal: str, address: str, asking: "Connection | None" = None) -> bool:
+        """Return whether a terminal reports on another connection than the one that asks; note who asks.
+
+        address : of whoever wants to report under its name
+        """
         current = self._of_terminal.get(terminal)
-        return current is not None and current is not asking and current.is_live
+        taken = current is not None and current is not asking and current.is_live
+        if taken:
+            self.strangers.note(terminal, address, asyncio.get_running_loop().time())
+        return taken
 
     def joined(self, connection: "Connection") -> None:
         """Note an authenticated terminal; one that reconnects drops its old, half-dead connection."""
@@ -198,11 +204,13 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, server: TerminalServer) -> None:
         self.session = Session(
-            server.rules, server.counts, server.packages, lambda terminal: server.is_live(terminal, self)
+            server.rules,
+            server.counts,
+            server.packages,
+            lambda terminal: server.is_taken(terminal, self.address, self),
         )
         self.address = ""
-        self._reported_s: float | None = None  # last position, of this connection
-        self._period_s = SILENT_S  # between the last two
+        self._rhythm = Rhythm()  # of its positions
         self._server = server
         self._loop = asyncio.get_running_loop()
         self._since_s = self._last_frame_s = self._loop.time()
@@ -239,7 +247,7 @@ class Connection(asyncio.Protocol):
         if self.session.phase == "authenticated":
             self._server.joined(self)
         if received.fixes:
-            self._note_report(now_s)
+            self._rhythm.note(now_s)
             self._server.deliver(received.fixes)
         self._deliver_answers()
         if self.session.phase == "closed":
@@ -254,15 +262,9 @@ class Connection(asyncio.Protocol):
     @property
     def is_live(self) -> bool:
         """Whether its terminal still reports, by its own rhythm."""
-        if self._reported_s is None or self.session.phase != "authenticated" or self._transport.is_closing():
+        if self.session.phase != "authenticated" or self._transport.is_closing():
             return False
-        silent_s = self._loop.time() - self._reported_s
-        return silent_s <= min(SILENT_S, max(SILENT_S_MIN, SILENT_PERIODS * self._period_s))
-
-    def _note_report(self, now_s: float) -> None:
-        if self._reported_s is not None:
-            self._period_s = now_s - self._reported_s
-        self._reported_s = now_s
+        return self._rhythm.is_live(self._loop.time())
 
     def pause_writing(self) -> None:
         self._stuck_since_s = self._loop.time()

@@ -12,6 +12,7 @@ from centre.security import loopback
 from core.errors import ConfigError
 from edge import topics, wire
 from edge.clock import Clock
+from edge.clock_probe import clock_offset_ns
 from tests.support.centre_road import MAP
 from tests.support.centre_samples import episode_id, status, violation
 from tests.support.serving_centre import TEST_S, FakeBroker, Running, follow_with_breaks, running, snapshot
@@ -119,7 +120,7 @@ async def test_a_clock_probe_is_answered(tmp_path: Path) -> None:
         ((topic, body),) = centre.sent
         assert topic == topics.clock_rsp("RSU001")
         answer = wire.decode_clock_rsp(body)
-        ahead_ns, trip_ns = wire.clock_offset_ns(answer, Clock.wall().now_ns() + 10**9)
+        ahead_ns, trip_ns = clock_offset_ns(answer, Clock.wall().now_ns() + 10**9)
         assert (answer.seq, ahead_ns) == (7, pytest.approx(-(10**9), abs=0.2e9))
         assert 0 <= trip_ns < 10**9
         centre.app.ingest.subscriptions.receive(topics.clock_req("RSU001"), b"x")

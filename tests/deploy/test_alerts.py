@@ -57,6 +57,11 @@ def ends(days: float) -> dict[str, str]:
     return {f"petroroad_certificate_not_after_timestamp_seconds{RSU}": f"{days * DAY_S:.0f}x60"}
 
 
+def broker_ends(days: float) -> dict[str, str]:
+    name = "petroroad_broker_certificate_not_after_timestamp_seconds"
+    return {f'{name}{{{AT},broker="mqtt:8883"}}': f"{days * DAY_S:.0f}x60"}
+
+
 def closed(undecidable: str, violation: str) -> dict[str, str]:
     grades = {"undecidable": undecidable, "violation": violation}
     return {
@@ -141,6 +146,9 @@ CASES: list[tuple[str, dict[str, str], int, int]] = [
     ("PetroroadTwin", of_rsu("rsu_twin", "0x60"), 1, 0),
     ("PetroroadSignaturesRefused", events("signature.wrong", "0 0 1x60"), 5, 1),
     ("PetroroadSignaturesRefused", events("signature.no_map", "0 0 1x60"), 5, 0),  # nobody's forgery
+    ("PetroroadStrangeDevice", events("terminal.live", "0 0 1x60"), 5, 1),
+    ("PetroroadStrangeDevice", events("radar.stranger", "0 0 1x60"), 5, 1),
+    ("PetroroadStrangeDevice", events("terminal.live", "7x60"), 5, 0),
     ("PetroroadQuarantine", events("quarantine.kept", "0 0 1x60"), 5, 1),
     ("PetroroadQuarantine", events("quarantine.kept", "9x60"), 5, 0),
     ("PetroroadLatencyOverBudget", latency("total", "slow"), 30, 1),
@@ -181,6 +189,8 @@ CASES: list[tuple[str, dict[str, str], int, int]] = [
     ("PetroroadCertificateExpires", ends(20.0), 1, 1),
     ("PetroroadCertificateExpires", ends(31.0), 1, 0),
     ("PetroroadCertificateExpires", ends(6.0), 1, 0),  # the other one
+    ("PetroroadCertificateExpires", broker_ends(20.0), 1, 1),
+    ("PetroroadCertificateEnds", broker_ends(6.0), 1, 1),
     ("PetroroadCertificateEnds", ends(6.0), 1, 1),
     ("PetroroadCertificateEnds", ends(8.0), 1, 0),
 ]  # fmt: skip

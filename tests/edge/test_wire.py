@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from core.times import STAMP_NS_MAX, STAMP_NS_MIN
 from edge import schemas, wire
+from edge.clock_probe import clock_offset_ns
 from edge.wire import (
     GnssColumns,
     GnssDown,
@@ -283,7 +284,7 @@ def test_clock_probe_finds_the_offset_of_a_symmetric_path(ahead_ns, there_ns, in
         answered_ns=NS + there_ns + inside_ns + ahead_ns,
     )
     returned_ns = NS + 2 * there_ns + inside_ns
-    assert wire.clock_offset_ns(response, returned_ns) == (ahead_ns, 2 * there_ns)
+    assert clock_offset_ns(response, returned_ns) == (ahead_ns, 2 * there_ns)
 
 
 def test_ack_defaults_to_nothing():

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 
 import pytest
 
@@ -83,6 +84,11 @@ def test_a_radar_is_believed_from_its_own_address_only(sources, host, sensor, wa
     port.datagram_received(b"garbage" if sensor is None else scan(sensor), (host, 17_000))
     assert counted == want
     assert len(scans) == (not want)
+    meant = {"front", "rear"} if len(sources) == len(ids) and host not in sources.values() else {sensor}
+    shown = port.strangers.shown(time.monotonic())
+    assert shown == (dict.fromkeys(meant, host) if want else {}), (
+        "the address is named, under each radar meant"
+    )
 
 
 def test_an_address_to_send_from_is_an_ip_address():

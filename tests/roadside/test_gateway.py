@@ -128,7 +128,9 @@ async def test_fix_goes_to_the_rsus_of_its_stretch_at_qos_0():
 
 async def test_a_report_by_mqtt_displaces_no_terminal_that_is_connected_and_reports(monkeypatch):
     made, sent = gateway()
-    monkeypatch.setattr(made.server, "is_live", lambda terminal: terminal == TERMINAL)
+    monkeypatch.setattr(
+        made.server, "is_taken", lambda terminal, address: (terminal, address) == (TERMINAL, "MQTT")
+    )
     made.subscriptions.receive(topics.vehicle_gnss_up(TERMINAL), wire.encode(fix()), False)
     made.flush()
     assert made.counts["terminal.live"] == 1

@@ -13,6 +13,7 @@ from edge.token_bucket import TokenBucket
 from edge.wire import GnssFix
 from roadside.devices.jt808.client import Client
 from roadside.devices.jt808.session import SessionRules
+from roadside.gateway.rhythm import GAPS_MIN
 from roadside.gateway.terminals import Limits, TerminalServer
 
 pytestmark = pytest.mark.anyio
@@ -168,6 +169,8 @@ async def test_a_second_connection_displaces_no_terminal_that_reports():
         truck.writer.write(truck.client.report(FIX))
         await site.until(lambda: len(site.fixes) == 4)
         assert site.counts["terminal.live"] == 2  # its code, and a registration
+        now_s = asyncio.get_running_loop().time()
+        assert site.server.strangers.shown(now_s) == {truck.client.terminal: "127.0.0.1"}
         assert site.counts["terminal.replaced"] == 0
 
 
@@ -181,6 +184,7 @@ async def test_a_second_connection_displaces_no_terminal_that_reports():
         (60.0, 29.9, True),
         (60.0, 30.1, False),  # nobody waits longer than that
         (0.01, 2.9, True),  # the reports of a blind area came at once
+        (0.01, 3.1, False),
     ],
 )
 async def test_a_terminal_is_live_by_its_own_rhythm(period_s, silent_s, live):
@@ -188,8 +192,8 @@ async def test_a_terminal_is_live_by_its_own_rhythm(period_s, silent_s, live):
         truck = await site.truck().log_in(port)
         (connection,) = site.server.connections
         now_s = asyncio.get_running_loop().time()
-        connection._note_report(now_s - silent_s - period_s)
-        connection._note_report(now_s - silent_s)
+        for n in reversed(range(GAPS_MIN + 1)):
+            connection._rhythm.note(now_s - silent_s - n * period_s)
         assert connection.is_live == live
         await truck.leave()
 

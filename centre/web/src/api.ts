@@ -213,6 +213,9 @@ export interface Rsu {
   counts: Record<string, number>;
   unjudged: Unjudged[];
   degraded: string[];
+  /** By terminal and by radar: the address of who was refused under its name. */
+  strange_terminals: Record<string, string>;
+  strange_radars: Record<string, string>;
   /** How often two RSUs of this name took turns within the last minute; 0: it has no twin. */
   twin_n: number;
   clocks: Record<string, Clock>;
@@ -232,6 +235,7 @@ export interface Gateway {
   counts: Record<string, number>;
   clock_offset_ms: number | null;
   version: string | null;
+  strange_terminals: Record<string, string>;
 }
 
 export interface Rsus {

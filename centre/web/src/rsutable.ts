@@ -157,6 +157,7 @@ export class RsuTable implements View {
       [t("stored"), String(x.stored)], [t("missing"), String(x.missing)],
       [t("versionW"), x.version ?? "—"], [t("mapW"), x.map ?? "—"], [t("rulesW"), x.config ?? "—"],
       ...clockFacts(x), ...x.degraded.map((why): [string, string] => ["▲", why === "twin" ? `${reason(why)} ×${x.twin_n}` : reason(why)]),
+      ...strangers("strangeTerminal", x.strange_terminals), ...strangers("strangeRadar", x.strange_radars),
       ...states.map(([id, s]): [string, string] => [id, name(s)]),
     ], x.counts));
   }
@@ -170,9 +171,16 @@ export class RsuTable implements View {
         on && x.clock_offset_ms !== null ? signed(x.clock_offset_ms) : "—"
       }</td><td>—</td><td>—</td><td class="wide-cell">${beat}</td><td class="wide-cell">—</td>`;
     this.write(
-      x.id, x.state, `main${x.state === "offline" ? " flag" : ""}`, cells, () => moreCells([[t("versionW"), x.version ?? "—"]], x.counts),
+      x.id, x.state, `main${x.state === "offline" ? " flag" : ""}`, cells, () => moreCells(
+        [[t("versionW"), x.version ?? "—"], ...strangers("strangeTerminal", x.strange_terminals)], x.counts,
+      ),
     );
   }
+}
+
+/** Under whose name somebody else sent, and from where. */
+function strangers(word: "strangeTerminal" | "strangeRadar", found: Readonly<Record<string, string>> = {}): [string, string][] {
+  return Object.entries(found).map(([id, address]): [string, string] => [`▲ ${t(word)}`, `${id} ← ${address}`]);
 }
 
 /** The link to an RSU's camera, where the site names one; its time is that of the minute: the link stays under a click. */

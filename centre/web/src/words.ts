@@ -144,6 +144,8 @@ export const WORDS = {
   cEntry: ["驶入", "In"], cNow: ["所在", "Now"], cProgress: ["进度", "Progress"], cOut: ["预计驶出", "Expected out"], cExit: ["驶出", "Out"],
   cPermit: ["许可", "Permit"],
   cDwell: ["停留", "Stood"], cContact: ["联系", "Contact"], cRules: ["违规", "Violations"], cMeanMax: ["均速 / 最高 km/h", "Mean / max km/h"],
+  strangeTerminal: ["终端号被他人使用", "somebody else uses this terminal's number"],
+  strangeRadar: ["他人冒用雷达发送数据", "somebody else sends as this radar"],
   deferredN: ["补报 {n}（不计入时延）", "{n} sent later (not in the latency)"],
 } as const satisfies Record<string, readonly [string, string]>;
 
@@ -164,6 +166,8 @@ const REASONS: Readonly<Record<string, readonly [string, string]>> = {
   certificate_expires: ["证书30天内到期", "certificate ends within 30 days"],
   certificate_expired: ["证书已到期", "certificate has expired"], insecure: ["未加密连接", "connection without TLS"],
   forged_messages: ["收到伪造消息", "forged messages received"],
+  strange_terminal: ["有人冒用正在上报的终端", "somebody else uses the number of a terminal that reports"],
+  strange_radar: ["有人冒用雷达发送数据", "somebody else sends data as a radar"],
   database_aside: ["数据库有问题，需检查", "database needs a look"],
   asking: ["中心缺失数据，正在向 RSU 索取", "centre lacks data, asks the RSUs for it"],
   history_stopped: ["车辆历史未在保存", "the vehicles' history is not kept"],

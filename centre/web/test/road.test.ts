@@ -33,7 +33,7 @@ const SITE = makeSite({
 
 const rsu = (esn: string, stretch: [number, number], state: Rsu["state"], unjudged: Rsu["unjudged"] = []): Rsu => ({
   esn, known: true, stretch_m: stretch, state, stale: false, since_ns: null, beat_ns: null, beat_age_s: null, epoch: 1, outbox_depth: 0,
-  stored: 0, missing: 0, twin_n: 0,
+  stored: 0, missing: 0, twin_n: 0, strange_terminals: {}, strange_radars: {},
   config: null, map: null, version: null, clock_offset_ms: 0, sensors: {}, counts: {}, unjudged, degraded: [], clocks: {}, clocks_n: 0,
   radar_clocks: {}, host_clock: null, latency: { p50_ms: null, p99_ms: null, n: 0, deferred: 0 },
 });
