@@ -317,13 +317,18 @@ def _check_rules(site: Site) -> None:
 
 def _check_sources(site: Site) -> None:
     for i, rsu in enumerate(site.config.rsu):
-        for j, radar in enumerate(rsu.radar):
+        found = [(f"rsu[{i}].radar[{j}].from", each.source) for j, each in enumerate(rsu.radar)]
+        found += [(f"rsu[{i}].gnss[{j}].from", each.source) for j, each in enumerate(rsu.gnss)]
+        for key, source in found:
             try:
-                if radar.source is not None:
-                    ip_address(radar.source)
+                if source is not None:
+                    ip_address(source)
             except ValueError as error:
-                key = f"rsu[{i}].radar[{j}].from"
-                raise ConfigError(site.where, key, "must be an IP address", radar.source) from error
+                raise ConfigError(site.where, key, "must be an IP address", source) from error
+        for j, receiver in enumerate(rsu.gnss):
+            if receiver.source is not None and not receiver.input.startswith("nmea://"):
+                rule = "is for nmea:// only: terminals have a code, and change their address"
+                raise ConfigError(site.where, f"rsu[{i}].gnss[{j}].from", rule, receiver.source)
 
 
 def _check_addresses(config: SiteConfig, where: str) -> None:

@@ -25,6 +25,7 @@ SigmaHeading = Annotated[float, Meta(ge=0.0, le=90.0)]
 Url = Annotated[str, Meta(pattern=r"^[a-z0-9+]+://.+|^mqtt$|\$\{")]
 HttpUrl = Annotated[str, Meta(pattern=r"^https?://.+", max_length=500)]
 Address = Annotated[str, Meta(min_length=1)]  # HOST:PORT, looked at once ${ENV} is expanded
+SourceAddress = Annotated[str, Meta(min_length=1, max_length=64)]  # an IP address
 
 
 class SiteSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,9 +41,7 @@ class RadarConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     id: Esn
     input: Url
-    source: Annotated[str, Meta(min_length=1, max_length=64)] | None = msgspec.field(
-        default=None, name="from"
-    )
+    source: SourceAddress | None = msgspec.field(default=None, name="from")
     accepted: bool = False  # commissioned; else it tracks but does not enforce
     lon_deg: Longitude
     lat_deg: Latitude
@@ -80,6 +79,7 @@ class GnssInputConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """`[[rsu.gnss]]`: a receiver or terminals of the RSU's own."""
 
     input: Url
+    source: SourceAddress | None = msgspec.field(default=None, name="from")  # of a receiver
 
 
 class RsuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -22,10 +22,11 @@ from edge.figures import Counts, merged
 from edge.link import Outgoing
 from edge.memory import bound_heap, give_back
 from edge.metrics import Health, Ready
+from edge.open_ports import open_ports_of_rsu, warn_open_ports
 from edge.outbox.outbox import Outbox
 from edge.recording.retention import Limits, Retention
 from edge.recording.series import FILE_BYTES_MAX, Series
-from edge.sections import RetentionConfig
+from edge.sections import GnssInputConfig, RetentionConfig
 from edge.service import Presence, Reporting, Service, Shell
 from edge.strangers import Strangers
 from edge.subscriptions import MAIN
@@ -36,13 +37,12 @@ from geofence.journeys.journey import encoded
 from roadside.agent import Agent
 from roadside.centre_watch import CentreWatch
 from roadside.clip_server import ClipServer
-from roadside.devices.jt808.session import SessionRules
 from roadside.devices.radars import open_radar_ports
-from roadside.gateway.gateway import check_secret, terminal_rules
+from roadside.gateway.gateway import check_secret, terminal_limits, terminal_rules
 from roadside.inputs import EpisodesFound, Start
 from roadside.outputs import fault_of, faults_of, registrations_of
 from roadside.pipeline import Pipeline
-from roadside.receivers import serve_receiver
+from roadside.receivers import Terminals, serve_receiver
 from roadside.rsu_metrics import EXPECTED, samples_of
 from roadside.setup import setups
 
@@ -237,6 +237,7 @@ class RsuService(Service):
         )
         self.listening = True
         self.shell.log_start("started", epoch=agent.outbox.epoch, recording=str(agent.recorder.path))
+        warn_open_ports(self.shell.log, open_ports_of_rsu(self.config))
         give_back(COMPILER)
         try:
             with only_new_collected():
@@ -253,9 +254,9 @@ class RsuService(Service):
             tasks.create_task(self._send_journeys(), name="rsu.journeys")
             tasks.create_task(self._keep_needed(), name="rsu.retention")
             tasks.create_task(self.clips.run(), name="rsu.clips")
-            rules = terminal_rules(self.site)
+            own = Terminals(terminal_rules(self.site), terminal_limits(self.site), self.strange_terminals)
             for i, receiver in enumerate(self.config.gnss):
-                task = self._run_receiver(i, receiver.input, rules)
+                task = self._run_receiver(i, receiver, own)
                 tasks.create_task(task, name=f"rsu.receiver.{receiver.input}")
 
     async def drain(self) -> None:
@@ -264,15 +265,13 @@ class RsuService(Service):
         self._send_due_journeys()
         await self.agent.outbox.drained()
 
-    async def _run_receiver(self, i: int, url: str, rules: SessionRules) -> None:
+    async def _run_receiver(self, i: int, config: GnssInputConfig, terminals: Terminals) -> None:
         agent = self.agent
         try:
-            await serve_receiver(
-                url, agent.clock, agent.receive_fix, self.receiver_counts, rules, self.strange_terminals
-            )
+            await serve_receiver(config, agent.clock, agent.receive_fix, self.receiver_counts, terminals)
         except OSError as error:
             key = f"rsu[{self.site.place(agent.esn)}].gnss[{i}].input"
-            raise ConfigError(self.site.where, key, f"can't be opened: {error}", url) from error
+            raise ConfigError(self.site.where, key, f"can't be opened: {error}", config.input) from error
 
     async def _keep_needed(self) -> None:
         """Let the recordings of violations that the centre lacks be kept."""

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from edge.config import Site, address_of, is_loopback
+from edge.config import Site
+from edge.open_ports import open_ports_of_gateway, open_ports_of_rsu
 from edge.registry import SHORTENED
 from geofence.ban_checks import bans_by_day
 from geofence.map.axis import Axis
@@ -46,24 +47,11 @@ def _terminals(site: Site) -> Iterator[str]:
 
 
 def _senders(site: Site) -> Iterator[str]:
-    """Radars and terminals in whose name anyone may send who reaches their port."""
-    gateway = site.config.gateway
-    urls = () if gateway is None else gateway.listeners
-    for url in urls:
-        if gateway is None or is_loopback(address_of(url)[0]):
-            continue
-        if gateway.registration in ("open", "listed"):
-            yield (
-                f"{url} hands a registered terminal's code to anyone who says its number: "
-                f'gateway.registration is "{gateway.registration}"'
-            )
-        if gateway.secret is None:
-            yield f"{url} draws other codes at each start: it lacks gateway.secret, and no gateway starts so"
+    """Radars, receivers and terminals in whose name anyone may send who reaches their port."""
+    if site.config.gateway is not None:
+        yield from open_ports_of_gateway(site.config.gateway)
     for rsu in site.config.rsu:
-        for radar in rsu.radar:
-            host, _ = address_of(radar.input)
-            if radar.source is None and not is_loopback(host):
-                yield f"{radar.id} at {radar.input} accepts datagrams from any address: it lacks `from`"
+        yield from open_ports_of_rsu(rsu)
 
 
 def _places(site: Site, axis: Axis) -> Iterator[str]:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from core.errors import ConfigError, DeviceError
@@ -18,6 +17,7 @@ from edge.config import Site, address_of
 from edge.sections import RadarConfig, RadarScheme
 from edge.strangers import Strangers
 from roadside.devices import radar_udp
+from roadside.devices.sources import plain_host
 from roadside.inputs import RadarPayload
 
 Count = Callable[[str], None]
@@ -44,7 +44,7 @@ class RadarPort(asyncio.DatagramProtocol):
 
         Where every radar of the port has a known host, a datagram from elsewhere is not even decoded.
         """
-        host = _plain_host(str(addr[0])) if self.sources else ""
+        host = plain_host(str(addr[0])) if self.sources else ""
         if len(self.sources) == len(self.sensors) and host not in self.sources.values():
             self._refuse(self.sensors, host)
             return
@@ -90,7 +90,7 @@ async def open_radar_ports(
     try:
         for url, radars in sensors.items():
             ids = frozenset(radar.id for radar in radars)
-            sources = {radar.id: _plain_host(radar.source) for radar in radars if radar.source is not None}
+            sources = {radar.id: plain_host(radar.source) for radar in radars if radar.source is not None}
             port = partial(RadarPort, clock, _decoder_of(url), ids, on_scan, count, sources, strangers)
             transport, _ = await loop.create_datagram_endpoint(port, local_addr=address_of(url))
             transports.append(transport)
@@ -103,11 +103,3 @@ def _decoder_of(url: str) -> Decode:
     found = {str(name): decode for name, decode in DECODERS.items()}.get(url.partition("://")[0])
     assert found is not None, "edge.config refuses a scheme without a decoder"
     return found
-
-
-def _plain_host(text: str) -> str:
-    """Return an IP address in one spelling; IPv4 is the same where an IPv6 socket received it."""
-    address = ip_address(text.partition("%")[0])
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(address)

@@ -10,6 +10,7 @@ from edge import log, topics
 from edge.clock import Clock
 from edge.config import Site, address_of
 from edge.metrics import Health, Ready
+from edge.open_ports import open_ports_of_gateway, warn_open_ports
 from edge.service import Reporting, Service, Shell
 from edge.subscriptions import MAIN
 from edge.tls import Holder
@@ -67,6 +68,7 @@ class GatewayService(Service):
         """Serve terminals and send to the RSUs until cancelled."""
         gateway = self.gateway
         self.shell.log_start("started", listeners=gateway.config.listeners, epoch=gateway.epoch)
+        warn_open_ports(self.shell.log, open_ports_of_gateway(gateway.config))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(gateway.server.run(), name="gateway.terminals")
             tasks.create_task(self._flush(), name="gateway.flush")

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from edge.config import load_site
+from edge.open_ports import open_ports_of_gateway, open_ports_of_rsu
 from edge.site_map import plan_of
 from petroroad.cli import build
 from petroroad.commands.targets import targets_of
@@ -41,6 +42,13 @@ def secret(monkeypatch):
 def test_the_shipped_gateway_starts_on_the_network():
     site = load_site(FOLDER / "site" / "site.toml")
     check_secret(site, site.config.gateway.listeners)  # raises, and the process would end with 2 for ever
+
+
+def test_the_shipped_site_believes_no_stranger():
+    site = load_site(FOLDER / "site" / "site.toml")
+    assert not list(open_ports_of_gateway(site.config.gateway))
+    assert [found for rsu in site.config.rsu for found in open_ports_of_rsu(rsu)] == []
+    assert site.config.gateway.registration == "closed"
 
 
 def instructions():

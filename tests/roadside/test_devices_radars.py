@@ -97,6 +97,19 @@ def test_an_address_to_send_from_is_an_ip_address():
         parse_site(SITE + text, "{}", None, "site.toml", {})
 
 
+@pytest.mark.parametrize(
+    ("url", "source", "said"),
+    [
+        ("nmea://127.0.0.1:17009", "receiver.local", "must be an IP address"),
+        ("jt808://127.0.0.1:17009", "10.0.0.1", "is for nmea:// only"),
+    ],
+)
+def test_a_receivers_address_to_send_from_is_checked(url, source, said):
+    text = f'[[rsu.gnss]]\ninput = "{url}"\nfrom = "{source}"\n'
+    with pytest.raises(ConfigError, match=rf"rsu\[0\]\.gnss\[0\]\.from: {said}"):
+        parse_site(SITE + text, "{}", None, "site.toml", {})
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_an_address_in_use_is_the_operators_error():

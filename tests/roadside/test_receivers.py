@@ -12,13 +12,15 @@ import pytest
 
 from edge.clock import Clock
 from edge.config import load_site
+from edge.sections import GnssInputConfig
 from importers.nmea import read as read_log
 from roadside import receivers
 from roadside.devices.jt808.client import Client
 from roadside.devices.jt808.session import SessionRules
 from roadside.devices.nmea.fields import checksum
 from roadside.gateway.gateway import terminal_rules
-from roadside.receivers import SENDERS_MAX, serve_receiver
+from roadside.gateway.terminals import Limits
+from roadside.receivers import SENDERS_MAX, Terminals, serve_receiver
 from tests.support.roadside_drive import EXAMPLE
 
 pytestmark = pytest.mark.anyio
@@ -33,14 +35,15 @@ def rmc(second):
 
 
 @contextlib.asynccontextmanager
-async def receiver(scheme="nmea", rules=ALL):
+async def receiver(scheme="nmea", rules=ALL, source=None, limits=None):
     """A listening receiver: its address, what it heard and counted."""
     with socket.socket() as chosen:
         chosen.bind(("127.0.0.1", 0))
         address = chosen.getsockname()
     fixes, counts = [], Counter()
+    config = GnssInputConfig(input=f"{scheme}://127.0.0.1:{address[1]}", source=source)
     task = asyncio.create_task(
-        serve_receiver(f"{scheme}://127.0.0.1:{address[1]}", Clock.wall(), fixes.append, counts, rules)
+        serve_receiver(config, Clock.wall(), fixes.append, counts, Terminals(rules, limits))
     )
     await until(lambda: listens(address))
     try:
@@ -95,13 +98,57 @@ async def test_a_new_sender_replaces_a_silent_one(monkeypatch):
 async def test_connections_are_bounded():
     async with receiver() as (address, fixes, counts):
         held = [await asyncio.open_connection(*address) for _ in range(SENDERS_MAX)]
-        held[-1][1].write(rmc(1) + rmc(2))
-        await until(lambda: fixes)
+        for _, each in held:
+            each.write(rmc(1) + rmc(2))
+        await until(lambda: len(fixes) >= SENDERS_MAX)
         reader, writer = await asyncio.open_connection(*address)
         assert await reader.read() == b""  # turned away
         assert counts["nmea.connections"] == 1
         for _, open_writer in [*held, (reader, writer)]:
             open_writer.close()
+
+
+async def test_connections_that_say_nothing_lock_no_receiver_out():
+    async with receiver() as (address, fixes, counts):
+        held = [await asyncio.open_connection(*address) for _ in range(SENDERS_MAX)]
+        held[1][1].write(b"no sentence at all\r\n")
+        _, writer = await asyncio.open_connection(*address)
+        writer.write(rmc(1) + rmc(2))
+        await until(lambda: fixes)
+        assert await held[0][0].read() == b"", "the oldest has left"
+        assert counts["nmea.crowded"] == 1
+        assert not counts["nmea.connections"]
+        for _, open_writer in [*held, (None, writer)]:
+            open_writer.close()
+
+
+async def test_a_silent_connection_is_ended(monkeypatch):
+    monkeypatch.setattr(receivers, "SWEEP_S", 0.01)
+    monkeypatch.setattr(receivers, "IDLE_S", 0.0)
+    async with receiver() as (address, _, counts):
+        reader, writer = await asyncio.open_connection(*address)
+        assert await reader.read() == b""
+        assert counts["nmea.idle"] >= 1
+        writer.close()
+
+
+@pytest.mark.parametrize(("source", "n_fixes"), [("127.0.0.1", 4), ("::ffff:127.0.0.1", 4), ("10.0.0.9", 0)])
+async def test_a_receiver_is_believed_from_its_own_address_only(source, n_fixes):
+    async with receiver(source=source) as (address, fixes, counts):
+        _, writer = await asyncio.open_connection(*address)
+        writer.write(rmc(1) + rmc(2))
+        with send(address, rmc(1), rmc(2)):
+            # the probe that waits for the listener is a stranger, too
+            await until(lambda: len(fixes) == n_fixes and (n_fixes or counts["nmea.stranger"] >= 4))
+        writer.close()
+
+
+async def test_an_rsus_own_terminals_are_held_to_the_sites_connections_of_one_address():
+    async with receiver("jt808", limits=Limits(address_max=1)) as (address, _, counts):
+        held = [await asyncio.open_connection(*address) for _ in range(3)]
+        await until(lambda: counts["connection.crowded"] >= 2)
+        for _, writer in held:
+            writer.close()
 
 
 def test_an_rsus_own_terminals_are_held_to_the_gateways_rules():
