@@ -47,7 +47,8 @@ class Peers:
     def receive_desk(self, message: Incoming) -> None:
         """Receive what was handled at another centre's desk; only a newer statement replaces one.
 
-        After a restart of that centre any does: its clock may have been ahead before.
+        After another start of that centre any does: its clock may have been ahead before. A lower epoch is
+        that of a new database, which its status then shows, too.
         """
         try:
             state = decode_desk_state(message.payload)
@@ -57,12 +58,18 @@ class Peers:
         known = self._desks.get(state.centre)
         if state.centre != message.topic.name:
             self._counts["centres.desk_unreadable"] += 1
-        elif state.centre == self.own or (known is not None and _is_old(state, known)):
+        elif state.centre == self.own or (known is not None and self._is_old(state, known)):
             return
         elif known is None and len(self._desks) >= CENTRES_MAX:
             self._counts["centres.too_many"] += 1
         else:
             self._desks[state.centre] = state
+
+    def _is_old(self, state: DeskState, known: DeskState) -> bool:
+        """Say whether a statement is no newer, or of a start that has ended: somebody may send it again."""
+        if state.epoch < known.epoch:
+            return state.epoch != self._centres.epoch(state.centre)
+        return state.epoch == known.epoch and state.stamp_ns <= known.stamp_ns
 
     def desks(self) -> list[dict[str, Any]]:
         """Return `/api/desk/others`: what was handled at each other centre, as it said last."""
@@ -95,10 +102,6 @@ class Peers:
     def _desk_of(self, centre: str) -> dict[str, Any]:
         known = self._desks.get(centre)
         return {"desk": None if known is None else {"n": known.n, "stamp_ns": str(known.stamp_ns)}}
-
-
-def _is_old(state: DeskState, known: DeskState) -> bool:
-    return state.epoch == known.epoch and state.stamp_ns <= known.stamp_ns
 
 
 def _shown(one: HandledAlarm) -> dict[str, Any]:

@@ -140,6 +140,11 @@ class Centres:
         known = self._known.get(centre)
         return None if known is None or known.status is None else known.status.database
 
+    def epoch(self, centre: str) -> int | None:
+        """Return the epoch of a centre's last believed status, None while there is none."""
+        known = self._known.get(centre)
+        return None if known is None or known.status is None else known.status.epoch
+
     def lives(self, centre: str, now_s: float) -> bool:
         """Say whether a centre is known to live now."""
         known = self._known.get(centre)

@@ -11,6 +11,8 @@ from centre.desk import mirror
 from centre.desk.mirror import DeskMirror, handled
 from centre.peers import Peers
 from edge import topics
+from edge.centre_status import CentreStatus
+from edge.centre_status import encode as encode_status
 from edge.desk_state import DeskState, HandledAlarm, decode_desk_state, encode
 from edge.subscriptions import Incoming
 from geofence.violation import ViolationVehicle
@@ -115,6 +117,16 @@ def test_only_a_newer_statement_of_the_centre_itself_counts():
     receive(50, epoch=8)  # it has restarted, and its clock was ahead before
     receive(49, epoch=8)
     assert peers.desks()[0]["stamp_ns"] == "50"
+    receive(999, epoch=7)  # a recorded one of the start that has ended
+    assert peers.desks()[0]["stamp_ns"] == "50"
+    status = CentreStatus(
+        centre="centre", state="online", database="new", epoch=3, connection=1, stamp_ns=1, version="1"
+    )
+    peers.receive(
+        Incoming(topics.parse(topics.centre_status("centre")), encode_status(status), retained=False)
+    )
+    receive(4, epoch=3)  # its database is new, and its clock behind
+    assert peers.desks()[0]["stamp_ns"] == "4"
     for n in range(20):
         receive(1, centre=f"c{n}")
     assert len(peers.desks()) == 8
