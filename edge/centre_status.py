@@ -140,6 +140,13 @@ class Centres:
         known = self._known.get(centre)
         return None if known is None or known.status is None else known.status.database
 
+    def is_old(self, status: CentreStatus) -> bool:
+        """Say whether something newer of its centre was believed; the newest itself is not old."""
+        known = self._known.get(status.centre)
+        return known is not None and (
+            _start(status) < known.highest or known.newest.is_beyond(_order(status))
+        )
+
     def epoch(self, centre: str) -> int | None:
         """Return the epoch of a centre's last believed status, None while there is none."""
         known = self._known.get(centre)

@@ -91,6 +91,7 @@ class Failover:
     unanswered_s(now_s) : for how long what was sent has waited without an acknowledgement
     here_serves(now_s) : whether a centre is known to serve at the present address
     log(event, **facts) : writes a line for the operator
+    is_old(status) : whether something newer of its centre is known: an old one shows no centre that serves
     """
 
     link: Link
@@ -99,6 +100,7 @@ class Failover:
     here_serves: Callable[[float], bool]
     log: Callable[..., object] = lambda event, **facts: None
     counts: dict[str, int] = field(default_factory=dict)
+    is_old: Callable[[CentreStatus], bool] = lambda _status: False
 
     async def run(self) -> None:
         """Look and move until cancelled; with one address there is nothing to do."""
@@ -114,7 +116,7 @@ class Failover:
             wanted = preference.to_look_at(at, self.unanswered_s(now_s), now_s)
             if not wanted:
                 continue
-            found = {i: await look(self.link.settings, addresses[i]) for i in wanted}
+            found = {i: await look(self.link.settings, addresses[i], self.is_old) for i in wanted}
             now_s = loop.time()
             still = unanswered and self.unanswered_s(now_s) >= UNANSWERED_S
             if (unanswered and not still) or self.link.at != at:  # answered meanwhile, or the link was lost
@@ -133,7 +135,11 @@ class Failover:
             link.move_to(to)
 
 
-async def look(settings: LinkSettings, address: tuple[str, int]) -> Found:
+async def look(
+    settings: LinkSettings,
+    address: tuple[str, int],
+    is_old: Callable[[CentreStatus], bool] = lambda _status: False,
+) -> Found:
     """Return what is at an address, by a connection of its own that ends after LOOK_S at the latest."""
     reached = serves = said = False
     done = asyncio.Event()
@@ -144,7 +150,7 @@ async def look(settings: LinkSettings, address: tuple[str, int]) -> Found:
         if status is None:
             return
         said = True
-        if not retained and status.state == "online" and status.ready:
+        if not retained and status.state == "online" and status.ready and not is_old(status):
             serves = True
             done.set()
 

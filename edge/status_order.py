@@ -52,6 +52,10 @@ class Newest:
         """Say whether this status, or a newer one of its connection, was believed before."""
         return order.stamp_ns <= self._stamps.get(order[:2], -1)
 
+    def is_beyond(self, order: Order) -> bool:
+        """Say whether a newer status than this one of its connection was believed before."""
+        return order.stamp_ns < self._stamps.get(order[:2], -1)
+
     def add(self, order: Order) -> None:
         """Note a status that is believed."""
         self._stamps.pop(order[:2], None)

@@ -155,6 +155,7 @@ class RsuService(Service):
         self.failover = Failover(
             shell.main, tuple(link for link in shell.links.values() if link is not shell.main),
             self.watch.unanswered_s, self.watch.centres.any_serves, shell.log.warning,
+            is_old=self.watch.centres.is_old,
         )  # fmt: skip
         shell.main.on_down = self.watch.disconnected
         self.watch.takeovers.on_begin = self._log_takeover

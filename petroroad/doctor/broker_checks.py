@@ -5,6 +5,7 @@ import glob
 import re
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from cryptography import x509
 
 from core.errors import ConfigError
+from edge.broker_ends import DAY_S, BrokerEnds
 from edge.config import Site, address_of
 from edge.identity import Role
 from edge.rights import rights_of
@@ -164,4 +166,12 @@ def _broker(address: str, found: Credentials | None) -> Check:
     cause = asyncio.run(why_refused(address_of(address), found.context))
     if cause is not None:
         return Check("broker", "fail", f"{address}: {words(cause)}")
+    ends = BrokerEnds([address_of(address)], found)
+    asyncio.run(ends.look())
+    for end_s in ends.ends_s.values():
+        days = (end_s - time.time()) / DAY_S
+        if days < EXPIRES_DAYS:
+            return Check(
+                "broker", "warn", f"{address}: its certificate is valid for {days:.0f} days: renew it"
+            )
     return Check("broker", "ok", f"{address} accepts connections and our certificate")

@@ -1,10 +1,16 @@
 """Recorded heartbeats of a unit: they keep no dead unit online, whoever sends them again."""
 
+import time
+from pathlib import Path
+
 import pytest
 
 from centre.unit_registry import STALE_NS, UnitRegistry
-from edge import wire
+from edge import topics, wire
+from edge.centre_status import CentreStatus, encode
+from edge.signing.guard import Guard
 from edge.status_order import AGE_NS
+from tests.support.centre_ingest import Bench
 from tests.support.centre_samples import T0_NS, status
 
 S = 1_000_000_000
@@ -115,3 +121,18 @@ def test_what_the_broker_keeps_is_no_forgery_when_it_comes_with_our_subscription
     receive(it, beat(2.0), 4.0, retained=True)
     assert not it.counts
     assert state(it, 4.0) == ("online", False)
+
+
+def test_a_site_with_signatures_counts_whose_status_is_sent_again(tmp_path: Path) -> None:
+    bench, guard = Bench(tmp_path), Guard(None, {}, time.time_ns)
+    bench.ingest.report_replays(guard.refuse)
+    for _ in range(3):
+        bench.ingest.subscriptions.dispatch(topics.status(ESN), beat(0.0), retained=False)
+    centre = CentreStatus(
+        centre="other", state="online", database="db", epoch=1, connection=1, stamp_ns=1, version="1"
+    )
+    for _ in range(2):
+        bench.ingest.subscriptions.dispatch(topics.centre_status("other"), encode(centre), retained=False)
+    bench.close()
+    assert guard.counts == {"signature.repeated": 3}
+    assert guard.refused == {(f"rsu/{ESN}", "repeated"): 2, ("centre/other", "repeated"): 1}

@@ -6,12 +6,14 @@ from contextlib import suppress
 
 import pytest
 
+from core.times import NS
 from edge import log, service, topics, wire
 from edge.clock import Clock
 from edge.config import parse_site
 from edge.link import Outgoing
 from edge.metrics import Health
 from edge.service import Reporting, Service, Shell
+from edge.status_order import SET_BACK_NS, Stamps
 from edge.subscriptions import MAIN, Subscription, Subscriptions
 from tests.support.site_text import ONE_RSU
 
@@ -191,6 +193,31 @@ async def test_the_heartbeat_reports_probes_and_reconnects_for_a_new_epoch(shell
     running.cancel()
     await asyncio.wait([running])
     assert broker.n_reconnects == 1
+
+
+async def test_a_clock_that_is_set_back_makes_a_new_connection_in_place_of_a_heartbeat(shell, monkeypatch):
+    monkeypatch.setattr(service, "STATUS_S", 0.001)
+    unit, broker, now_ns = Unit(), Broker(shell.main), [NOW_NS]
+    shell._stamps = Stamps(lambda: now_ns[0])
+    running = asyncio.create_task(shell.run(unit))
+
+    async def until(condition):
+        async with asyncio.timeout(5.0):
+            while not condition():
+                broker.news.clear()
+                await broker.news.wait()
+
+    await until(lambda: len(broker.sent) >= 6)
+    before = [presence.stamp_ns for presence in unit.presences]
+    assert before == sorted(set(before)), "no two are equal, though the clock stands"
+    assert broker.n_reconnects == 0
+    now_ns[0] -= SET_BACK_NS + NS
+    await until(lambda: broker.n_reconnects)
+    assert min(presence.stamp_ns for presence in unit.presences) == NOW_NS, (
+        "none is lower than the one before"
+    )
+    running.cancel()
+    await asyncio.wait([running])
 
 
 async def test_counters_of_a_second_connection_begin_with_its_name(shell):

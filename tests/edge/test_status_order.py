@@ -50,6 +50,16 @@ def test_a_run_that_has_ended_is_not_returned_to(then: CentreStatus, retained: b
     assert receive(it, then, 5.0, retained=retained) == said
 
 
+def test_another_broker_may_have_the_newest_itself_and_nothing_older() -> None:
+    it = Centres()
+    assert not it.is_old(beat(0.0))
+    receive(it, beat(2.0), 2.0)
+    receive(it, beat(4.0, connection=2), 4.0)
+    old = [beat(9.0, connection=1), beat(3.9, connection=2), beat(9.0, epoch=9)]
+    assert [it.is_old(each) for each in old] == [True] * 3
+    assert [it.is_old(each) for each in (beat(4.0, connection=2), beat(0.0, epoch=11))] == [False] * 2
+
+
 def test_after_its_will_a_centre_is_not_brought_back_by_a_recorded_heartbeat() -> None:
     it = Centres()
     receive(it, beat(2.0), 2.0)

@@ -127,7 +127,7 @@ class RsuEnd:
         self.moves: list[dict] = []
         self.failover = Failover(
             link, (), self.watch.unanswered_s, self.watch.centres.any_serves,
-            lambda _event, **facts: self.moves.append(facts),
+            lambda _event, **facts: self.moves.append(facts), is_old=self.watch.centres.is_old,
         )  # fmt: skip
 
     def count(self, reason: str) -> None:
