@@ -171,7 +171,5 @@ def _broker(address: str, found: Credentials | None) -> Check:
     for end_s in ends.ends_s.values():
         days = (end_s - time.time()) / DAY_S
         if days < EXPIRES_DAYS:
-            return Check(
-                "broker", "warn", f"{address}: its certificate is valid for {days:.0f} days: renew it"
-            )
+            return Check("broker", "warn", f"{address}: its certificate ends in {days:.0f} days")
     return Check("broker", "ok", f"{address} accepts connections and our certificate")

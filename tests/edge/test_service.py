@@ -209,13 +209,12 @@ async def test_a_clock_that_is_set_back_makes_a_new_connection_in_place_of_a_hea
 
     await until(lambda: len(broker.sent) >= 6)
     before = [presence.stamp_ns for presence in unit.presences]
-    assert before == sorted(set(before)), "no two are equal, though the clock stands"
+    assert len(before) == len(set(before)), "no two are equal, though the clock stands"
     assert broker.n_reconnects == 0
     now_ns[0] -= SET_BACK_NS + NS
     await until(lambda: broker.n_reconnects)
-    assert min(presence.stamp_ns for presence in unit.presences) == NOW_NS, (
-        "none is lower than the one before"
-    )
+    sent = [presence.stamp_ns for presence in unit.presences if presence.state == "online"]
+    assert sent == sorted(sent), "none is lower than the one before"
     running.cancel()
     await asyncio.wait([running])
 

@@ -1,5 +1,7 @@
 """`petroroad doctor` on brokers and certificates: what would keep a part from delivering."""
 
+import asyncio
+
 import pytest
 
 from petroroad.doctor.broker_checks import broker_checks
@@ -95,8 +97,6 @@ def test_what_is_wrong_with_a_site(tmp_path, monkeypatch, address, mqtt, level, 
 
 @pytest.mark.anyio
 async def test_a_broker_of_another_authority_is_named(tmp_path):
-    import asyncio
-
     with kept_port() as port:
         site = tls_site(tmp_path, port, "nats")
         other = tls_site(tmp_path / "other", port, "nats")
@@ -115,3 +115,16 @@ async def test_a_broker_of_another_authority_is_named(tmp_path):
 def test_one_certificate_for_all_parts_is_checked_once(tmp_path):
     site = tls_site(tmp_path, 1, "nats", files=FILES.replace("{role}-{name}", "rsu-R1"))
     assert [name for name in levels(site) if name.startswith("certificate.")] == ["certificate.rsu-R1"]
+
+
+@pytest.mark.anyio
+async def test_a_broker_whose_certificate_ends_soon_is_named_also_from_another_machine(tmp_path):
+    with kept_port() as port:
+        site = tls_site(tmp_path, port, "nats")
+        issued(tmp_path, "broker", "broker", ("127.0.0.1",), days=20.5)
+        child = await start_broker("nats", tmp_path, "127.0.0.1", port, server_tls(site, "broker"))
+        try:
+            found = (await asyncio.to_thread(levels, site))["broker"]
+            assert found == ("warn", f"127.0.0.1:{port}: its certificate ends in 20 days")
+        finally:
+            await child.stop(2.0)
