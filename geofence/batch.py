@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 from core.arrays import B1, F1, F2, F3, F64, I1, I2, I32x1, U8x1
-from core.classes import HAZMAT
+from core.classes import HAZMAT, TRUCK
 from core.kernel import kernel
 from fusion.tracks import TrackBatch
 from geofence.grading import RuleSettings
@@ -21,8 +21,10 @@ from geofence.located import (
     UNJUDGED,
     Located,
 )
+from geofence.presumable import is_presumable
 from geofence.sample import Vehicle
 from geofence.state import CLAIM_USED, EXCUSED, MISPLACED, MOVED, MOVED_MPS, OWN_WAY, PRESUMED, STANDING
+from geofence.widths import Widths
 
 MOVES_SIGMAS = 2.0  # a standing vehicle moves again when its speed less so many sigmas is above the limit
 YAW_FROM_MPS = 3.0  # below it the course is noise
@@ -56,7 +58,8 @@ class Site(NamedTuple):
     """The settings that measuring needs."""
 
     width_unknown_m: float
-    width_presumed_m: float  # of the narrowest registered vehicle that a presumed one can be
+    width_hazmat_m: float  # of the narrowest registered hazmat vehicle
+    width_truck_m: float  # of the narrowest registered truck, with hazmat or without
     stop_speed_mps: float
     stop_shoulder_m: float
 
@@ -69,10 +72,15 @@ def _variance(P: F3, i: int, a: int, e: float, n: float) -> float:
 
 @kernel(inner=True)
 def _width_m(b: Batch, site: Site, i: int, presumed: bool) -> float:
-    """Return the width of vehicle i; an unknown one is that of the narrowest vehicle that it can be."""
+    """Return the width of vehicle i; an unknown one is that of the narrowest vehicle that it can be.
+
+    presumed : to be a hazmat vehicle, of a class that can be one
+    """
     if not math.isnan(b.width_m[i]):
         return float(b.width_m[i])
-    return site.width_presumed_m if presumed and b.kind[i] == 0 else site.width_unknown_m
+    if b.kind[i] == HAZMAT or presumed:
+        return site.width_hazmat_m
+    return site.width_truck_m if b.kind[i] == TRUCK else site.width_unknown_m
 
 
 @kernel(inner=True)
@@ -128,7 +136,8 @@ def vehicle_of(b: Batch, site: Site, i: int, row: int, stamps: I2, flags: F2, dr
     east_mps, north_mps = b.x[i, 2], b.x[i, 3]
     speed = math.hypot(east_mps, north_mps)
     per = max(speed, 1e-9)
-    half_width_m, yaw_m = _half_width_m(b, i, speed, _width_m(b, site, i, flags[row, PRESUMED] > 0.0))
+    presumed = flags[row, PRESUMED] > 0.0 and is_presumable(b.kind[i], b.vehicle[i])
+    half_width_m, yaw_m = _half_width_m(b, i, speed, _width_m(b, site, i, presumed))
     along_mps2 = _variance(b.P, i, 2, east_mps / per, north_mps / per)
     return Vehicle(
         speed,
@@ -149,7 +158,7 @@ def vehicle_of(b: Batch, site: Site, i: int, row: int, stamps: I2, flags: F2, dr
         site.stop_shoulder_m,
         b.lane[i] != NO_LANE,
         b.kind[i] == HAZMAT,
-        b.kind[i] != 0 and b.kind[i] != HAZMAT,
+        b.kind[i] != 0 and b.kind[i] != HAZMAT and not presumed,
         b.vehicle[i] >= 0,
         found[i, UNJUDGED] != 0.0,
         math.hypot(found[i, SIGMA], yaw_m),
@@ -178,11 +187,12 @@ def batch(tracks: TrackBatch, located: Located, off_road_m: F64, limit_mps: F64)
     )
 
 
-def site_of(rules: RuleSettings, width_presumed_m: float) -> Site:
+def site_of(rules: RuleSettings, widths: Widths) -> Site:
     """Return the settings as kernels read them."""
     return Site(
-        width_unknown_m=rules.width_unknown_m,
-        width_presumed_m=width_presumed_m,
+        width_unknown_m=widths.unknown_m,
+        width_hazmat_m=widths.hazmat_m,
+        width_truck_m=widths.truck_m,
         stop_speed_mps=rules.stop_speed_mps,
         stop_shoulder_m=rules.stop_shoulder_m,
     )

@@ -12,6 +12,7 @@ from geofence import batch as columns
 from geofence.episodes import OpenEpisode
 from geofence.grading import RuleSettings
 from geofence.kernels import normal_cdf
+from geofence.presumable import are_presumable
 from geofence.state import (
     DEDICATED,
     ELSEWHERE,
@@ -185,7 +186,7 @@ class TickContext(Context):
         return ~left
 
     def presumed_hazmat(self, is_open: Bools) -> Bools:
-        """Return which owned tracks (m,) of no known class are presumed to be hazmat vehicles, or would be.
+        """Return which owned tracks (m,) that can be hazmat vehicles are presumed to be, or would be.
 
         Of a nameless vehicle that a slow radar sees nothing is gathered, not even that: it counts as soon as
         it keeps to a dedicated lane.  is_open : (m,) it counted before, and does until a presumption ends
@@ -198,17 +199,17 @@ class TickContext(Context):
         keeps &= self.located.p_lane[mine] >= PRESUME_P
         stays = is_open & ((away_ns == 0) | (self.now_ns - away_ns < UNPRESUME_NS))
         presumed = (state.flags[at, PRESUMED] > 0.0) | (has_gaps & keeps) | stays
-        found: Bools = (self.located.kind[mine] == 0) & presumed
+        found: Bools = are_presumable(self.located.kind[mine], self.located.vehicle[mine]) & presumed
         return found
 
     def presume(self) -> None:
-        """Presume an unknown vehicle that keeps to a dedicated lane to be of the class that the lane permits.
+        """Presume who can be a hazmat vehicle, and keeps to a dedicated lane, to be of its class.
 
         Every track counts, owned or not: it may leave the lane as soon as it is ours.
         """
         state, t_ns, known, lanes = self.state, self.now_ns, self.known, self.lane_rows[self.known]
         at = self.rows[known]
-        unknown = self.located.kind[known] == 0
+        unknown = are_presumable(self.located.kind[known], self.located.vehicle[known])
         dedicated, changing = self.around.dedicated[lanes], self.around.changing[lanes]
         steady = unknown & dedicated & ~changing & (self.located.p_lane[known] >= PRESUME_P)
         since = since_ns(state.stamps[at, DEDICATED], steady, t_ns)

@@ -33,6 +33,7 @@ from geofence.map.axis import SEGMENT, Segments, tree_of
 from geofence.map.roadmap import RoadMap
 from geofence.map.strips import KIND_MASKS, Strips, mask_of
 from geofence.near import Scratch, scratch
+from geofence.presumable import is_presumable
 from geofence.scales import DISPROVED
 from geofence.state import GAPPED, HINT, LIFE_NS, PRESUMED, State
 
@@ -104,7 +105,7 @@ def _classify(seen: Input, t: int, registry: Registry, flags: F2, out: Output) -
     vehicle = registry.by_terminal[w] if w >= 0 else -1
     kind = registry.kinds[vehicle] if vehicle >= 0 else seen.kind[t]
     mask = registry.masks[vehicle] if vehicle >= 0 else registry.kind_masks[min(int(kind), OTHER)]
-    if kind == 0 and row >= 0 and flags[row, PRESUMED] > 0.0:
+    if row >= 0 and flags[row, PRESUMED] > 0.0 and is_presumable(kind, vehicle):
         mask = registry.kind_masks[HAZMAT]
     out.vehicle[t], out.kind[t], seen.mask[t] = vehicle, kind, mask
     seen.hint[t] = int(flags[row, HINT]) - 1 if row >= 0 else -1

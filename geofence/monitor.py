@@ -7,7 +7,6 @@ import msgspec
 import numpy as np
 
 from core.arrays import I64, U8, Bools
-from core.classes import HAZMAT
 from fusion.config import RadarPose
 from fusion.timekeeping import LooseReports
 from fusion.tracks import TrackBatch
@@ -39,6 +38,7 @@ from geofence.rule_changes import CLOSED
 from geofence.rules import BY_NAME, GRADED, MEASURED, OWN_STAMPS, REGISTRY
 from geofence.state import LAST, State
 from geofence.surroundings import Surroundings
+from geofence.widths import widths_of
 
 
 class Monitor:
@@ -70,14 +70,13 @@ class Monitor:
         self._evidence = Evidence(rules, self._measured, gradings, self._state)
         self._book = EpisodeBook(rules, frame, self._state, esn, road.version, late=late)
         self._locator = Locator(rules, road, vehicles, self._state)
-        widths = [vehicle.width_m or rules.width_unknown_m for vehicle in vehicles if vehicle.kind == HAZMAT]
-        narrowest_m = min(widths, default=rules.width_unknown_m)
+        widths = widths_of(vehicles, rules.width_unknown_m)
         cargoes = [Cargo(v.class_, v.hazmat_class, v.un, v.terminal) for v in vehicles]
         lowest_mps = lowest_speeds(
             road.lanes, rules.expressways, section_of(rules, "too_slow").expressway_mps
         )
         openings = openings_of(permits)
-        self._around = Surroundings(rules, road, frame, radars, narrowest_m, lowest_mps, cargoes, openings)
+        self._around = Surroundings(rules, road, frame, radars, widths, lowest_mps, cargoes, openings)
         self._resume = Resume(rules, frame, self._book)
         self._judging = Judging(
             self._state, self._book, self._evidence, Describer(road, frame, vehicles), self._resume,

@@ -30,6 +30,7 @@ from geofence.map.zones import ZoneShape
 from geofence.off_lanes import distance_to_lanes_m
 from geofence.permits import Openings
 from geofence.state import MOVED_MPS
+from geofence.widths import Widths
 
 QUEUE_GAP_M_MIN = 8.0  # nearer than a truck's length it is the vehicle itself, seen twice
 LANE_HALF_M = 1.9
@@ -61,12 +62,11 @@ class Surroundings:
 
     def __init__(
         self, rules: RuleSettings, road: RoadMap, frame: SiteFrame, radars: Sequence[RadarPose],
-        width_presumed_m: float, lowest_mps: F64, vehicles: Sequence[Cargo] = (),
+        widths: Widths, lowest_mps: F64, vehicles: Sequence[Cargo] = (),
         openings: Openings | None = None,
     ) -> None:  # fmt: skip
-        """width_presumed_m : of the narrowest vehicle that one presumed to be a hazmat vehicle can be.
+        """lowest_mps : (lanes + 1,) lowest speeds, NaN without one; the last is "no lane".
 
-        lowest_mps : (lanes + 1,) lowest speeds, NaN without one; the last is "no lane"
         vehicles : of the registry
         """
         self._rules, self._road, self._radars = rules, road, radars
@@ -88,7 +88,7 @@ class Surroundings:
         self.dedicated: Bools = np.append(hazmat_only, False)  # the last row is "no lane"
         changing = (lanes[:, CHANGE_LEFT] > 0) | (lanes[:, CHANGE_RIGHT] > 0)
         self.changing: Bools = np.append(changing, False)
-        self.site = site_of(rules, width_presumed_m)
+        self.site, self.widths = site_of(rules, widths), widths
         self.vehicles, self._holidays = vehicles, days_of(rules.holidays)
         self.speed_limits = SpeedLimits(rules, road, vehicles)
         self.lowest_mps = lowest_mps

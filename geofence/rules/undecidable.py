@@ -16,6 +16,7 @@ from geofence.state import CLAIM_USED, OWN_WAY, since_ns
 if TYPE_CHECKING:
     from geofence.context import Context, TickContext
 
+OUT_M = 0.3  # beyond the line: less is a notice at most
 WRONG_WAY_MPS = 3.0  # faster than that against its lane is no reversing
 UNDECIDED = 0  # the lowest of geofence.violation.GRADES
 BLIND, SEEING = "undecidable_since_ns", "decidable_since_ns"
@@ -40,7 +41,7 @@ class Undecidable(Rule):
         is_open = state.is_open(at, self.name)
         matters = (located.kind[mine] == HAZMAT) | ctx.presumed_hazmat(is_open)
         matters &= np.isfinite(located.found[mine, OUT_PERMITTED])
-        blind = located.undecidable[mine] & matters
+        blind = (located.undecidable[mine] | self._may_stick_out(ctx)) & matters
         # it drives against its lane, and no course led there, or a lane of its own way may be near
         blind |= self._may_be_on_the_wrong_way(ctx, at) & (located.kind[mine] == HAZMAT)
         blind &= ctx.is_on_stretch(located.s_m[mine])
@@ -54,6 +55,15 @@ class Undecidable(Rule):
             Verdict(int(mine[k]), UNDECIDED, int(since[k]), opens=bool(opens[k]), clear=bool(closes[k]))
             for k in np.flatnonzero(opens | closes | (is_open & blind)).tolist()
         ]
+
+    @staticmethod
+    def _may_stick_out(ctx: "TickContext") -> Bools:
+        """Return which of our tracks (m,) are outside if they are as wide as they can be, else not."""
+        mine, widths = ctx.mine, ctx.around.widths
+        out_m = ctx.located.found[mine, OUT_PERMITTED]
+        may_be = (out_m + widths.hazmat_most_m / 2 > OUT_M) & (out_m + widths.hazmat_m / 2 <= OUT_M)
+        found: Bools = may_be & np.isnan(ctx.tracks.width_m[mine])
+        return found
 
     @staticmethod
     def _may_be_on_the_wrong_way(ctx: "TickContext", at: I64) -> Bools:

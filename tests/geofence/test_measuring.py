@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.classes import HAZMAT
+from core.classes import HAZMAT, TRUCK
 from geofence.batch import Batch, Site, sigma_place_m
 from geofence.detectors import FREE_M, N_ACROSS, OFFSET_M, SPAN_M
 from geofence.located import (
@@ -25,6 +25,7 @@ from geofence.located import (
     S,
 )  # fmt: skip
 from geofence.measuring import COMPILED, Measures, measure
+from geofence.presumable import are_presumable
 from geofence.rules import MEASURED
 from geofence.state import (
     CLAIM_USED,
@@ -44,7 +45,7 @@ from geofence.state import (
 )
 
 N, T0 = 400, 1_700_000_000_000_000_000
-SITE = Site(1.6, 2.3, 0.8, 4.0)
+SITE = Site(1.6, 2.3, 2.1, 0.8, 4.0)
 
 
 @pytest.fixture
@@ -93,7 +94,8 @@ def expected(b, stamps, flags, drift):
     length = np.where(np.isnan(b.length_m), 4.0, b.length_m)
     yaw_m = np.where(speed > 3.0, length / 2 * np.sqrt(gain * aside) / fast, 0.0)
     edge = np.hypot(found[:, SIGMA], yaw_m)
-    unknown = np.where((flags[:, PRESUMED] > 0) & (b.kind == 0), 2.3, 1.6)
+    presumed = (flags[:, PRESUMED] > 0) & ((b.kind == 0) | ((b.kind == TRUCK) & (b.vehicle < 0)))
+    unknown = np.where(presumed | (b.kind == HAZMAT), 2.3, np.where(b.kind == TRUCK, 2.1, 1.6))
     half = np.where(np.isnan(b.width_m), unknown, b.width_m) / 2 + np.where(
         speed > 3.0, length / 2 * yaw, 0.0
     )
@@ -108,7 +110,7 @@ def expected(b, stamps, flags, drift):
     other_way = ~(found[:, OUT_SAME_WAY] <= near_m) & (-found[:, ALONG] > 0.5 * speed)
     misplaced = (flags[:, MISPLACED] > 0) | (drift[:, OWN_WAY] > 0)
     other_way &= ~(misplaced & (drift[:, CLAIM_USED] > 0))  # by fixes alone
-    ordinary = (b.kind != 0) & (b.kind != HAZMAT)
+    ordinary = (b.kind != 0) & (b.kind != HAZMAT) & ~presumed
     out = np.where(ordinary, found[:, OUT_ANY], found[:, OUT_PERMITTED])
     over = np.where(np.isnan(found[:, OUT_PERMITTED]), -found[:, OUT_ANY], found[:, OUT_PERMITTED])
     deep = np.where(found[:, OUT_ANY] <= 0.0, over + half, -half)
@@ -143,7 +145,8 @@ def test_measure_agrees_with_numpy_and_leaves_other_tracks_alone(batch):
         got = np.column_stack([out.samples[:, r], columns])[mine]
         np.testing.assert_allclose(got, want, rtol=1e-12, err_msg=MEASURED[r])
     np.testing.assert_array_equal(out.columns[mine, R_S], batch.found[mine, S])
-    ordinary = (batch.kind != 0) & (batch.kind != HAZMAT)
+    presumed = (flags[rows, PRESUMED] > 0) & are_presumable(batch.kind, batch.vehicle)
+    ordinary = (batch.kind != 0) & (batch.kind != HAZMAT) & ~presumed
     offset = np.where(ordinary, batch.found[:, ACROSS_ANY], batch.found[:, ACROSS])
     np.testing.assert_array_equal(out.across[mine, OFFSET_M], offset[mine])
     half = out.across[mine, SPAN_M] - out.across[mine, FREE_M]  # the footprint's

@@ -108,3 +108,41 @@ def test_who_stands_and_reports_seldom_is_one_case_and_no_id_comes_twice(each_s,
     assert len(stops) == n
     for versions in stops.values():
         assert [violation.version for violation in versions] == list(range(1, len(versions) + 1))
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+@pytest.mark.parametrize("depth_m", [0.4, 2.0])
+@pytest.mark.parametrize("kind", [0, 3, 4], ids=["unknown", "truck", "hazmat"])
+def test_a_nameless_truck_departs_whatever_radar_takes_it_for(kind, depth_m, side):
+    world = World()
+    radars_own = {"terminal": -1, "kind": kind, "width": math.nan, "length": math.nan}
+    at = drift(depth_m, 1.0, 5.0, 5.0, side)
+    world.drive(12.0, lambda t: at(t) | radars_own)
+    assert "violation" in {v.grade for v in world.of("lane_departure")}
+
+
+def test_a_radars_truck_that_keeps_the_ordinary_lanes_may_use_all_of_them():
+    world = World()
+    truck = {"terminal": -1, "kind": 3, "width": math.nan, "length": math.nan}
+    world.drive(
+        12.0, lambda t: {"east": 50.0 + 16.0 * t, "north": -3.925 - min(max(t - 4.0, 0.0), 3.7)} | truck
+    )
+    assert world.of("lane_departure") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "widths_m"), [(0, (1.6, 2.5)), (3, (1.6, 2.5)), (4, (1.6, 2.5)), (4, (None,))]
+)
+def test_a_truck_that_is_outside_only_if_it_is_wide_is_undecidable(kind, widths_m):
+    """Its width is one of the registry's; the narrowest is inside the line, the widest 0.4 m outside."""
+    trucks = [
+        msgspec.structs.replace(TRUCK, terminal=f"1390000000{k}", width_m=w) for k, w in enumerate(widths_m)
+    ]
+    world = World(vehicles=trucks)
+    radars_own = {"terminal": -1, "kind": kind, "width": math.nan, "length": math.nan}
+    at = drift(0.4, 1.0, 5.0, 9.0)
+    world.drive(16.0, lambda t: at(t) | radars_own)
+    assert {(v.rule, v.grade) for v in world.of("lane_departure")} == {("lane_departure", "undecidable")}
+    world = World(vehicles=trucks)
+    world.drive(16.0, lambda t: {"east": 50.0 + 16.0 * t} | radars_own)  # in the middle of its lane
+    assert world.of("lane_departure") == []
