@@ -41,8 +41,8 @@ def check_site(site: Site, road: RoadPlan) -> None:
         raise ConfigError(site.where, "rules.version", "must be plain text", site.config.rules.version)
     roles = {role for zone in road.zones for role in zone.roles}
     roads = {lane.road for lane in road.lanes}
-    lanes = {lane.lane for lane in road.lanes}
-    for fault in faults_of_names(site.config.rules, roles, roads, lanes):
+    lanes, zones = {lane.lane for lane in road.lanes}, {zone.zone for zone in road.zones}
+    for fault in faults_of_names(site.config.rules, roles, roads, lanes, zones):
         raise ConfigError(site.where, *fault)
     for wrong in permit_faults(road, site.permits, site.vehicles):
         raise _wrong_permit(site, wrong)

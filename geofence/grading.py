@@ -19,6 +19,7 @@ Seconds = Annotated[float, Meta(gt=0.0, le=3600.0)]
 Fresh = Annotated[float, Meta(gt=0.0, le=10.0)]  # seconds
 Minute = Annotated[float, Meta(gt=0.0, le=60.0)]  # seconds, up to one
 Width = Annotated[float, Meta(gt=0.0, le=4.0)]  # metres: a lane is no wider
+VehicleWidth = Annotated[float, Meta(gt=0.0, le=2.55)]  # metres: no truck may be wider (GB 1589)
 Survey = Annotated[float, Meta(ge=0.0, le=2.0)]  # metres
 Standing = Annotated[float, Meta(gt=0.0, le=3.0)]  # metres a second: faster, a vehicle was seen moving
 Shoulder = Annotated[float, Meta(ge=0.0, le=12.0)]  # metres: further out nothing is judged by a lane
@@ -58,7 +59,7 @@ class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     version: str = "1"
     enforcement_area: tuple[Annotated[tuple[LonLat, ...], Meta(min_length=3)], ...] = ()
-    false_alarms_per_vehicle_hour: Annotated[float, Meta(gt=0.0, lt=1.0)] = 1e-4
+    false_alarms_per_vehicle_hour: Annotated[float, Meta(gt=0.0, le=0.1)] = 1e-4
     clear_s: Seconds = 3.0  # an episode closes when its rule has been kept for this long
     update_s: Seconds = 5.0  # an open episode gets a new version at least this often
     resume_s: Seconds = 30.0  # after a restart an episode continues when its vehicle is seen within this time
@@ -67,7 +68,7 @@ class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     decide_s: Minute = 5.0  # 90 % of departures of `decide_depth_m` must be found within this long,
     decide_depth_m: Width = 1.0  # else the track is undecidable
     map_sigma_m: Survey = 0.05  # 1 sigma of the surveyed boundaries
-    width_unknown_m: Width = 1.6  # narrow on purpose: an unknown width must not make a violator
+    width_unknown_m: VehicleWidth = 1.6  # narrow on purpose: an unknown width must not make a violator
     hazmat_limit_mps: Limit = 60 / 3.6  # beside the posted limit
     hazmat_limit_expressway_mps: Limit = 80 / 3.6
     expressways: tuple[str, ...] = ()  # roads of the map that are

@@ -48,6 +48,6 @@ def check_rules(rules: RulesConfig, road: RoadMap, vehicles: Sequence[VehicleCon
     """Refuse (ConfigError) rules that make no sense, or name what a site does not have."""
     roles = {role for zone in road.zones for role in zone.roles}
     roads = {lane.road for lane in road.lanes}
-    lanes = {lane.lane for lane in road.lanes}
-    for fault in (*faults_of(rules, vehicles), *faults_of_names(rules, roles, roads, lanes)):
+    lanes, zones = {lane.lane for lane in road.lanes}, {zone.zone for zone in road.zones}
+    for fault in (*faults_of(rules, vehicles), *faults_of_names(rules, roles, roads, lanes, zones)):
         raise ConfigError(where, *fault)
