@@ -35,6 +35,14 @@ OUTCOMES_MAX = 1_000  # that wait for the database
 SAME_EVENT_NS = 120 * NS  # as long after a warning, other alarms of its case need no second one
 
 
+# Why a driver can't be warned of a violation, whatever he was told before
+HINDRANCES = {
+    "no_gateway": "the site has no gateway",
+    "no_terminal": "the vehicle has no known terminal",
+    "late": "it was found in stored fixes, long after: nobody is warned of it",
+}
+
+
 class RefusedError(Exception):
     """Nothing is sent.  status : of HTTP"""
 
@@ -70,15 +78,8 @@ class Drivers:
             terminal = None if found.vehicle is None else found.vehicle.terminal
             rows = [_json(row) for row in _rows(db, violation)]
             before = None if terminal is None else warned(db, violation, terminal, self.now_ns())
-        why = self._why_not(terminal, before)
+        why = hindrance(self.gateway, found) or (None if before is None else "warned")
         return {"terminal": terminal, "text": template(found.rule), "why_not": why, "items": rows}
-
-    def _why_not(self, terminal: str | None, before: Any | None) -> str | None:
-        if self.gateway is None:
-            return "no_gateway"
-        if terminal is None:
-            return "no_terminal"
-        return None if before is None else "warned"
 
     async def warn(self, violation: str, text: str | None, actor: Actor) -> dict[str, Any]:
         """Send a warning and return its row; raises RefusedError, TextError, NotWrittenError."""
@@ -89,10 +90,10 @@ class Drivers:
             episode = _episode(db, violation)
             if episode is None:
                 raise RefusedError(404, "no violation of this id")
-            terminal = None if episode.vehicle is None else episode.vehicle.terminal
-            if self.gateway is None or terminal is None:
-                raise RefusedError(409, "the site has no gateway" if self.gateway is None else
-                                   "the vehicle has no known terminal")  # fmt: skip
+            if (why := hindrance(self.gateway, episode)) is not None:
+                raise RefusedError(409, HINDRANCES[why])
+            terminal = episode.vehicle.terminal if episode.vehicle else None
+            assert terminal is not None, "else it was refused"
             if (before := warned(db, violation, terminal, now_ns)) is not None:
                 detail = "this terminal was warned of this event already"
                 raise RefusedError(409, detail, warning=_json(before))
@@ -189,6 +190,15 @@ def _settle(key: str, outcome: str, answered_ns: int | None, db: sa.Connection, 
         body = {"warning": key, "outcome": outcome}
         append(db, Act(answered_ns, None, "warn_outcome", row.violation, body))
     found.append(Change(KIND, key))
+
+
+def hindrance(gateway: str | None, violation: codec.Violation) -> str | None:
+    """Return why nobody can be warned of a violation, a key of HINDRANCES; None: its driver can."""
+    if gateway is None:
+        return "no_gateway"
+    if violation.vehicle is None or violation.vehicle.terminal is None:
+        return "no_terminal"
+    return "late" if violation.late else None
 
 
 def _rows(db: sa.Connection, violation: str) -> list[Any]:

@@ -1,11 +1,15 @@
 """A driver is warned once of one event, also where two alarms show it. On both databases."""
 
+from types import SimpleNamespace
+
 import pytest
 import sqlalchemy as sa
 
-from centre.outreach.drivers import SAME_EVENT_NS, warned
+from centre.accounts.actor import Actor
+from centre.outreach.drivers import SAME_EVENT_NS, Drivers, RefusedError, hindrance, warned
 from centre.outreach_tables import DRIVER_WARNING
 from geofence.violation import ViolationVehicle
+from tests.support.centre_samples import violation
 from tests.support.desk_stage import DeskStage, S
 
 TERMINAL = "13900000001"
@@ -48,3 +52,38 @@ def test_one_event_is_one_warning(desk):
     with desk.at.engine.begin() as db:
         db.execute(sa.update(DRIVER_WARNING).values(outcome="not_connected"))
     assert [warns(each) for each in (first, same)] == [None, None]  # it has not reached him
+
+
+@pytest.mark.parametrize(
+    ("gateway", "change", "want"),
+    [
+        ("GW", {}, None),
+        (None, {}, "no_gateway"),
+        ("GW", {"vehicle": None}, "no_terminal"),
+        ("GW", {"vehicle": ViolationVehicle(plate="辽L·A0002")}, "no_terminal"),
+        ("GW", {"late": True}, "late"),
+    ],
+)
+def test_who_can_be_warned(gateway, change, want):
+    assert hindrance(gateway, violation(**change)) == want
+
+
+@pytest.mark.anyio
+async def test_nobody_is_warned_of_what_stored_fixes_showed(desk):
+    late, published = desk.send(1, late=True), []
+
+    async def run(work, *_):
+        with desk.at.engine.begin() as db:
+            return work(db, [])
+
+    async def read(work, *args):
+        return work(*args)
+
+    drivers = Drivers(
+        "GW", SimpleNamespace(engine=desk.at.engine, read=read), SimpleNamespace(run=run),
+        lambda *sent: published.append(sent) or True, lambda: desk.at.now_ns,
+    )  # fmt: skip
+    assert (await drivers.shown(late))["why_not"] == "late"
+    with pytest.raises(RefusedError, match="nobody is warned"):
+        await drivers.warn(late, None, Actor("wang", "operator"))
+    assert published == []

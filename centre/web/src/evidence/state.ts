@@ -25,7 +25,7 @@ export interface Warning {
 export interface Warnings {
   terminal: string | null;
   text: string;
-  why_not: "no_gateway" | "no_terminal" | "warned" | null;
+  why_not: "no_gateway" | "no_terminal" | "late" | "warned" | null;
   items: Warning[];
 }
 

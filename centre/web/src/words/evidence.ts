@@ -16,6 +16,7 @@ export const EVIDENCE_WORDS = {
   warn_unsent: ["警示未发出：消息代理中断", "Not sent: the broker is away"], warn_unsupported: ["网关不支持", "The gateway can't do it"],
   warn_overloaded: ["网关忙，未发送", "The gateway is busy: not sent"],
   why_no_gateway: ["本站无终端网关", "The site has no gateway"], why_no_terminal: ["车辆终端未知", "The vehicle's terminal is unknown"],
+  why_late: ["事后补报，不再警示", "Found in stored fixes, long after"],
   why_warned: ["该终端本次事件已警示过", "This terminal was warned of this event already"],
   why_exercise: ["演练：无证据包，不警示", "an exercise: no evidence, no warning"],
   why_loading: ["读取中", "loading"],
