@@ -70,7 +70,7 @@ class Monitor:
         self._evidence = Evidence(rules, self._measured, gradings, self._state)
         self._book = EpisodeBook(rules, frame, self._state, esn, road.version, late=late)
         self._locator = Locator(rules, road, vehicles, self._state)
-        widths = widths_of(vehicles, rules.width_unknown_m)
+        widths = widths_of([(v.kind, v.width_m) for v in vehicles], rules.width_unknown_m)
         cargoes = [Cargo(v.class_, v.hazmat_class, v.un, v.terminal) for v in vehicles]
         lowest_mps = lowest_speeds(
             road.lanes, rules.expressways, section_of(rules, "too_slow").expressway_mps

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from core.classes import HAZMAT, TRUCK
-from geofence.config import VehicleConfig
 
 WIDEST_M = 2.55  # the law's limit of trucks (GB 1589)
 
@@ -18,13 +17,14 @@ class Widths(NamedTuple):
     hazmat_most_m: float  # of the widest hazmat vehicle
 
 
-def widths_of(vehicles: Sequence[VehicleConfig], unknown_m: float) -> Widths:
+def widths_of(vehicles: Sequence[tuple[int, float | None]], unknown_m: float) -> Widths:
     """Return the widths that the registry leaves possible.
 
+    vehicles : class and stated width of each
     unknown_m : of a vehicle whose width nothing states, narrow on purpose; as a truck's it is uncertain
     """
-    hazmat = [vehicle.width_m for vehicle in vehicles if vehicle.kind == HAZMAT]
-    trucks = [vehicle.width_m for vehicle in vehicles if vehicle.kind in (HAZMAT, TRUCK)]
+    hazmat = [width for kind, width in vehicles if kind == HAZMAT]
+    trucks = [width for kind, width in vehicles if kind in (HAZMAT, TRUCK)]
     return Widths(
         unknown_m=unknown_m,
         hazmat_m=min((width or unknown_m for width in hazmat), default=unknown_m),
