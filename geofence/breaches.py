@@ -24,6 +24,9 @@ class Trips(Protocol):
     def awaits(self, terminal: str, track: int) -> bool:
         """Say whether a terminal's journey has not been looked at since its vehicle is this track."""
 
+    def is_between_gates(self, terminal: str) -> bool:
+        """Say whether a terminal's vehicle has passed its entry gate and not yet its exit gate."""
+
 
 def key_of(rule: str, scope: str) -> str:
     """Return the name of a breach within its journey."""

@@ -15,6 +15,7 @@ from geofence.crossing import OFF_RAD
 from geofence.episodes import OpenEpisode
 from geofence.shifts import KNOWN_S
 from geofence.state import (
+    AWAY,
     CALM_S,
     CHECKS,
     CLAIM_FIX,
@@ -60,7 +61,7 @@ from geofence.state import (
     State,
 )
 
-CARRIED_FLAGS = {"moved": MOVED, "presumed_hazmat": PRESUMED, "excused": EXCUSED}
+CARRIED_FLAGS = {"moved": MOVED, "presumed_hazmat": PRESUMED, "excused": EXCUSED, "left_road": AWAY}
 # the ring's first ones
 HISTORY_COLUMNS = ("east_m", "north_m", "s_m", "d_m", "sigma_d_m", "speed_mps", "p_departure")
 N_CUSUM, N_HELD, N_RULE_STAMPS = ENOUGH - CUSUM, CLEAR_S - HELD, LAST_OVER - SINCE
@@ -113,6 +114,7 @@ class CarriedJudgement(msgspec.Struct, frozen=True, kw_only=True):
     moved: bool = False
     presumed_hazmat: bool = False
     excused: bool = False
+    left_road: bool = False
     lane_held: str | None = None  # by its name in the map
     drift: CarriedDrift = CarriedDrift()
     history: CarriedHistory = CarriedHistory()

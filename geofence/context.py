@@ -70,7 +70,7 @@ class Context:
     @cached_property
     def batch(self) -> columns.Batch:
         """The tracks and their places as kernels read them."""
-        off_road_m = self.around.off_road_m(self.tracks, self.located)
+        off_road_m = self.around.off_road_m(self.tracks, self.located, self.state.away(self.rows))
         return columns.batch(self.tracks, self.located, off_road_m, self.limits.mps)
 
     @cached_property

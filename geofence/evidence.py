@@ -96,8 +96,9 @@ class Evidence:
     def observe(self, tracks: TrackBatch, located: Located, owned: Bools, around: Surroundings) -> Found:
         """Measure and test an observation's owned tracks; what is found stays in `values` until the next."""
         memory = self._memory_of(tracks, located, owned, around)
-        if around.judges_off_road:
-            memory.seen.batch.off_road_m[:] = around.off_road_m(tracks, located)
+        away = self._state.away(located.rows)
+        if around.has_area or away.any():
+            memory.seen.batch.off_road_m[:] = around.off_road_m(tracks, located, away)
         around.speed_limits.fill(memory.limits, tracks, located)
         return Found(
             *observe_once(
@@ -109,7 +110,7 @@ class Evidence:
     def locate_and_observe(
         self, tracks: TrackBatch, to_locate: ToLocate, owned: Bools, around: Surroundings
     ) -> Found:
-        """Locate n > 0 tracks, then as `observe`; where no zone has a limit, and no area is enforced."""
+        """Locate n > 0 tracks, then as `observe`; where no zone has a limit, and nobody left the road."""
         memory = self._memory_of(tracks, to_locate.located, owned, around)
         return Found(
             *locate_and_observe(
@@ -130,7 +131,7 @@ class Evidence:
             memory = _memory_for(tracks, located, around.speed_limits)
             if tracks.is_reused:
                 self._reused[n] = memory
-        memory.seen.owned[:] = owned
+        memory.seen.owned[:], memory.seen.batch.off_road_m[:] = owned, np.nan
         if self._windows.evidence is not state.evidence:  # its arrays are replaced together, as it grows
             self._windows = windows_of(state)
         return memory

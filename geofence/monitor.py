@@ -36,7 +36,7 @@ from geofence.permits import PermitConfig, openings_of
 from geofence.resume import Resume
 from geofence.rule_changes import CLOSED
 from geofence.rules import BY_NAME, GRADED, MEASURED, OWN_STAMPS, REGISTRY
-from geofence.state import LAST, State
+from geofence.state import AWAY, LAST, State
 from geofence.surroundings import Surroundings
 from geofence.widths import widths_of
 
@@ -92,7 +92,7 @@ class Monitor:
         )
         self._coverage = Coverage(road.axis, stretch_m, radars)
         self._has_axis = road.axis is not None
-        asks = self._events, self._around.judges_off_road, self._around.speed_limits.has_zones
+        asks = self._events, self._around.has_area, self._around.speed_limits.has_zones
         self._needs_places = any(asks) or not self._has_axis
 
     def locate(self, tracks: TrackBatch, terminal_ids: Sequence[str]) -> Located:
@@ -107,7 +107,7 @@ class Monitor:
 
         Both are one compiled step, unless something in between needs the places.
         """
-        if self._needs_places or self._resume.is_waiting:
+        if self._needs_places or self._resume.is_waiting or self._state.flags[:, AWAY].any():
             return self.observe(now_ns, tracks, self.locate(tracks, terminal_ids), owned, may_open)
         out, to_locate = self._lineage.begin_step(now_ns), self._locator.ask(tracks, terminal_ids)
         found = self._evidence.locate_and_observe(tracks, to_locate, owned, self._around)

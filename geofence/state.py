@@ -73,9 +73,9 @@ SHARED_STAMPS = {  # those that are carried with a track
     "gapped_ns": GAPPED,
 }
 # columns of State.flags: was seen moving; presumed to be hazmat; has an excuse to stand; lane held + 1; its
-# terminal's places can't be believed
-MOVED, PRESUMED, EXCUSED, HINT, MISPLACED = range(5)
-N_FLAGS = 5
+# terminal's places can't be believed; left the lanes between its entry and its exit gate
+MOVED, PRESUMED, EXCUSED, HINT, MISPLACED, AWAY = range(6)
+N_FLAGS = 6
 
 MOVED_MPS = 3.0  # faster, a vehicle was seen moving, whatever the noise of its speed: it is no post
 # So long a thing must live to be a vehicle, if no terminal says so: a radar holds what it takes for an object
@@ -201,6 +201,11 @@ class State:
         """Return in which rows (n,) an episode of the rule is open."""
         is_open: Bools = self.open[rows, self.rules[rule]]
         return is_open
+
+    def away(self, rows: I64) -> Bools:
+        """Return which tracks (n,) left the lanes between their gates; -1: a row that is none."""
+        found: Bools = (rows >= 0) & (self.flags[rows, AWAY] > 0.0)
+        return found
 
     def is_any_open(self, rule: str) -> bool:
         """Return whether any track has an open episode of the rule."""

@@ -74,7 +74,7 @@ class Surroundings:
             np.column_stack(frame.site_from_lonlat(*np.array(ring).T)) for ring in rules.enforcement_area
         ]
         self._area = _compiled(tuple(shapely.Polygon(ring) for ring in rings))
-        self.judges_off_road = self._area.count > 0  # False: no distance from the road is ever judged
+        self.has_area = self._area.count > 0  # where who left the road is judged, whence ever it came
         stops = [zone.polygon for zone in road.zones if set(zone.roles) & set(rules.stop_zone_roles)]
         gates = [shapely.LineString(gate.points) for gate in road.gates]
         self._stops, self._gates = shapely.union_all(stops), shapely.union_all(gates)
@@ -119,15 +119,16 @@ class Surroundings:
         """Return each track's row in the tables above."""
         return np.where(located.lane == NO_LANE, len(self.dedicated) - 1, located.lane).astype(np.int64)
 
-    def off_road_m(self, tracks: TrackBatch, located: Located) -> F64:
-        """Return each hazmat vehicle's distance from all places that permit it (n,) [m]; NaN: not judged."""
-        if not self.judges_off_road:
-            return np.full(len(tracks), np.nan)
+    def off_road_m(self, tracks: TrackBatch, located: Located, away: Bools) -> F64:
+        """Return each hazmat vehicle's distance from all places that permit it (n,) [m]; NaN: not judged.
+
+        away : (n,) it left the lanes between its gates, so that it is judged wherever it is
+        """
         near = located.found[:, OUT_PERMITTED]
-        mine = (located.kind == HAZMAT) & (located.vehicle >= 0)
+        mine = (located.kind == HAZMAT) & (located.vehicle >= 0) & (away | self.has_area)
         out = np.where(mine, np.maximum(near, 0.0), np.nan)
         far = np.flatnonzero(mine & np.isnan(near))
-        inside = self._area.any(tracks.x[far, 0], tracks.x[far, 1])
+        inside = away[far] | self._area.any(tracks.x[far, 0], tracks.x[far, 1])
         strips = self._road.strips
         for i in far[inside].tolist():
             east, north = float(tracks.x[i, 0]), float(tracks.x[i, 1])

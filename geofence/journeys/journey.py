@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from geofence.breaches import BREACHES_MAX, Breach
+from geofence.config import VehicleConfig
 from geofence.episodes import Number, Small, Stamp
 from geofence.journeys.driving import Driving
 from geofence.journeys.driving import copied as copied_driving
@@ -163,6 +164,22 @@ def is_sound(journey: Journey) -> bool:
         and all(text is None or is_plain(text) for text in named)
         and ends
         and journey.start_ns <= max(journey.seen_ns, journey.stamp_ns)
+    )
+
+
+def vehicle_of(terminal: str, known: VehicleConfig | None) -> ViolationVehicle:
+    """Return a terminal's vehicle as a journey shows it.
+
+    known : its row of the registry
+    """
+    if known is None:
+        return ViolationVehicle(terminal=terminal)
+    return ViolationVehicle(
+        plate=known.plate,
+        terminal=terminal,
+        hazmat_class=known.hazmat_class,
+        un=known.un,
+        carrier=known.carrier,
     )
 
 

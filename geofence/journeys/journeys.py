@@ -22,7 +22,7 @@ from geofence.journeys.driving import Driving
 from geofence.journeys.driving import copied as copied_driving
 from geofence.journeys.following import BRIDGED_S, FASTEST_MPS, Look, follow, quantise
 from geofence.journeys.gates import Gates, Line
-from geofence.journeys.journey import Journey, JourneysState, Reason, copied, encoded
+from geofence.journeys.journey import Journey, JourneysState, Reason, copied, encoded, vehicle_of
 from geofence.journeys.looking import looks_at
 from geofence.journeys.passing import ENTERED_MPS, Passing
 from geofence.journeys.past import Past
@@ -32,7 +32,7 @@ from geofence.located import NO_LANE, Located
 from geofence.map.frames import SiteFrame
 from geofence.map.roadmap import RoadMap
 from geofence.permits import PermitConfig
-from geofence.violation import Violation, ViolationVehicle
+from geofence.violation import Violation
 from geofence.writing import episode_id, number
 
 NS = 1_000_000_000
@@ -194,7 +194,7 @@ class Journeys:
             id=episode_id(self._esn, 0, "journey", terminal, start_ns),
             esn=self._esn,
             terminal=terminal,
-            vehicle=self._vehicle(terminal),
+            vehicle=vehicle_of(terminal, self._vehicles.get(terminal)),
             road=self._roads[look.lane] if look.lane != NO_LANE else None,
             began="seen" if entered is None else "gate",
             start_ns=start_ns,
@@ -232,15 +232,6 @@ class Journeys:
         """Return the speed that the road allows the lorries whose journeys these are."""
         on_expressway = journey.road in self._rules.expressways
         return self._rules.hazmat_limit_expressway_mps if on_expressway else self._rules.hazmat_limit_mps
-
-    def _vehicle(self, terminal: str) -> ViolationVehicle:
-        known = self._vehicles.get(terminal)
-        if known is None:
-            return ViolationVehicle(terminal=terminal)
-        return ViolationVehicle(
-            plate=known.plate, terminal=terminal, hazmat_class=known.hazmat_class, un=known.un,
-            carrier=known.carrier,
-        )  # fmt: skip
 
     def _close(self, journey: Journey, end_ns: int, reason: Reason) -> Journey:
         """Return the last version of a journey, and forget it."""
@@ -316,6 +307,11 @@ class Journeys:
         """Say whether a terminal's journey has not been looked at since its vehicle is this track."""
         journey = self.open.get(terminal)
         return journey is not None and journey.track != track
+
+    def is_between_gates(self, terminal: str) -> bool:
+        """Say whether a terminal's vehicle has passed its entry gate and not yet its exit gate."""
+        journey = self.open.get(terminal)
+        return journey is not None and journey.entry is not None
 
     # ---- violations of its vehicle
 

@@ -8,7 +8,7 @@ import pytest
 from core.times import NS
 from geofence.config import Grading, Hold, RulesConfig
 from geofence.violation import decode, encode
-from tests.support.geofence_world import FRAME, T0_NS, TRUCK, World, drift, faults, feature, lonlat, road
+from tests.support.geofence_world import CAR, FRAME, T0_NS, TRUCK, World, drift, faults, feature, lonlat, road
 
 GRADES = ("undecidable", "notice", "warning", "violation")
 
@@ -316,6 +316,62 @@ def test_off_dedicated_road(north, area, want):
     gnss = {"radar_age_s": np.inf, "enforcing_age_s": np.inf, "gnss_age_s": 0.0, "bias": 1.5, "tau": 30.0}
     world.drive(9.0, lambda t: {"east": 300 + 10 * t, "north": north} | gnss)
     assert best(world.of("off_dedicated_road")) == want
+
+
+class Gates:
+    """Journeys of which one terminal's is between its gates."""
+
+    def __init__(self, terminal):
+        self.terminal = terminal
+
+    def is_between_gates(self, terminal):
+        return terminal == self.terminal
+
+    def breaches(self, rule):
+        return {}
+
+
+GNSS = {"radar_age_s": np.inf, "enforcing_age_s": np.inf, "gnss_age_s": 0.0, "bias": 1.5, "tau": 30.0}
+
+
+@pytest.mark.parametrize(
+    ("terminal", "north", "want"),
+    [
+        (TRUCK.terminal, -140.0, {"violation"}),
+        (TRUCK.terminal, -20.0, set()),  # beside the road
+        (CAR.terminal, -140.0, set()),  # another one entered by a gate
+    ],
+)
+def test_who_leaves_the_road_between_its_gates_needs_no_enforcement_area(terminal, north, want):
+    world = World(trips=Gates(terminal))
+    world.drive(45.0, lambda t: {"east": 100 + 8 * t, "north": max(-7.625 - 20.0 * t, north)} | GNSS)
+    assert {v.grade for v in world.of("off_dedicated_road") if v.grade == "violation"} == want
+
+
+def test_who_left_the_road_is_judged_until_he_is_back_also_after_his_journey_has_ended():
+    world = World(trips=Gates(TRUCK.terminal))
+    world.drive(20.0, lambda t: {"east": 100 + 8 * t, "north": max(-7.625 - 20.0 * t, -140.0)} | GNSS)
+    world.trips.terminal = ""
+    world.drive(20.0, lambda t: {"east": 100 + 8 * t, "north": -140.0} | GNSS, from_s=20.0)
+    assert {v.phase for v in world.of("off_dedicated_road")} == {"open", "update"}
+    assert {v.grade for v in world.of("off_dedicated_road")} >= {"warning", "violation"}
+    world.drive(10.0, lambda t: {"east": 100 + 8 * t, "north": -7.625} | GNSS, from_s=40.0)
+    assert [v.reason for v in world.of("off_dedicated_road") if v.phase == "close"] == [None]
+    n = len(world.out)
+    world.drive(
+        12.0,
+        lambda t: {"east": 100 + 8 * t, "north": max(-7.625 - 20.0 * (t - 50), -140.0)} | GNSS,
+        from_s=50.0,
+    )
+    assert [v.rule for v in world.out[n:] if v.rule == "off_dedicated_road"] == []
+
+
+def test_who_left_the_road_is_carried_as_such():
+    """A neighbour, or a restart, judges the next fix as this RSU would have."""
+    world = World(trips=Gates(TRUCK.terminal))
+    world.drive(7.0, lambda t: {"east": 100 + 8 * t, "north": max(-7.625 - 20.0 * t, -140.0)} | GNSS)
+    (carried,) = world.monitor.carry([1])
+    assert carried.left_road
 
 
 def test_what_is_not_owned_is_not_judged():

@@ -165,6 +165,7 @@ class World:
     def __init__(
         self, road_map: RoadMap | None = None, rules: RulesConfig | None = None, esn: str = "RSU-1",
         vehicles: Sequence[VehicleConfig] = (TRUCK, CAR), permits: Sequence[PermitConfig] = (),
+        trips: Any = None,
     ) -> None:  # fmt: skip
         self.road = road_map or road()
         self.terminals = [TRUCK.terminal, CAR.terminal, "13900000777"]
@@ -172,7 +173,7 @@ class World:
             rules or RulesConfig(), self.road, FRAME, vehicles, esn=esn, stretch_m=(0.0, 1_000.0),
             radars=[radar()], permits=permits,
         )  # fmt: skip
-        self.gateway_present = True
+        self.gateway_present, self.trips = True, trips
         self.out: list[Violation] = []
         self.episodes: dict[str, bytes | None] = {}  # by id, as the newest version left it
 
@@ -189,7 +190,9 @@ class World:
         located = self.monitor.locate(tracks, self.terminals)
         owned = np.ones(len(tracks), np.bool_)
         return self._keep(
-            self.monitor.tick(t_ns, tracks, located, owned, gateway_present=self.gateway_present)
+            self.monitor.tick(
+                t_ns, tracks, located, owned, gateway_present=self.gateway_present, trips=self.trips
+            )
         )
 
     def end(self, t_ns: int, ids: list[int]) -> list[Violation]:
