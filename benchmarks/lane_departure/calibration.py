@@ -6,19 +6,23 @@ sigma.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import numpy as np
 
 from benchmarks.lane_departure.lines import show
 from core.arrays import F64
+from fusion.tracks import TrackBatch
 from geofence.evidence import Evidence
+from geofence.located import Located
+from geofence.observing import Found
+from geofence.rules import MEASURED
 from geofence.state import R_P_OUT
 from petroroad.replay.run import pace_of, replay_file
 from tests.support.foreign.generate import T0_NS, Run, generate
@@ -35,28 +39,59 @@ SIGMA_CLASSES_M = (0.0, 0.1, 0.2, 0.35, np.inf)
 SAID, SIGMA, TRUE = range(3)
 
 
+class Judgements(NamedTuple):
+    """What one observation's judging gave its owned tracks."""
+
+    tracks: TrackBatch
+    located: Located
+    mine: list[int]  # places of the judged tracks
+    sigma: F64  # (n,) of the departure
+    p_out: F64  # (n,) probability of being outside, NaN: not judged
+
+
 @contextmanager
-def watched(run: Run, rows: list[tuple[float, float, float]]) -> Iterator[None]:
-    """Collect the samples of all monitors that judge within the block."""
-    whole, motion = Evidence.observe, run.motion
+def heard(take: Callable[[Judgements], None]) -> Iterator[None]:
+    """Hand over what all monitors judge within the block, on both ways in which they do."""
+    observe, at_once = Evidence.observe, Evidence.locate_and_observe
+
+    def give(evidence: Evidence, tracks: TrackBatch, located: Located, found: Found) -> None:
+        values, column = evidence.values, MEASURED.index("lane_departure")
+        mine = values.found.mine[: found.mine].tolist()
+        p_out = values.found.columns[:, R_P_OUT]
+        take(Judgements(tracks, located, mine, values.sigma[:, column], p_out))
+
+    def observed(self: Evidence, tracks: Any, located: Any, owned: Any, around: Any) -> Found:
+        found = observe(self, tracks, located, owned, around)
+        give(self, tracks, located, found)
+        return found
+
+    def observed_at_once(self: Evidence, tracks: Any, to_locate: Any, owned: Any, around: Any) -> Found:
+        found = at_once(self, tracks, to_locate, owned, around)
+        give(self, tracks, to_locate.located, found)
+        return found
+
+    with patch.multiple(Evidence, observe=observed, locate_and_observe=observed_at_once):
+        yield
+
+
+def taker(run: Run, rows: list[tuple[float, float, float]]) -> Callable[[Judgements], None]:
+    """Return what adds a sample to rows for each judgement of a named truck of the run."""
+    motion = run.motion
     row_of = {motion.fleet.terminal(i): i for i in range(len(motion.fleet))}
 
-    def observe(self: Evidence, tracks: Any, located: Any, owned: Any, around: Any) -> Any:
-        found = whole(self, tracks, located, owned, around)
-        column = self._state.measured["lane_departure"]
-        for i in self.values.found.mine[: found.mine].tolist():
-            sigma, p_out = self.values.sigma[i, column], self.values.found.columns[i, R_P_OUT]
+    def take(judged: Judgements) -> None:
+        tracks, located = judged.tracks, judged.located
+        for i in judged.mine:
             w, t_s = int(tracks.terminal[i]), (int(tracks.stamp_ns[i]) - T0_NS) * 1e-9
             true_row = row_of.get(located.terminal_ids[w]) if w >= 0 else None
-            if true_row is None or np.isnan(p_out) or located.undecidable[i] or t_s < SETTLED_S:
+            if true_row is None or np.isnan(judged.p_out[i]) or located.undecidable[i] or t_s < SETTLED_S:
                 continue
             moment = motion.at([true_row], t_s)
             if on_road(motion, moment)[0]:
-                rows.append((p_out, sigma, float(over_line_m(motion, moment)[0] > 0.0)))
-        return found
+                is_out = float(over_line_m(motion, moment)[0] > 0.0)
+                rows.append((float(judged.p_out[i]), float(judged.sigma[i]), is_out))
 
-    with patch.object(Evidence, "observe", observe):
-        yield
+    return take
 
 
 def samples_of(scene: str, seconds: float | None) -> F64:
@@ -64,11 +99,13 @@ def samples_of(scene: str, seconds: float | None) -> F64:
     plan = SCENARIOS[scene]
     run = generate(plan if seconds is None else replace(plan, duration_s=seconds), SEED)
     rows: list[tuple[float, float, float]] = []
-    with tempfile.TemporaryDirectory(prefix="petroroad-calibration-") as folder, watched(run, rows):
+    with tempfile.TemporaryDirectory(prefix="petroroad-calibration-") as folder, heard(taker(run, rows)):
         path = Path(folder) / "inputs.mcap"
         record(run, path)
         replay_file(path, None, pace_of("max"), None)
-    return np.array(rows).reshape(-1, 3)
+    if not rows:
+        raise RuntimeError(f"{scene}: nothing that was judged is counted")
+    return np.array(rows)
 
 
 def calibration_error(samples: F64) -> tuple[float, int]:

@@ -9,6 +9,7 @@ from benchmarks.lane_departure import alone, calibration, fences, report
 from benchmarks.lane_departure.chain import chain_at
 from benchmarks.lane_departure.drivers import FAMILY, N_DRIVER, begin, honest, next_error_m, place_m
 from benchmarks.lane_departure.false_alarms import interval
+from tests.support.geofence_world import World, feature, lonlat, road
 
 
 @pytest.mark.parametrize("name", FAMILY)
@@ -56,6 +57,19 @@ def test_calibration_counts_only_where_p_is_unsure():
     assert calibration.calibration_error(samples) == (pytest.approx(0.0), 10)
     samples[:, calibration.TRUE] = 0.0
     assert calibration.calibration_error(samples) == (pytest.approx(0.3), 10)
+
+
+@pytest.mark.parametrize("has_zone", [False, True], ids=["at_once", "in_steps"])
+def test_calibration_hears_all_that_is_judged(has_zone):
+    """A monitor judges in one compiled step, or in several where a zone has a limit."""
+    ring = lonlat([(0, -9), (900, -9), (900, -6), (0, -6)])
+    zone = feature("zone", "Polygon", [ring], zone="Z", roles=["slow"], speed_limit_mps=9.0)
+    world, counted = World(road(zone) if has_zone else None), []
+    with calibration.heard(lambda judged: counted.append(judged.p_out[judged.mine].tolist())):
+        world.drive(5.0, lambda t: {"east": 50.0 + 16.0 * t})
+    assert len(counted) == 50
+    assert np.isfinite(counted[-1]).all()
+    assert len(counted[-1]) == 1
 
 
 def test_the_report_replaces_the_tables_that_were_run_and_keeps_the_others(tmp_path):
