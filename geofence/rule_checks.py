@@ -105,6 +105,14 @@ def _faults_of_driving(section: Any) -> Iterator[RuleFault]:
         yield RuleFault("rules.driving_time.night", "must be two hours of the day", section.night)
 
 
+def roles_read(rules: RulesConfig) -> dict[str, Sequence[str]]:
+    """Return the roles of zones that a site's rules read, by their keys."""
+    lists: dict[str, Sequence[str]] = {"rules.stop_zone_roles": rules.stop_zone_roles}
+    for rule in ("zone_entry", "zone_exit", "time_window", "closed_road", "convoy"):
+        lists[f"rules.{rule}.roles"] = section_of(rules, rule).roles
+    return lists
+
+
 def faults_of_names(
     rules: RulesConfig,
     roles: Collection[str],
@@ -117,14 +125,7 @@ def faults_of_names(
     roles : of the zones on the map.  roads : of its lanes.  lanes, zones : its own; None: they are not asked
     """
     known = {*ROLES, *roles}
-    lists: dict[str, Sequence[str]] = {
-        "rules.stop_zone_roles": rules.stop_zone_roles,
-        "rules.zone_entry.roles": section_of(rules, "zone_entry").roles,
-        "rules.zone_exit.roles": section_of(rules, "zone_exit").roles,
-    }
-    for rule in ("time_window", "closed_road", "convoy"):
-        lists[f"rules.{rule}.roles"] = section_of(rules, rule).roles
-    for key, names in lists.items():
+    for key, names in roles_read(rules).items():
         for name in names:
             if name not in known:
                 yield RuleFault(key, f"must be roles of zones: {', '.join(sorted(known))}", name)

@@ -12,6 +12,10 @@ CORNER_RAD = 0.2  # at 16 m/s a truck needs 50 m for such a turn: what is drawn 
 ZIGZAG_M_MAX = 100.0  # of a step: vertices further apart may follow a road that winds
 ZIGZAG_TURNS = 2  # so many vertices in a row on alternating sides; the line of a road has none
 
+# Vertices among which one is seen to be pulled aside; how far those beside it deviate then, of its own way,
+# at least: half of it where all are as far apart
+PULLED_AMONG, PULLED_SHARE = 5, 0.2
+
 
 class Lines(NamedTuple):
     """m polylines; line i is `points[start[i]:start[i + 1]]`."""
@@ -93,6 +97,29 @@ def zigzag(lines: Lines) -> Deviation:
         )
     most = _most(found, lines)
     return Deviation(most.most_m, at[most.at] if len(at) else most.at)
+
+
+def pulled(lines: Lines) -> Deviation:
+    """Return by how much a single vertex of each line lies beside the line of the others.
+
+    A vertex that was pulled aside by d lies d beside the chord of its neighbours, and each of these about
+    d / 2 on the other side of theirs. What the next but one on both sides show is the bend that all are in.
+    """
+    before, turn, after = _turns(lines)
+    reach = np.maximum(before + after, SAME_M)
+    aside = before * after / reach * np.sin(np.clip(turn, -np.pi / 2, np.pi / 2))
+    found = np.zeros(len(aside))
+    if len(aside) < PULLED_AMONG:
+        return _most(found, lines)
+    bend = (aside[:-4] + aside[4:]) / 2
+    own, sides = aside[2:-2] - bend, np.stack([aside[1:-3], aside[3:-1]]) - bend
+    alone = (sides * np.sign(own) <= -PULLED_SHARE * np.abs(own)).all(axis=0)
+    near = np.maximum(before, after) <= ZIGZAG_M_MAX
+    alone &= near[1:-3] & near[2:-2] & near[3:-1]
+    of = np.repeat(np.arange(len(lines.start) - 1), np.diff(lines.start))
+    alone &= of[:-4] == of[4:]
+    found[2:-2] = np.where(alone, np.abs(own), 0.0)
+    return _most(found, lines)
 
 
 def _turns(lines: Lines) -> tuple[F64, F64, F64]:

@@ -15,6 +15,7 @@ from core.errors import MapError
 from geofence.map.axis import Axis, compile_axis
 from geofence.map.checks.all import faults_of, refused
 from geofence.map.checks.names import check_document, check_origin
+from geofence.map.checks.zones import NOTHING, Asked
 from geofence.map.document import Document, first_place
 from geofence.map.faults import NAMED_MAX, Fault, Faults
 from geofence.map.frames import SiteFrame
@@ -78,7 +79,9 @@ def _refuse(errors: list[Fault]) -> None:
         raise MapError(errors[0].text + more)
 
 
-def check_map(document: Document, frame: SiteFrame) -> tuple[RoadMap | None, list[Fault]]:
+def check_map(
+    document: Document, frame: SiteFrame, asked: Asked = NOTHING
+) -> tuple[RoadMap | None, list[Fault]]:
     """Return the compiled map, None where it can't be compiled, and all faults of its text."""
     found = Faults(frame)
     check_origin(first_place(document), found)
@@ -93,7 +96,7 @@ def check_map(document: Document, frame: SiteFrame) -> tuple[RoadMap | None, lis
         unreadable += unclear(features, unread)
         compiled = _compilable(cleared(features), unreadable)
         plan, strips = _compiled_plan(compiled)
-        found.found += faults_of(compiled, strips, plan.axes, frame, gaps=bool(unreadable))
+        found.found += faults_of(compiled, strips, plan.axes, frame, gaps=bool(unreadable), asked=asked)
         if not (unreadable or any(fault.level == "error" for fault in found.found)):
             plan = _with_axis(plan)
         road = _compiled(plan, strips)

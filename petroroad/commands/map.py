@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,11 +11,14 @@ from cyclopts import App, Parameter
 from core.errors import ConfigError, MapError
 from edge.config import Site, load_site, read_text
 from edge.site_map import check_site, road_of
+from geofence.map.checks.zones import Asked
 from geofence.map.document import Document, document_of, first_place
 from geofence.map.faults import Fault
 from geofence.map.frames import LAT_DEG_MAX, SiteFrame
 from geofence.map.roadmap import RoadMap, check_map, load_map
+from geofence.map.windows import DAY_MIN, LOCAL_NS, MINUTE_NS
 from geofence.map_names import check_names
+from geofence.rule_checks import roles_read
 
 app = App(name="map", help="Check a map, list its contents.")
 AsJson = Annotated[bool, Parameter(name="--json", negative=())]
@@ -32,7 +36,7 @@ def check(path: Path, /, *, as_json: AsJson = False) -> int:
         One JSON object on stdout.
     """
     site, document = _document(path)
-    road, faults = check_map(document, _frame(site, document))
+    road, faults = check_map(document, _frame(site, document), _asked(site))
     errors = [fault for fault in faults if fault.level == "error"]
     warnings = [fault for fault in faults if fault.level == "warning"]
     if road is not None and not errors:
@@ -56,6 +60,13 @@ def check(path: Path, /, *, as_json: AsJson = False) -> int:
         for name, n_times in road.skipped.items():
             print(f"  not read: {name}, {n_times} times")
     return 0
+
+
+def _asked(site: Site | None) -> Asked:
+    """Return what the check knows beside the map: the day, and which roles the site's rules read."""
+    lists = {} if site is None else roles_read(site.config.rules)
+    today = (time.time_ns() + LOCAL_NS) // (DAY_MIN * MINUTE_NS)
+    return Asked(today, frozenset(role for names in lists.values() for role in names))
 
 
 def _json(fault: Fault) -> dict[str, Any]:

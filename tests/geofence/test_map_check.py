@@ -7,20 +7,23 @@ import numpy as np
 import pytest
 
 from core.errors import MapError
+from geofence.map.checks.zones import Asked
 from geofence.map.document import document_of, first_place
 from geofence.map.frames import SiteFrame
 from geofence.map.lines import chord_error, lines_of, zigzag
 from geofence.map.roadmap import check_map, load_map
 from geofence.map.strips import CHORD, compile_strips
+from geofence.map.windows import day_of
 from tests.support.geofence_world import FRAME, bend, beside, lane, map_text
-from tests.support.wrong_maps import RIGHT, WRONG, strip
+from tests.support.map_pieces import strip
+from tests.support.wrong_maps import RIGHT, WRONG
 
 CHECKED = Path(__file__).parent / "cases/checked"
 
 
 def faults_of(features):
     """The errors and the warnings of a map, as texts."""
-    _, faults = check_map(document_of(map_text(features)), FRAME)
+    _, faults = check_map(document_of(map_text(features)), FRAME, Asked(day_of("2026-10-01")))
     return {level: [f.text for f in faults if f.level == level] for level in ("error", "warning")}
 
 

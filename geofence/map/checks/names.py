@@ -1,4 +1,4 @@
-"""Faults in a map's names, and in what it has beside lanes: kinds, properties, gates, zones, axes."""
+"""Faults in a map's names, and in what it has beside lanes: kinds, properties, gates, axes."""
 
 import difflib
 from collections import Counter
@@ -9,20 +9,14 @@ import numpy as np
 import shapely
 
 from geofence.map.axis import Axis
-from geofence.map.checks.shapes import odd_limit
 from geofence.map.document import FEATURE_KINDS, PAGE_KIND, TYPES, Document, first_point, kind_of
 from geofence.map.faults import NAMED_MAX, Fault, Faults
-from geofence.map.reading import COMMON, PROPERTIES, Gate, Lane, Zone
+from geofence.map.reading import COMMON, PROPERTIES, Gate, Lane
 
 GATE_ROLES = ("entry", "exit")
-# Roles that rules read as shipped; a site may add its own
-ZONE_ROLES = (
-    "no_entry", "no_exit", "inspection", "parking", "rest", "toll", "weak_gnss", "closed", "bridge", "tunnel",
-    "tunnel_b", "tunnel_c", "tunnel_d", "tunnel_e",
-)  # fmt: skip
 ALIKE = 0.75  # of difflib: two letters of a word changed or swapped
-ZONE_FAR_M = 200.0  # from the lanes: no vehicle on them is ever in it
 GATE_FAR_M = 50.0  # from the lanes: a gate excuses stops, and of one further off it excuses none
+K0_M_MAX = 6e6  # of an axis' first station: no expressway is so long
 AXIS_BESIDE_M = 200.0  # a carriageway is nearer to its road's axis
 CHINA_LON, CHINA_LAT = (73.0, 136.0), (3.0, 54.0)
 
@@ -101,15 +95,15 @@ def check_gates(gates: tuple[Gate, ...], lanes: tuple[Lane, ...], faults: Faults
             other = [gate for gate in gates if gate.gate == name][1]
             faults.error(f"gate {name}", f"{times} gates have this name", other.points[0])
     roads = {lane.road for lane in lanes}
-    shapes = _shapes(lanes) if gates else None
+    shapes = shapes_of(lanes) if gates else None
     for gate in gates[: 10 * NAMED_MAX]:
         where, at = f"gate {gate.gate}", gate.points[0]
         if gate.role not in GATE_ROLES:
             guess = meant(gate.role, GATE_ROLES)
             say = faults.error if guess else faults.warning
-            say(where, f"role {gate.role!r} is no {' or '.join(GATE_ROLES)}" + _hint(guess), at)
+            say(where, f"role {gate.role!r} is no {' or '.join(GATE_ROLES)}" + hint(guess), at)
         if gate.road and lanes and gate.road not in roads:
-            rule = f"its road {gate.road!r} has no lanes" + _hint(meant(gate.road, roads))
+            rule = f"its road {gate.road!r} has no lanes" + hint(meant(gate.road, roads))
             faults.warning(where, rule, at)
         if shapes is not None:
             line = shapely.LineString(gate.points)
@@ -120,52 +114,15 @@ def check_gates(gates: tuple[Gate, ...], lanes: tuple[Lane, ...], faults: Faults
                 faults.warning(where, f"it crosses no lane; the nearest is {away[0]:.1f} m away", at)
 
 
-def _hint(guess: str | None) -> str:
+def hint(guess: str | None) -> str:
+    """Return the question that a guess is, "" without one."""
     return f"; is {guess!r} meant?" if guess else ""
 
 
-def _shapes(lanes: tuple[Lane, ...]) -> shapely.STRtree | None:
+def shapes_of(lanes: tuple[Lane, ...]) -> shapely.STRtree | None:
+    """Return the areas of lanes; None without any."""
     rings = [np.vstack([lane.right_boundary, lane.left_boundary[::-1]]) for lane in lanes]
     return shapely.STRtree([shapely.Polygon(ring) for ring in rings]) if rings else None
-
-
-def check_zones(zones: tuple[Zone, ...], lanes: tuple[Lane, ...], faults: Faults) -> None:
-    """Find zones of one name (an episode is of a vehicle and a zone's name), misspelt roles, odd limits.
-
-    And those that lie beside all lanes.
-    """
-    seen: set[str] = set()
-    far = _far_zones(zones, lanes)
-    for zone in zones:
-        at = shapely.get_coordinates(zone.polygon)[0]
-        if zone.zone in seen:
-            faults.error(f"zone {zone.zone}", "another zone has this name", at)
-        seen.add(zone.zone)
-        limit = zone.speed_limit_mps
-        if limit is not None and (rule := odd_limit(limit)):
-            faults.warning(f"zone {zone.zone}", rule, at)
-        if zone.zone in far:
-            rule = f"it is {far[zone.zone]:.0f} m beside all lanes: no vehicle on them is ever in it"
-            faults.warning(f"zone {zone.zone}", rule, at)
-        for role in zone.roles:
-            guess = meant(role, ZONE_ROLES) if role and role not in ZONE_ROLES else None
-            if guess is not None:
-                faults.warning(
-                    f"zone {zone.zone}", f"no rule reads role {role!r} as shipped" + _hint(guess), at
-                )
-
-
-def _far_zones(zones: tuple[Zone, ...], lanes: tuple[Lane, ...]) -> dict[str, float]:
-    """Return how far zones are from the nearest lane [m], by name, where that is far."""
-    shapes = _shapes(lanes) if zones else None
-    if shapes is None:
-        return {}
-    areas = np.array([zone.polygon for zone in zones], dtype=object)
-    near = np.zeros(len(zones), dtype=np.bool_)
-    near[shapes.query(areas, predicate="dwithin", distance=ZONE_FAR_M)[0]] = True
-    far = np.flatnonzero(~near)[:NAMED_MAX]
-    _, away = shapes.query_nearest(areas[far], return_distance=True, all_matches=False)
-    return {zones[i].zone: float(m) for i, m in zip(far.tolist(), away.tolist(), strict=True)}
 
 
 def check_axes(axes: tuple[Axis, ...], lanes: tuple[Lane, ...], faults: Faults) -> None:
@@ -174,7 +131,10 @@ def check_axes(axes: tuple[Axis, ...], lanes: tuple[Lane, ...], faults: Faults) 
     for axis in axes if lanes else ():
         where = f"axis of road {axis.road}"
         if axis.road not in roads:
-            faults.warning(where, "no lane is of this road" + _hint(meant(axis.road, roads)), axis.points[0])
+            faults.warning(where, "no lane is of this road" + hint(meant(axis.road, roads)), axis.points[0])
+        if not abs(axis.k0_m) <= K0_M_MAX:
+            rule = f"its first station k0_m is {axis.k0_m:g} m: no road is so long"
+            faults.warning(where, rule, axis.points[0])
         mine = [lane for lane in lanes if lane.road == axis.road] or list(lanes)
         places = np.array([lane.left_boundary[len(lane.left_boundary) // 2] for lane in mine])
         _, offset = axis.station_of(*places.T)

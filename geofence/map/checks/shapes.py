@@ -4,7 +4,7 @@ import numpy as np
 
 from core.arrays import F64, I64
 from geofence.map.faults import NAMED_MAX, Faults
-from geofence.map.lines import Deviation, Lines, chord_error, lines_of, without_repeats, zigzag
+from geofence.map.lines import Deviation, Lines, chord_error, lines_of, pulled, without_repeats, zigzag
 from geofence.map.outlines import WIDTH_MAX_M
 from geofence.map.reading import Lane
 from geofence.map.strips import CHORD_UNSAID_M, LEFT_START, RIGHT_START, Strips
@@ -28,7 +28,9 @@ def check_shapes(lanes: tuple[Lane, ...], strips: Strips, faults: Faults) -> Non
     ):
         lines = without_repeats(lines_of(boundaries))
         _check_chords(lanes, side, lines, chord_error(lines), faults)
-        _check_zigzags(lanes, side, lines, zigzag(lines), faults)
+        turns = zigzag(lines)
+        _check_zigzags(lanes, side, lines, turns, faults)
+        _check_pulled(lanes, side, lines, turns, pulled(lines), faults)
     _check_widths(lanes, strips, faults)
     _check_values(lanes, faults)
 
@@ -47,6 +49,17 @@ def _check_zigzags(lanes: tuple[Lane, ...], side: str, lines: Lines, off: Deviat
     for i in np.flatnonzero(off.most_m > ZIGZAG_M_MAX)[:NAMED_MAX].tolist():
         rule = f"the {side} boundary zigzags by {off.most_m[i]:.1f} m"
         faults.refuse(f"lane {lanes[i].lane}", rule, lines.points[off.at[i]])
+
+
+def _check_pulled(
+    lanes: tuple[Lane, ...], side: str, lines: Lines, turns: Deviation, off: Deviation, faults: Faults
+) -> None:
+    """Find single vertices aside; one that is named as a zigzag is named once."""
+    for i in np.flatnonzero((off.most_m > ZIGZAG_M_MAX) & (turns.most_m <= ZIGZAG_M_MAX))[
+        :NAMED_MAX
+    ].tolist():
+        rule = f"a single vertex of the {side} boundary lies {off.most_m[i]:.1f} m beside the others' line"
+        faults.error(f"lane {lanes[i].lane}", rule, lines.points[off.at[i]])
 
 
 def _check_widths(lanes: tuple[Lane, ...], strips: Strips, faults: Faults) -> None:

@@ -23,6 +23,7 @@ SAME_WAY = 0.5  # cosine
 FAR_M = 30.0  # the other carriageway of a road is nearer
 UNLINKED_MAX = 1_000  # lanes, of a map that names none
 WAY_M = 1.0  # of a boundary, for its direction
+ALL_ALONG = 0.8  # of the longer one's length
 SAMPLES = (0.1, 0.5, 0.9)  # of a boundary's length
 
 
@@ -200,9 +201,18 @@ def _check_alike(lane: Lane, other: Lane, side: str, faults: Faults) -> None:
         rule = f"its {side} neighbour {other.lane} has level {other.level}, it has {lane.level}"
         faults.warning(where, f"{rule}: who changes lanes leaves the road", at)
     back = (other.right if side == "left" else other.left) == lane.lane  # else it may lead the other way
-    if side == "left" and back and lane.road == other.road and other.index < lane.index:
-        rule = f"its left neighbour {other.lane} has index {other.index}, it has {lane.index}"
+    if side == "left" and back and lane.road == other.road and other.index <= lane.index:
+        if other.index == lane.index and not _are_as_long(lane, other):
+            return  # beside a lay-by the numbers need not change
+        has = "as it has" if other.index == lane.index else f"it has {lane.index}"
+        rule = f"its left neighbour {other.lane} has index {other.index}, {has}"
         faults.warning(where, f"{rule}: 0 is the rightmost", at)
+
+
+def _are_as_long(lane: Lane, other: Lane) -> bool:
+    """Return whether two neighbours go beside each other all along."""
+    a_m, b_m = (float(np.hypot(*np.diff(each.left_boundary, axis=0).T).sum()) for each in (lane, other))
+    return min(a_m, b_m) >= ALL_ALONG * max(a_m, b_m)
 
 
 def _share(lanes: tuple[Lane, ...], a: I64, b: I64, mine: int) -> Bools:
