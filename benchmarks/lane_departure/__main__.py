@@ -27,10 +27,10 @@ def main() -> None:
         "chain": lambda: chain.lines(n_episodes),
         "false_alarms": lambda: false_alarms.lines(150.0 if how.quick else 1e4, false_alarms.ASKED),
         "alone": lambda: alone.lines(how.quick),
-        "crossing": lambda: crossing.lines(10 if how.quick else 300, 100 if how.quick else 400),
-        "shifts": lambda: shifts.lines(20 if how.quick else 60),
+        "crossing": lambda: crossing.lines(1 if how.quick else 300, 25 if how.quick else 400),
+        "shifts": lambda: shifts.lines(4 if how.quick else 60),
         "calibration": lambda: calibration.lines(how.quick),
-        "peers": lambda: peers.lines(4 if how.quick else 100, n_episodes // 2),
+        "peers": lambda: peers.lines(2 if how.quick else 100, 250 if how.quick else 1_000),
     }
     wanted = how.parts or list(parts)
     if unknown := set(wanted) - set(parts):
