@@ -33,7 +33,8 @@ def rights_of(config: SiteConfig, operators: Sequence[str], workers: Sequence[st
     found.append(_centre(config.centre.id))
     if config.standby is not None:
         found.append(_centre(config.standby.id))
-    found += [Rights("operator", name, (topics.config_down("+"),), (EVERYTHING,)) for name in operators]
+    asked = (topics.config_down("+"), topics.gateway_command_down("+"))
+    found += [Rights("operator", name, asked, (EVERYTHING,)) for name in operators]
     found += [Rights("worker", name, ACKNOWLEDGEMENTS, ()) for name in workers]
     return found
 

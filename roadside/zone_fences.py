@@ -6,7 +6,9 @@ does not know of a zone.
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,14 +16,17 @@ import shapely
 
 from core.arrays import F64
 from geofence.map.frames import SiteFrame
-from geofence.map.reading import Zone
-from geofence.map.windows import DAY_MIN, Window
-from roadside.devices.jt808.fences import DAILY, ENTRY_ALARMS, EXIT_ALARMS, Fence, Point, Turn
+from geofence.map.reading import SPEED_MAX_MPS, Zone
+from roadside.devices.jt808.fences import ENTRY_ALARMS, EXIT_ALARMS, Fence, Limit, Point, Turn
+from roadside.fence_times import spans_of, times_of
 
 ALARMS = {"no_entry": ENTRY_ALARMS, "no_exit": EXIT_ALARMS}
 POINTS_MAX = 100  # of one polygon: so many fit in one package of every edition
 CIRCLE_SIDES = 64  # a circle that is imported: its sides lie within 0.13 % of the radius
 EARTH_E6 = 1_000_000
+KMH = 3.6
+HOLD_S = 10  # for so long a terminal lets a driver exceed a limit before it alarms him
+NO_ZONES: Mapping[str, str] = MappingProxyType({})
 
 
 class Exported(NamedTuple):
@@ -31,29 +36,34 @@ class Exported(NamedTuple):
     left_out: list[tuple[str, str]]
 
 
-def fences_of(zones: Sequence[Zone], frame: SiteFrame) -> Exported:
-    """Return the fences of all zones that forbid entering or leaving: one for each part and span of time."""
+def fences_of(
+    zones: Sequence[Zone], frame: SiteFrame, today: int, opened: Mapping[str, str] = NO_ZONES
+) -> Exported:
+    """Return the fences of all zones with a terminal's rules or a limit: one for each part and span of time.
+
+    today : days since 1970, in local time.  opened : zones that are open to the terminal's vehicle, and why
+    """
     found = Exported([], [])
     for zone in zones:
         roles = [role for role in zone.roles if role in ALARMS]
-        windows = _daily(zone.windows)
+        spans = spans_of(zone.windows, today)
         parts = shapely.get_parts(zone.polygon).tolist()
-        reason = None
-        if not roles:
-            reason = "its roles are none that a terminal judges"
-        elif windows is None:
-            reason = "its times differ from day to day"
+        reason = opened.get(zone.zone)
+        if not (roles or zone.speed_limit_mps is not None):
+            reason = "it has no limit, and its roles are none that a terminal judges"
+        elif isinstance(spans, str):
+            reason = reason or spans
         elif any(len(part.interiors) for part in parts):
-            reason = "it has a hole"
+            reason = reason or "it has a hole"
         elif any(len(part.exterior.coords) - 1 > POINTS_MAX for part in parts):
-            reason = f"it has more than {POINTS_MAX} points"
-        if reason is not None or windows is None:
+            reason = reason or f"it has more than {POINTS_MAX} points"
+        if reason is not None or isinstance(spans, str):
             found.left_out.append((zone.zone, reason or ""))
             continue
         alarms = sum({ALARMS[role] for role in roles})
         for p, part in enumerate(parts):
             points = _lonlat_e6(np.array(part.exterior.coords)[:-1], frame)
-            for w, window in enumerate(windows):
+            for w, window in enumerate(spans):
                 found.fences.append(_polygon(zone, (p, w), alarms, points, window))
     return found
 
@@ -63,8 +73,15 @@ def _polygon(
 ) -> Fence:
     return Fence(
         kind="polygon", id=_id_of(zone.zone, *place), attributes=alarms, points=points, window=window,
-        name=zone.zone,
+        limit=_limit_of(zone), name=zone.zone,
     )  # fmt: skip
+
+
+def _limit_of(zone: Zone) -> Limit | None:
+    if zone.speed_limit_mps is None:
+        return None
+    kmh = round(zone.speed_limit_mps * KMH)
+    return Limit(max_kmh=kmh, hold_s=HOLD_S, night_kmh=kmh)
 
 
 def _id_of(zone: str, part: int, window: int) -> int:
@@ -78,51 +95,60 @@ def _lonlat_e6(points: F64, frame: SiteFrame) -> tuple[Point, ...]:
     return tuple((lon_e6, lat_e6) for lon_e6, lat_e6 in rounded.tolist())
 
 
-def _daily(windows: Sequence[Window]) -> list[tuple[str, str] | None] | None:
-    """Return windows as a terminal knows them, one that crosses midnight as two; None where days differ."""
-    if any(len(window.days) != 7 for window in windows):
-        return None
-    found: list[tuple[str, str] | None] = []
-    for window in windows:
-        spans = [(window.from_min, min(window.to_min, DAY_MIN))]
-        if window.to_min > DAY_MIN:
-            spans.append((0, window.to_min - DAY_MIN))
-        found += [(_clock(first), _clock(last)) for first, last in spans]
-    return found or [None]
+class Imported(NamedTuple):
+    """Zones of fences as GeoJSON features, and what is lost."""
+
+    features: list[dict[str, Any]]
+    left_out: list[tuple[str, str]]  # fences that a zone can't state, and why
+    dropped: Counter[str]  # what else they state and a zone can't, by kind
 
 
-def _clock(minute: int) -> str:
-    """Return a time of day as BCD digits; the end of the day is its last second."""
-    if minute == DAY_MIN:
-        return f"{DAILY}235959"
-    return f"{DAILY}{minute // 60:02d}{minute % 60:02d}00"
+def features_of(fences: Sequence[Fence]) -> Imported:
+    """Return fences as zones of a map; ValueError where one has no area."""
+    found = Imported([], [], Counter())
+    for fence in fences:
+        try:
+            times = {} if fence.window is None else times_of(fence.window)
+        except ValueError as error:
+            found.left_out.append((_name_of(fence), f"its times are no zone's: {error}"))
+            continue
+        found.features.append(_feature_of(fence, times, found.dropped))
+    return found
 
 
-def features_of(fences: Sequence[Fence]) -> list[dict[str, Any]]:
-    """Return fences as zones of a map: GeoJSON features; ValueError where one has no area."""
-    return [_feature_of(fence) for fence in fences]
+def _name_of(fence: Fence) -> str:
+    return fence.name or f"{fence.kind} {fence.id}"
 
 
-def _feature_of(fence: Fence) -> dict[str, Any]:
+def _feature_of(fence: Fence, times: dict[str, str], dropped: Counter[str]) -> dict[str, Any]:
     roles = [role for role, alarms in ALARMS.items() if fence.attributes & alarms]
     # a route's bits 2 to 5 are of entering and leaving, too: who leaves it deviates
-    properties: dict[str, Any] = {"kind": "zone", "zone": fence.name or f"{fence.kind} {fence.id}"}
-    properties["role"] = roles[0] if len(roles) == 1 else fence.kind
-    if fence.window is not None:
-        times = _times_of(fence.window)
-        if times is None:
-            raise ValueError(f"fence {fence.id}: its dates {fence.window} are no window of each day")
-        properties["time_window"] = times
+    if len(roles) > 1 and fence.kind == "route":
+        roles = []
+    properties: dict[str, Any] = {"kind": "zone", "zone": _name_of(fence), "role": (roles or [fence.kind])[0]}
+    if roles[1:]:
+        properties["rules"] = roles[1:]
+    properties |= times
+    limits = [turn.limit for turn in fence.turns] if fence.kind == "route" else [fence.limit]
+    dropped["passage times"] += sum(turn.passage_s is not None for turn in fence.turns)
+    mps = {_mps_of(limit, dropped) for limit in limits}
+    if len(mps) == 1 and None not in mps:
+        properties["speed_limit_mps"] = mps.pop()
+    else:  # a zone has one limit
+        dropped["speed limits"] += len(mps - {None})
     shape = _shape_of(fence)
     return {"type": "Feature", "properties": properties, "geometry": json.loads(shapely.to_geojson(shape))}
 
 
-def _times_of(window: tuple[str, str]) -> str | None:
-    """Return a window of each day as opening hours, None for one with dates."""
-    if any(not end.startswith(DAILY) for end in window):
+def _mps_of(limit: Limit | None, dropped: Counter[str]) -> float | None:
+    """Return a highest speed as a zone has it, None where it has none."""
+    if limit is None:
         return None
-    first, last = (f"{end[6:8]}:{end[8:10]}" for end in window)
-    return f"{first}-{'24:00' if window[1].endswith('235959') else last}"
+    if not 0 < limit.max_kmh <= SPEED_MAX_MPS * KMH:
+        dropped["speed limits"] += 1
+        return None
+    dropped["speeds at night"] += limit.night_kmh not in (0, limit.max_kmh)
+    return round(limit.max_kmh / KMH, 3)
 
 
 def _shape_of(fence: Fence) -> shapely.Geometry:

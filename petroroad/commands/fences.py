@@ -1,29 +1,41 @@
 """`petroroad fences`: a map's zones as fences for JT/T 808 terminals, and a terminal's fences as zones."""
 
 import json
+import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import App, Parameter
+import uvloop
+from cyclopts import App, Parameter, validators
 
-from core.errors import ConfigError, DeviceError
+from core.classes import HAZMAT
+from core.errors import CommandError, ConfigError, DeviceError, UsageError
 from edge.config import load_site, read_text
-from edge.site_map import road_of
-from petroroad.commands.running import check_output
+from edge.site_map import plan_of
+from petroroad.commands.running import check_output, until_signal
+from petroroad.fences_sending import send_fences
 from roadside.devices.jt808 import fences, frame
 from roadside.devices.jt808.fences import Fence
-from roadside.zone_fences import features_of, fences_of
+from roadside.site_fences import fences_for
+from roadside.zone_fences import features_of
 
 app = App(name="fences", help="Zones as fences of JT/T 808 terminals, and back.")
 AsJson = Annotated[bool, Parameter(name="--json", negative=())]
+WaitS = Annotated[float, Parameter(name="--wait", validator=validators.Number(gt=0.0, lte=600.0))]
 VERSION_2019 = 1
 
 
 @app.command
 def export(
-    site: Path, out: Path, /, *, edition: Literal["2013", "2019"] = "2019", as_json: AsJson = False
+    site: Path,
+    out: Path,
+    /,
+    *,
+    edition: Literal["2013", "2019"] = "2019",
+    terminal: str | None = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Write the messages that set a site's no-entry and no-exit zones in a terminal, one JSON line each.
+    """Write the messages that set a site's zones in a terminal, one JSON line each.
 
     Parameters
     ----------
@@ -33,12 +45,14 @@ def export(
         The file to write.
     edition
         Of the terminal.
+    terminal
+        Whose exemptions and permits count; without one, zones that are open to some vehicles are left out.
     as_json
         One JSON object on stdout.
     """
     check_output(out, site)
     loaded = load_site(site)
-    found = fences_of(road_of(loaded).zones, loaded.frame)
+    found = fences_for(loaded, plan_of(loaded).zones, terminal, time.time_ns())
     version = VERSION_2019 if edition == "2019" else None
     lines = [
         json.dumps(_line(fence, fences.encode_set(fence, version), edition), ensure_ascii=False)
@@ -75,12 +89,61 @@ def import_(path: Path, out: Path, /, *, as_json: AsJson = False) -> None:
         except (DeviceError, ValueError, KeyError, TypeError) as error:  # whatever the line holds
             raise ConfigError(str(path), f"line {number}", f"is no message of fences: {error}") from error
     try:
-        features = features_of(found)
+        imported = features_of(found)
     except ValueError as error:
         raise ConfigError(str(path), "", str(error)) from error
-    document = {"type": "FeatureCollection", "version": "1", "features": features}
+    document = {"type": "FeatureCollection", "version": "1", "features": imported.features}
     out.write_text(json.dumps(document, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(json.dumps({"zones": len(features)}) if as_json else f"{out}: {len(features)} zones")
+    left_out = [{"fence": name, "reason": reason} for name, reason in imported.left_out]
+    dropped = {kind: n_times for kind, n_times in imported.dropped.items() if n_times}
+    if as_json:
+        facts = {"zones": len(imported.features), "left_out": left_out, "dropped": dropped}
+        print(json.dumps(facts, ensure_ascii=False))
+        return
+    print(f"{out}: {len(imported.features)} zones")
+    for row in left_out:
+        print(f"  left out: {row['fence']}: {row['reason']}")
+    for kind, n_times in dropped.items():
+        print(f"  not in a zone: {kind}, {n_times} times")
+
+
+@app.command
+def send(
+    site: Path,
+    /,
+    *,
+    terminal: Annotated[list[str] | None, Parameter(negative=(), consume_multiple=True)] = None,
+    wait_s: WaitS = 15.0,
+    as_json: AsJson = False,
+) -> None:
+    """Let a site's gateway set its zones in terminals, in place of their polygons; wait for their answers.
+
+    Parameters
+    ----------
+    site
+        The site file, which names gateway and brokers.
+    terminal
+        Terminals by their ids; without any, all hazmat vehicles of the registry.
+    wait_s
+        How long to wait for each answer [s].
+    as_json
+        One JSON object on stdout.
+    """
+    loaded = load_site(site)
+    registered = [vehicle.terminal for vehicle in loaded.vehicles]
+    named = terminal or [vehicle.terminal for vehicle in loaded.vehicles if vehicle.kind == HAZMAT]
+    if unknown := sorted(set(named) - set(registered)):
+        raise UsageError(f"not in the registry: {', '.join(unknown)}")
+    outcomes: dict[str, str] = {}
+    uvloop.run(until_signal(send_fences(loaded, list(dict.fromkeys(named)), wait_s, outcomes)))
+    if as_json:
+        print(json.dumps(outcomes, ensure_ascii=False), flush=True)
+    else:
+        for name, outcome in outcomes.items():
+            print(f"{name}  {outcome}", flush=True)
+    bad = [name for name in named if outcomes.get(name) != "delivered"]
+    if bad:
+        raise CommandError(f"not delivered to {', '.join(bad)}")
 
 
 def _lines(path: Path) -> list[str]:

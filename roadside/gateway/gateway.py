@@ -35,7 +35,7 @@ from roadside.gateway.commands import Commands
 from roadside.gateway.feed import MESSAGE_FIXES_MAX, GatewayFeed, Routed
 from roadside.gateway.routing import router_of
 from roadside.gateway.terminals import Limits, TerminalServer
-from roadside.zone_fences import fences_of
+from roadside.site_fences import fences_for
 
 ON_BOARD = "MQTT"  # where an on-board unit reports from
 
@@ -85,7 +85,7 @@ class Gateway:
             limits=limits or terminal_limits(site),
             answered=self._answered,
         )
-        self._zones = fences_of(road.zones, site.frame)
+        self._site, self._zones = site, road.zones
         self._commands = Commands(self.server.send_text, self.counts, self._set_fences)
         self.subscriptions = Subscriptions(
             [
@@ -168,12 +168,14 @@ class Gateway:
 
     def _set_fences(self, terminal: str) -> list[int] | None:
         """Set the site's zones in a terminal, in place of the polygons that it has."""
-        self.counts["fences.left_out"] = len(self._zones.left_out)
-        return self.server.send_messages(terminal, self._fence_messages)
+        found = fences_for(self._site, self._zones, terminal, self.clock.now_ns())
+        self.counts["fences.left_out"] = len(found.left_out)
 
-    def _fence_messages(self, version: int | None) -> list[tuple[Id, bytes]]:
-        bodies = [encode_set(fence, version) for fence in self._zones.fences]
-        return [(Id.DELETE_POLYGON, encode_delete([])), *((Id.SET_POLYGON, body) for body in bodies)]
+        def messages(version: int | None) -> list[tuple[Id, bytes]]:
+            bodies = [encode_set(fence, version) for fence in found.fences]
+            return [(Id.DELETE_POLYGON, encode_delete([])), *((Id.SET_POLYGON, body) for body in bodies)]
+
+        return self.server.send_messages(terminal, messages)
 
     def _answered(self, terminal: str, seq: int, result: int) -> None:
         self._publish_outcomes(self._commands.answered(terminal, seq, result, self.clock.now_ns()))

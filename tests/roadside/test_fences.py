@@ -4,6 +4,7 @@ import json
 import struct
 from collections import Counter
 from contextlib import suppress
+from datetime import datetime
 
 import msgspec
 import numpy as np
@@ -13,10 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import DeviceError
+from edge.gateway_command import CommandOutcome
+from edge.topics import gateway_command_up
+from geofence.calendar import Exemption
+from geofence.config import RulesConfig, VehicleConfig
 from geofence.map.frames import SiteFrame
 from geofence.map.reading import Zone
-from geofence.map.windows import windows_of
+from geofence.map.windows import day_of, in_force, windows_of
+from geofence.permits import PermitConfig
+from geofence.rules.time_window import TimeWindow
 from petroroad.__main__ import main
+from petroroad.fences_sending import Sending
 from roadside.devices.jt808 import fences
 from roadside.devices.jt808.fences import (
     Fence,
@@ -27,6 +35,7 @@ from roadside.devices.jt808.fences import (
     encode_delete,
     encode_set,
 )
+from roadside.fence_exemptions import opened_zones
 from roadside.gateway.commands import Commands
 from roadside.zone_fences import POINTS_MAX, features_of, fences_of
 from tests.roadside.test_devices_jt808 import FRAMES, one_frame
@@ -163,11 +172,15 @@ def test_deletions_are_read_again():
         decode_delete(b"\x02\x00\x00\x00\x01")
 
 
-def zone(name, shape, role="no_entry", times=None):
-    return Zone(zone=name, role=role, polygon=shape, windows=windows_of(times) if times else ())
+def zone(name, shape, role="no_entry", times=None, dates=("", ""), limit_mps=None):
+    windows = in_force(windows_of(times) if times else (), *dates)
+    return Zone(zone=name, role=role, polygon=shape, windows=windows, speed_limit_mps=limit_mps)
 
 
 SQUARE = shapely.box(0.0, 0.0, 100.0, 50.0)
+TODAY = day_of("2026-12-01")
+MORNINGS = [("261207070000", "261207090000"), ("261208070000", "261208090000")]
+WEEK = "2026-12-07", "2026-12-13"
 ZONES = [
     zone("always", SQUARE),
     zone("night", SQUARE, "no_exit", "22:00-06:00"),
@@ -181,23 +194,142 @@ ZONES = [
 
 def test_zones_become_fences_and_zones_again():
     """What a fence can't state is left out with a reason; the others come back within 0.1 m."""
-    found = fences_of(ZONES, FRAME)
+    found = fences_of(ZONES, FRAME, TODAY)
     assert [fence.name for fence in found.fences] == ["always", "night", "night", "two", "two"]
     assert [name for name, _ in found.left_out] == ["weekdays", "hole", "round", "rest"]
     assert all(reason for _, reason in found.left_out)
     assert len({fence.id for fence in found.fences}) == 5
-    rows = features_of(decode_all(found.fences))
-    assert [row["properties"]["role"] for row in rows] == [
-        "no_entry",
-        "no_exit",
-        "no_exit",
-        "no_entry",
-        "no_entry",
-    ]
+    rows = features_of(decode_all(found.fences)).features
+    roles = [row["properties"]["role"] for row in rows]
+    assert roles == ["no_entry", "no_exit", "no_exit", "no_entry", "no_entry"]
     assert [row["properties"].get("time_window") for row in rows[:3]] == [None, "22:00-24:00", "00:00-06:00"]
     back = shapely.geometry.shape(rows[0]["geometry"])
     east, north = FRAME.site_from_lonlat(*np.array(back.exterior.coords).T)
     assert shapely.Polygon(np.column_stack([east, north])).hausdorff_distance(SQUARE) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("times", "dates", "want"),
+    [
+        (None, WEEK, [("261207000000", "261213235959")]),
+        ("07:00-09:00", ("2026-12-07", "2026-12-08"), MORNINGS),
+        ("22:00-06:00", ("2026-12-07", "2026-12-07"), [("261207220000", "261208060000")]),
+        ("Mo-Fr 07:00-09:00", ("2026-12-05", "2026-12-08"), MORNINGS),
+        ("22:00-06:00", ("", "2026-11-30"), "over"),
+        (None, ("2020-01-01", "2020-01-07"), "over"),
+        ("07:00-09:00", ("2020-01-01", ""), [("000000070000", "000000090000")]),  # each day from now on
+        ("07:00-09:00", ("2027-01-01", ""), "dates"),  # each day, but not yet
+        ("07:00-09:00", ("", "2027-06-01"), "dates"),  # too many for a fence each
+        (None, ("", "2027-06-01"), [("000101000000", "270601235959")]),
+        ("07:00-09:00; PH off", ("", ""), "holidays"),
+    ],
+)  # fmt: skip
+def test_a_zone_of_some_dates_is_a_fence_of_these_dates(times, dates, want):
+    """A ban of a week must not become one of each day."""
+    found = fences_of([zone("Z", SQUARE, times=times, dates=dates)], FRAME, TODAY)
+    if isinstance(want, str):
+        assert found.fences == []
+        assert want in found.left_out[0][1]
+    else:
+        assert [fence.window for fence in found.fences] == want
+
+
+def test_a_zones_limit_is_a_fence_and_a_limit_again():
+    slow = [zone("slow", SQUARE, "village", limit_mps=40 / 3.6), zone("both", SQUARE, limit_mps=60 / 3.6)]
+    found = fences_of(slow, FRAME, TODAY)
+    assert [fence.limit for fence in found.fences] == [
+        Limit(max_kmh=v, hold_s=10, night_kmh=v) for v in (40, 60)
+    ]
+    assert found.fences[0].attributes == 0
+    rows = features_of(decode_all(found.fences)).features
+    assert [row["properties"]["speed_limit_mps"] for row in rows] == [11.111, 16.667]
+
+
+TANKER = VehicleConfig(terminal="T1", hazmat_class="3", un="1203")
+OTHER = VehicleConfig(terminal="T2", hazmat_class="8")
+
+
+@pytest.mark.parametrize(
+    ("terminal", "exempt", "permitted", "left_out"),
+    [
+        ("T1", {"hazmat_classes": ("3",)}, False, {"night": "exempt"}),
+        ("T2", {"hazmat_classes": ("3",)}, False, {}),
+        (None, {"hazmat_classes": ("3",)}, False, {"night": "name a terminal"}),
+        ("T1", {"hazmat_classes": ("3",), "zones": ("always",)}, False, {}),  # it has no times
+        ("T1", {"hazmat_classes": ("3",), "last": "2026-11-30"}, False, {}),  # it is over
+        ("T1", {"hazmat_classes": ("3",), "first": "2027-01-01"}, False, {"night": "exempt"}),  # it comes
+        ("T1", None, True, {"always": "a permit opens it"}),
+        ("T2", None, True, {}),
+        (None, None, True, {"always": "name a terminal"}),
+    ],
+)  # fmt: skip
+def test_no_terminal_alarms_a_driver_where_his_vehicle_may_be(terminal, exempt, permitted, left_out):
+    zones = [zone("always", SQUARE), zone("night", SQUARE, times="22:00-06:00")]
+    rows = () if exempt is None else (Exemption(**exempt),)
+    rules = RulesConfig(time_window=TimeWindow.Config(exempt=rows))
+    start, end = (datetime.fromisoformat(f"2026-12-0{day}T00:00:00+08:00") for day in (3, 5))
+    permit = PermitConfig(permit="P", terminal="T1", start=start, end=end, zones=("always",))
+    now_ns = TODAY * 86_400 * 10**9
+    opened = opened_zones(zones, rules, [TANKER, OTHER], [permit] if permitted else [], terminal, now_ns)
+    found = dict(fences_of(zones, FRAME, TODAY, opened).left_out)
+    assert found.keys() == left_out.keys()
+    assert all(left_out[name] in reason for name, reason in found.items())
+
+
+def test_what_zones_can_not_state_of_a_terminals_fences_is_counted_and_the_rest_is_read():
+    box = ((122_000_000, 41_001_000), (122_001_000, 41_000_000))
+
+    def area(number, **more):
+        return Fence(kind="rectangle", id=number, points=box, **more)
+
+    turns = tuple(
+        Turn(
+            id=k, segment=k, point=(122_000_000 + 1_000 * k, 41_000_000), width_m=20, passage_s=(60, 9),
+            limit=limit,
+        )
+        for k, limit in enumerate((Limit(max_kmh=40, hold_s=5), Limit(max_kmh=60, hold_s=5)))
+    )  # fmt: skip
+    found = features_of([
+        area(1, window=("261207000000", "261213235959")),
+        area(2, window=("261207080000", "261207120000")),
+        area(3, window=("261207080000", "261209120000")),  # from one morning to another noon
+        area(4, window=("261399000000", "261213235959")),
+        area(5, window=("000000080000", "261209120000")),
+        area(6, limit=Limit(max_kmh=60, hold_s=5, night_kmh=40)),
+        area(7, limit=Limit(max_kmh=250, hold_s=5)),
+        area(8, attributes=fences.ENTRY_ALARMS | fences.EXIT_ALARMS),
+        Fence(kind="route", id=9, turns=turns),
+    ])  # fmt: skip
+    assert [name for name, _ in found.left_out] == [f"rectangle {k}" for k in (3, 4, 5)]
+    by_name = {row["properties"]["zone"]: row["properties"] for row in found.features}
+    assert by_name["rectangle 1"]["valid_from"] == "2026-12-07"
+    assert by_name["rectangle 1"]["valid_to"] == "2026-12-13"
+    assert by_name["rectangle 2"]["time_window"] == "08:00-12:00"
+    assert by_name["rectangle 6"]["speed_limit_mps"] == 16.667
+    assert (by_name["rectangle 8"]["role"], by_name["rectangle 8"]["rules"]) == ("no_entry", ["no_exit"])
+    want = {"passage times": 2, "speed limits": 3, "speeds at night": 1}
+    assert {kind: n for kind, n in found.dropped.items() if n} == want
+
+
+@pytest.mark.parametrize(("topic", "n_left"), [("GW", 1), ("other", 2)])
+def test_a_sender_waits_for_the_outcome_of_each_of_its_commands(topic, n_left):
+    outcomes = {}
+    sending = Sending("GW", outcomes)
+    first, second = sending.begin(["T1", "T2"])
+    assert (first.kind, first.terminal) == ("fences", "T1")
+
+    def answer(command, outcome):
+        body = CommandOutcome(id=command.id, terminal=command.terminal, outcome=outcome, stamp_ns=1)
+        sending.receive(gateway_command_up(topic), msgspec.msgpack.encode(body), False)
+
+    answer(first, "delivered")
+    answer(first, "refused")  # again: the first one counts
+    sending.receive(gateway_command_up("GW"), b"\xc1", False)
+    assert len(outcomes) == 2 - n_left
+    assert not sending.answered.is_set()
+    answer(second, "not_connected")
+    assert sending.answered.is_set() == (topic == "GW")
+    assert outcomes == ({"T1": "delivered", "T2": "not_connected"} if topic == "GW" else {})
 
 
 def decode_all(found):
@@ -214,7 +346,7 @@ def test_circles_rectangles_and_routes_become_areas():
         row["geometry"]
         for row in features_of(
             [circle, Fence(kind="rectangle", id=2, points=corners), Fence(kind="route", id=3, turns=turns)]
-        )
+        ).features
     ]
     sizes = []
     for area in areas:
