@@ -81,6 +81,7 @@ class RuleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     dark_report_s: Seconds = 35.0  # a terminal may report each 30 s
     dark_reporter_m: Near = 30.0  # an unbound reporter this close might be it
     stop_jam_s: Seconds = 600.0  # who has not moved for so long while others pass is in no jam
+    stop_row_s: Seconds = 1_800.0  # who has not moved for so long is a notice, whether others pass or not
     speed_limits: Annotated[tuple[SpeedLimit, ...], Meta(max_length=ROWS_MAX)] = ()  # beside the law's
     weather: Weather = Weather()
     holidays: Annotated[tuple[Holiday, ...], Meta(max_length=200)] = ()  # PH of time windows

@@ -32,7 +32,9 @@ class IllegalStop(Rule):
     """Standing is excused in an area for it, at a gate, in a queue and at the head of a jam.
 
     While the traffic beside flows, who has stood for long is parked where he may change lanes. Where he may
-    not, he may also be stuck behind the first one: each of such a row is a notice, and none of them more.
+    not, he may also be stuck behind the first one: each of such a row is a notice, and none of them more. So
+    is each of a row that has stood for longer still where nothing passes: it is parked, or its jam is none
+    that nobody need know of.
     """
 
     name, violation, kind, column = "illegal_stop", "illegal_stop", "timed", "illegal_stop"
@@ -45,6 +47,7 @@ class IllegalStop(Rule):
         "stop_queue_m",
         "stop_zone_roles",
         "stop_jam_s",
+        "stop_row_s",
     )
     stamps = (STOPPED, PASSED)
 
@@ -52,6 +55,7 @@ class IllegalStop(Rule):
         # half of the shortest stop that counts: excuses are found before it is over
         self._patience_ns = int(config.notice[0].over * 5e8)
         self._jam_ns = int(settings.stop_jam_s * 1e9)
+        self._row_ns = max(self._jam_ns, int(settings.stop_row_s * 1e9))
         notice_s, warning_s = (min(hold.over for hold in rows) for rows in (config.notice, config.warning))
         # who stands in a row of a lane that it may not leave counts as standing for so long at most
         self._blocked_ns = int((notice_s + warning_s) * 5e8)
@@ -81,7 +85,8 @@ class IllegalStop(Rule):
         state, parked = ctx.state, self._is_parked(ctx, standing, rows)
         may_leave = ctx.around.may_change(ctx.located, standing)
         excused = ctx.around.excused(ctx.tracks, ctx.located, standing, parked & may_leave)
-        blocked = excused & parked & ~may_leave
+        lasts = ctx.now_ns - state.stamps[rows, state.stamp[STOPPED]] >= self._row_ns
+        blocked = excused & ((parked & ~may_leave) | (lasts & ~parked))
         if blocked.any():  # neither in an area nor at a gate: nothing but the row explains it
             blocked[blocked] = ~ctx.around.excused(
                 ctx.tracks, ctx.located, standing[blocked], np.ones(int(blocked.sum()), np.bool_)
