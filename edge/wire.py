@@ -14,11 +14,10 @@ from edge.centre_status import CENTRES_MAX, CentreSeen
 from edge.config_down import ConfigAnswer
 from edge.decoding import DeviceStamp, Stamp, decoder, place_stamp
 from edge.radar_errors import RegistrationReported
+from edge.terminal_only import TerminalsOnly
 
-ITEMS_MAX = 32  # of a violation batch
-FIXES_MAX = 4_096  # of one gateway message
-TRACKS_MAX = 65_535  # of one snapshot
-CLOCKS_MAX = 512  # of one status
+ITEMS_MAX, FIXES_MAX = 32, 4_096  # of a violation batch; of one gateway message
+TRACKS_MAX, CLOCKS_MAX = 65_535, 512  # of one snapshot; of one status
 HANDED_MAX = 512  # vehicles of one handover
 SIDE_MAX = 64  # lost vehicles of one handover, and episodes that wait
 ACKNOWLEDGED_MAX = 1_024  # seqs of one acknowledgement: as many items as the centre reads of one batch
@@ -209,6 +208,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     centres: Annotated[tuple[CentreSeen, ...], Meta(max_length=CENTRES_MAX)] = ()  # that it knows
     strange_terminals: Strange = {}
     strange_radars: Strange = {}
+    terminal_only: TerminalsOnly = ()  # alarms that terminals alone raised
 
 
 class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,8 +1,8 @@
 """The terminals' own alarms beside our violations: who saw what, and where they differ. Pure.
 
 A terminal with a driving assistant or with fences on board judges by itself, without our map and sigma. Where
-both raise the same, the violation says so; where only one does, it is counted. Nothing is raised or withheld
-because of it.
+both raise the same, the violation says so; where only one does, it is counted, and of a terminal's own the
+status names truck, kind and time. Nothing is raised or withheld because of it.
 """
 
 from collections import OrderedDict
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from core.times import NS
+from edge.terminal_only import TERMINAL_ONLY_MAX, TerminalOnly
 from fusion.observations import F_ALARMS, GnssFixes
 from geofence.violation import Violation
 from roadside.pipeline_late_times import JudgedTimes
@@ -40,6 +41,7 @@ class TerminalAlarm(msgspec.Struct, frozen=True, kw_only=True):
     at_ns: int
     is_open: bool = True  # no violation of ours agrees so far
     due_ns: int = 0  # when a violation of ours must have been raised; 0: DECIDED_NS after it
+    is_alone: bool = False  # no violation of ours was raised until then, nor later
 
 
 class AlarmedTerminal(msgspec.Struct, kw_only=True):
@@ -110,7 +112,7 @@ class TerminalAlarms:
             for one in row.alarms
         ]
         row.alarms = tuple(
-            msgspec.structs.replace(one, is_open=one.is_open and not same)
+            msgspec.structs.replace(one, is_open=one.is_open and not same, is_alone=one.is_alone and not same)
             for one, same in zip(row.alarms, agrees, strict=True)
         )
         if found.phase == "close":
@@ -128,14 +130,24 @@ class TerminalAlarms:
             due = [
                 one for one in row.alarms if one.is_open and t_ns >= (one.due_ns or one.at_ns + DECIDED_NS)
             ]
+            decided: dict[TerminalAlarm, TerminalAlarm] = {}
             for one in due:
                 rules = [rule for rule, kinds in MEANING.items() if kinds & one.kind]
                 is_ours = times.was_raised_near(row.terminal, rules, one.at_ns, APART_NS)
                 self._count(f"alarms.{NAMES[one.kind]}.{'during_ours' if is_ours else 'terminal_only'}", 1)
+                decided[one] = msgspec.structs.replace(one, is_open=False, is_alone=not is_ours)
             if due:
-                row.alarms = tuple(
-                    msgspec.structs.replace(one, is_open=False) if one in due else one for one in row.alarms
-                )
+                row.alarms = tuple(decided.get(one, one) for one in row.alarms)
+
+    def terminal_only(self) -> tuple[TerminalOnly, ...]:
+        """Return the newest alarms that terminals alone raised, oldest first, for the status."""
+        alone = [
+            TerminalOnly(terminal=row.terminal, kind=NAMES[one.kind], at_ns=one.at_ns)
+            for row in self._by_name.values()
+            for one in row.alarms
+            if one.is_alone
+        ]
+        return tuple(sorted(alone, key=lambda one: (one.at_ns, one.terminal, one.kind))[-TERMINAL_ONLY_MAX:])
 
     def state(self) -> tuple[AlarmedTerminal, ...]:
         """Return all terminals, as `restore` needs them."""

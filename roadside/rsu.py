@@ -329,6 +329,7 @@ class RsuService(Service):
             centres=self.watch.centres.seen(time.monotonic()),
             strange_terminals=self.strange_terminals.shown(time.monotonic()),
             strange_radars=self.strange_radars.shown(time.monotonic()),
+            terminal_only=agent.pipeline.alarms.terminal_only(),
         )
         return Outgoing(topics.status(agent.esn), wire.encode(status), 1, True)
 

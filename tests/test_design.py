@@ -25,6 +25,7 @@ from edge.journey_messages import JourneyAck, JourneyBatch, JourneyKey
 from edge.outbox import batches, destinations, window
 from edge.schemas import SCHEMAS
 from edge.stations import NONE_SIGNED_DM
+from edge.terminal_only import TerminalOnly
 from fusion import timekeeping
 from fusion.config import FusionConfig
 from fusion.handover import CarriedBias, CarriedManoeuvre, CarriedState, CarriedTrack, Covariance
@@ -92,7 +93,7 @@ STRUCTS: dict[str, Any] = {name: struct for name, struct in WIRE.items() if name
 STRUCTS |= {struct.__name__: struct for struct in (*STATE, *INPUTS, *CONFIG, Command, CommandOutcome)}
 STRUCTS |= {struct.__name__: struct for struct in (ConfigDown, ConfigAnswer)}
 STRUCTS |= {struct.__name__: struct for struct in (RsuCommand, RsuAnswer, ClipFile, AlarmEvent)}
-STRUCTS |= {struct.__name__: struct for struct in (CentreStatus, CentreSeen, EpochKnown)}
+STRUCTS |= {struct.__name__: struct for struct in (CentreStatus, CentreSeen, EpochKnown, TerminalOnly)}
 STRUCTS |= {struct.__name__: struct for struct in (DeskState, HandledAlarm)}
 STRUCTS |= {struct.__name__: struct for struct in (Violation, ViolationVehicle, Stamps)}
 STRUCTS |= {

@@ -37,7 +37,7 @@ def rsu_row(
     if not isinstance(status, wire.Status):
         blank = ("last_seq", "outbox_depth", "config", "map")
         none: dict[str, Any] = {"pending": [], "sensors": {}, "unjudged": [], "degraded": [], "centres": []}
-        none |= {"clocks": {}, "clocks_n": 0, "strange_terminals": {}, "strange_radars": {}}
+        none |= {"clocks": {}, "clocks_n": 0, "strange_terminals": {}, "strange_radars": {}, "terminal_only": []}
         return row | dict.fromkeys(blank) | none | _host_clocks(None)
     return row | {
         "last_seq": status.last_seq,
@@ -62,6 +62,10 @@ def rsu_row(
         "clocks_n": status.clocks_n,
         "strange_terminals": status.strange_terminals,
         "strange_radars": status.strange_radars,
+        "terminal_only": [
+            {"terminal": each.terminal, "kind": each.kind, "at_ns": str(each.at_ns)}
+            for each in status.terminal_only
+        ],
         **_host_clocks(status),
     }
 

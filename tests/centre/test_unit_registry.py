@@ -9,6 +9,7 @@ from centre.commands import EPOCHS_MAX
 from centre.unit_registry import PENDING_MAX, STALE_NS, STATUS_BYTES_MAX, UnitRegistry
 from centre.views.units import rsu_row
 from edge import wire
+from edge.terminal_only import TerminalOnly
 from tests.support.centre_samples import T0_NS, status
 from tests.support.examples import examples
 
@@ -201,3 +202,15 @@ def test_the_page_shows_which_clocks_are_wrong() -> None:
     assert row["clocks_n"] == 70
     assert row["radar_clocks"] == {"R1": shown}
     assert row["host_clock"] == shown
+
+
+def test_an_alarm_of_a_terminal_alone_is_stored_at_once_and_given() -> None:
+    it = reporters()
+    receive(it, status())
+    only = TerminalOnly(terminal="13900000001", kind="lane", at_ns=T0_NS)
+    found = status(terminal_only=(only,))
+    change = receive(it, found, T0_NS + S)
+    assert change is not None
+    assert wire.decode_status(change.body).terminal_only == (only,)
+    row = rsu_row("RSU001", None, it, T0_NS + S, (0, 0), ())
+    assert row["terminal_only"] == [{"terminal": "13900000001", "kind": "lane", "at_ns": str(T0_NS)}]

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from edge.terminal_only import TERMINAL_ONLY_MAX
 from edge.wire import GnssColumns, GnssFix
 from fusion.observations import GnssFixes
 from geofence.violation import Violation
@@ -159,8 +160,8 @@ def test_memory_is_bounded():
     assert max(len(row.alarms) for row in alarms.state()) == ALARMS_MAX
 
 
-def stated(stamp_ns, kinds):
-    return _Fixes(("1",), np.array([[stamp_ns], [0], [0], [kinds]], dtype=np.int64))
+def stated(stamp_ns, kinds, terminal="1"):
+    return _Fixes((terminal,), np.array([[stamp_ns], [0], [0], [kinds]], dtype=np.int64))
 
 
 def test_an_alarm_of_a_blind_area_waits_for_what_is_judged_late():
@@ -187,6 +188,7 @@ def test_an_alarm_of_a_blind_area_waits_for_what_is_judged_late():
                 assert counts == {}
                 assert alarms.marked(late).terminal_alarm
         assert counts == {f"alarms.lane.{wanted}": 1}
+        assert len(alarms.terminal_only()) == (not has_violation)
 
 
 def test_stored_reports_end_no_alarm_of_now():
@@ -205,3 +207,25 @@ class _Fixes:
 
     def __init__(self, terminal, ints):
         self.terminal, self.ints = terminal, ints
+
+
+def test_an_alarm_of_the_terminal_alone_is_named_with_truck_time_and_kind():
+    alarms, times = TerminalAlarms(lambda *_: None), JudgedTimes()
+    for k in range(20):
+        alarms.note(T0_NS + k * NS, stated(T0_NS + k * NS, LANE if k % 2 else 0))
+    assert alarms.terminal_only() == ()  # each may still be ours
+    alarms.tick(T0_NS + 60 * NS, times)
+    named = alarms.terminal_only()
+    assert [(one.terminal, one.kind, one.at_ns) for one in named][:2] == [
+        ("1", "lane", T0_NS + NS),
+        ("1", "lane", T0_NS + 3 * NS),
+    ]
+    kept = TerminalAlarms(lambda *_: None)
+    kept.restore(alarms.state())
+    assert kept.terminal_only() == named
+    many = TerminalAlarms(lambda *_: None)
+    for k in range(40):
+        many.note(T0_NS + k * NS, stated(T0_NS + k * NS, LANE if k % 2 else 0, f"T{k // 4}"))
+    many.tick(T0_NS + 90 * NS, times)
+    assert len(many.terminal_only()) == TERMINAL_ONLY_MAX
+    assert many.terminal_only()[-1].at_ns == T0_NS + 39 * NS
