@@ -150,11 +150,11 @@ def shifts(found: Figures) -> Iterator[str]:
 
 
 def calibration(found: Figures) -> Iterator[str]:
-    """Return the table of errors of `p_violation`."""
+    """Return the table of errors of `p_violation`, and of its mean square error."""
     yield "| samples | error (goal .03, of a class .05) | n |"
     yield "|---|---|---|"
     for name, row in found.items():
-        if name.startswith("ece"):
+        if name.startswith(("ece", "brier")):
             yield f"| {name} | {number(row['value'])} | {number(row['n'])} |"
 
 
