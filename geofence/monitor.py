@@ -36,6 +36,8 @@ from geofence.permits import PermitConfig, openings_of
 from geofence.resume import Resume
 from geofence.rule_changes import CLOSED
 from geofence.rules import BY_NAME, GRADED, MEASURED, OWN_STAMPS, REGISTRY
+from geofence.rules.base import Rule
+from geofence.rules.trips import TripRule
 from geofence.state import AWAY, LAST, State
 from geofence.surroundings import Surroundings
 from geofence.widths import widths_of
@@ -58,14 +60,13 @@ class Monitor:
         roles = {role for zone in road.zones for role in zone.roles}
         book = [rule(rules, section_of(rules, rule.name), roles) for rule in REGISTRY]
         self._rules = [rule for rule in book if rule.active and (rule.alone or not late)]
+        self._of_trips = [rule for rule in book if late and isinstance(rule, TripRule)]
         # those of ticks alone judge no observation, for which each of them would cost a context
         self._events = [rule for rule in self._rules if rule.judges_observations()]
         self._measured = [rule for rule in book if rule.name in MEASURED]
         self._mute = [k for k, rule in enumerate(self._measured) if late and not rule.alone]
         self._observed = [rule for rule in book if rule.decided_by == "observation"]
-        gradings: dict[str, Grading] = {
-            rule.name: section_of(rules, rule.name) for rule in REGISTRY if rule.name in GRADED
-        }
+        gradings: dict[str, Grading] = {name: section_of(rules, name) for name in GRADED}
         self._state = State([rule.name for rule in REGISTRY], MEASURED, GRADED, OWN_STAMPS)
         self._evidence = Evidence(rules, self._measured, gradings, self._state)
         self._book = EpisodeBook(rules, frame, self._state, esn, road.version, late=late)
@@ -83,17 +84,13 @@ class Monitor:
             self._count,
         )  # fmt: skip
         self._lineage = Lineage(
-            self._state,
-            self._book,
-            self._evidence,
-            self._resume,
-            [lane.lane for lane in road.lanes],
+            self._state, self._book, self._evidence, self._resume, [lane.lane for lane in road.lanes],
             self._count,
-        )
+        )  # fmt: skip
         self._coverage = Coverage(road.axis, stretch_m, radars)
         self._has_axis = road.axis is not None
-        asks = self._events, self._around.has_area, self._around.speed_limits.has_zones
-        self._needs_places = any(asks) or not self._has_axis
+        asks = self._events, self._around.has_area, self._around.speed_limits.has_zones, not self._has_axis
+        self._needs_places = any(asks)
 
     def locate(self, tracks: TrackBatch, terminal_ids: Sequence[str]) -> Located:
         """Return the places of n tracks on the map; remember each one's lane for the next look-up."""
@@ -165,18 +162,10 @@ class Monitor:
             self._lineage.resume(track, episode)
 
     def tick(
-        self,
-        t_ns: int,
-        tracks: TrackBatch,
-        located: Located,
-        owned: Bools,
-        may_open: Bools | None = None,
-        *,
-        gateway_present: bool = True,
-        loose_reports: LooseReports | None = None,
-        doubt: U8 | None = None,
+        self, t_ns: int, tracks: TrackBatch, located: Located, owned: Bools, may_open: Bools | None = None,
+        *, gateway_present: bool = True, loose_reports: LooseReports | None = None, doubt: U8 | None = None,
         trips: Trips | None = None,
-    ) -> list[Judged]:
+    ) -> list[Judged]:  # fmt: skip
         """Judge all tracks at tick `t_ns` by the rules that only time decides.
 
         gateway_present : whether any terminal could report
@@ -198,13 +187,25 @@ class Monitor:
         )
         ctx.presume()
         self._resume_seen(ctx)  # a rule of ticks would open a second one before the next observation
-        stamps = stamps_of_tick(t_ns)
-        for rule in self._rules:
-            for verdict in rule.tick(ctx):
-                judged = self._judging.apply(rule, verdict, ctx, stamps)
-                if judged is not None:
-                    out.append(judged)
+        out += self._apply_rules(self._rules, ctx)
         return out + self._judging.close_frozen(ctx, self._observed, int(self._settings.resume_s * 1e9))
+
+    def judge_trips(
+        self, t_ns: int, tracks: TrackBatch, located: Located, owned: Bools, trips: Trips
+    ) -> list[Judged]:
+        """Judge a stored fix by what its vehicle's journey breaks; after `observe`."""
+        ctx = TickContext(
+            **self._context_fields(t_ns, tracks, located, owned, None), evidence=self._evidence, trips=trips,
+            stretch_m=self._stretch_m, gateway_present=True, loose_reports=None,
+            doubt=np.zeros(len(tracks), dtype=np.uint8),
+        )  # fmt: skip
+        return self._apply_rules(self._of_trips, ctx)
+
+    def _apply_rules(self, rules: Sequence[Rule], ctx: TickContext) -> list[Judged]:
+        """Return what rules say at a tick."""
+        stamps = stamps_of_tick(ctx.now_ns)
+        judged = (self._judging.apply(rule, one, ctx, stamps) for rule in rules for one in rule.tick(ctx))
+        return [version for version in judged if version is not None]
 
     def _context_fields(
         self, now_ns: int, tracks: TrackBatch, located: Located, owned: Bools, may_open: Bools | None

@@ -62,7 +62,7 @@ class Pipeline(Configured):
         self.travelling = Travelling(journeys_of(setup, self._count), self._count)
         self.epoch = 0
         self.tracker = tracker_of(setup, 0)
-        self.late = LatePipeline(setup, self._count)
+        self.late = LatePipeline(setup, self._count, self.travelling.journeys)
         self.config = PublishedConfig(setup, self._count)
         self.alarms = TerminalAlarms(self._count)
         self.ownership = Ownership(setup.stretch_m, setup.neighbours)

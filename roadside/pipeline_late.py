@@ -16,12 +16,14 @@ from core.times import NS
 from fusion.clocks import KIND, NO_FAULT, SOUND_AT, SOUND_NS, TIME_ZONE, UNSTORED_NS, kind_of
 from fusion.observations import GnssFixes
 from fusion.tracker import Tracker
+from geofence.journeys.journeys import Journeys
 from geofence.monitor import Monitor
 from geofence.violation import Violation
 from roadside.pipeline_late_judge import LateJudge, StoredFix
 from roadside.pipeline_late_ledger import Ledger
 from roadside.pipeline_late_state import HeldFixes, LateState, Upload, decoded, encoded, key_of
 from roadside.pipeline_late_times import JudgedTimes
+from roadside.pipeline_late_trip import trip_of
 from roadside.pipeline_setup import Setup, monitor_of
 
 QUIET_NS = (
@@ -44,13 +46,13 @@ ID_BASE = 1 << 22  # ids of its tracks: the upper half of an epoch's
 class LatePipeline:
     """Stored fixes of all terminals, and the one terminal whose fixes are being judged.
 
-    count : counts a reason so many times
+    count : counts a reason so many times.  journeys : the live ones
     """
 
-    def __init__(self, setup: Setup, count: Callable[[str, int], None]) -> None:
+    def __init__(self, setup: Setup, count: Callable[[str, int], None], journeys: Journeys) -> None:
         self.times = JudgedTimes()
         self._ledger = Ledger(self.times)
-        self._setup, self._count = setup, count
+        self._setup, self._count, self._journeys = setup, count, journeys
         self._waiting: dict[str, Upload] = {}
         self._current: Upload | None = None
         self._judge: LateJudge | None = None
@@ -189,14 +191,16 @@ class LatePipeline:
     def _begin(self, held: Upload) -> None:
         """Begin to judge a terminal's fixes; what comes of it from now on is another upload."""
         unique = {fix.stamp_ns: fix for fix in reversed(held.fixes)}
-        self._current = held._replace(fixes=tuple(unique[at] for at in sorted(unique)))
+        fixes = tuple(unique[at] for at in sorted(unique))
+        trip = trip_of(self._journeys.open.get(held.terminal), fixes[0].stamp_ns)
+        self._current = held._replace(fixes=fixes, trip=trip)
         self._unsaved.discard(held.terminal)
         self._resume(self._current, 0)
 
     def _resume(self, held: Upload, n_done: int) -> None:
         """Judge the first fixes again, of which nothing is raised yet: so a state needs only a number."""
         id_base = self._id_base + ID_BASE + self._n_tracks
-        self._judge = LateJudge(self._setup, self._monitor, held.terminal, held.fixes, id_base)
+        self._judge = LateJudge(self._setup, self._monitor, held.terminal, held.fixes, id_base, held.trip)
         self._judge.step(n_done)
 
     def _finish(self, tracker: Tracker) -> list[Violation]:
@@ -273,7 +277,9 @@ def _is_possible(fixes: Sequence[StoredFix]) -> bool:
 def _needs_the_time(found: Violation) -> bool:
     """Whether a violation is one only at its time of day: that of a clock known by age may be off."""
     layer = (found.limit_of or "").partition(":")[0]
-    return found.rule == "time_window" or (found.rule == "overspeed" and layer in ("time", "weather"))
+    if found.rule in ("time_window", "permit"):
+        return True
+    return found.rule == "overspeed" and layer in ("time", "weather")
 
 
 def judged_rows(terminal: I64, judged_ns: I64) -> tuple[I64, I64]:

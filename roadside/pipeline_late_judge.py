@@ -19,6 +19,7 @@ from geofence.episode_book import Judged
 from geofence.located import Located
 from geofence.monitor import Monitor
 from geofence.violation import GRADES, Phase, Stamps, Violation
+from roadside.pipeline_late_trip import NO_TRIP, RULES, LateTrip
 from roadside.pipeline_setup import Setup
 
 ROWS = 16  # tracks of one terminal: a new one after each gap, and they end
@@ -59,11 +60,12 @@ class LateJudge:
     """The replay of one terminal's stored fixes, in order of their stamps."""
 
     def __init__(
-        self, setup: Setup, monitor: Monitor, terminal: str, fixes: Sequence[StoredFix], id_base: int
-    ) -> None:
+        self, setup: Setup, monitor: Monitor, terminal: str, fixes: Sequence[StoredFix], id_base: int,
+        trip: bytes = NO_TRIP,
+    ) -> None:  # fmt: skip
         """monitor : one that judges late; it keeps nothing of this terminal once the replay has ended.
 
-        id_base : the tracks' ids follow it
+        id_base : the tracks' ids follow it.  trip : of its journey, as of pipeline_late_trip
         """
         about = next(
             (one for one in setup.terminals if one.terminal == terminal), Terminal(terminal=terminal)
@@ -73,6 +75,7 @@ class LateJudge:
         self.tracker = Tracker(config, (), (about,), id_base=id_base)
         self._monitor, self._stretch_m, self._terminal = monitor, setup.stretch_m, terminal
         self._fixes, self.n_done = fixes, 0
+        self._trip = LateTrip.of(setup, trip)
         self._first: dict[str, Violation] = {}  # the first version at the highest grade so far, by id
         self._closed: list[Violation] = []
 
@@ -99,11 +102,16 @@ class LateJudge:
         return [
             (_stated(self._first[close.id], 1, "open", arrived_ns), _stated(close, 2, "close", arrived_ns))
             for close in self._closed
+            if self._trip is None or close.rule not in RULES or close.rule not in self._trip.known
         ]
 
     def _judge(self, now_ns: int, touched: TrackBatch) -> None:
         located = self._monitor.locate(touched, self.tracker.terminal_ids)
-        self._note(self._monitor.observe(now_ns, touched, located, self._is_ours(located)))
+        ours = self._is_ours(located)
+        self._note(self._monitor.observe(now_ns, touched, located, ours))
+        trips = None if self._trip is None else self._trip.look(now_ns, touched, located)
+        if trips is not None:
+            self._note(self._monitor.judge_trips(now_ns, touched, located, ours, trips))
 
     def _is_ours(self, located: Located) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Return the mask (n,) of what this RSU judges: on its stretch, or beside the road."""

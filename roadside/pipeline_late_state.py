@@ -9,6 +9,7 @@ from fusion.columns import Columns, columns_of, read_floats, read_ints
 from roadside.pipeline_late_judge import StoredFix
 from roadside.pipeline_late_ledger import LedgerState
 from roadside.pipeline_late_times import RaisedEpisode
+from roadside.pipeline_late_trip import NO_TRIP
 
 N_INTS = 3  # the first fields of a StoredFix; the others are floats
 INT_NAMES, FLOAT_NAMES = StoredFix._fields[:N_INTS], StoredFix._fields[N_INTS:]
@@ -23,6 +24,7 @@ class Upload(NamedTuple):
     fixes: tuple[StoredFix, ...]
     sound_ns: int = 0  # when its clock was last shown to be right, 0: never
     by_age: bool = False  # nothing but the age of its freshest fix shows that
+    trip: bytes = NO_TRIP  # its journey before the first of them, while they are judged
 
 
 class HeldFixes(msgspec.Struct, frozen=True, kw_only=True, tag="late"):
@@ -35,6 +37,7 @@ class HeldFixes(msgspec.Struct, frozen=True, kw_only=True, tag="late"):
     floats: Columns | None = None
     sound_ns: int = 0
     by_age: bool = False
+    trip: bytes = NO_TRIP
 
     @staticmethod
     def of(upload: Upload) -> "HeldFixes":
@@ -45,15 +48,16 @@ class HeldFixes(msgspec.Struct, frozen=True, kw_only=True, tag="late"):
             terminal=upload.terminal, first_ns=upload.first_ns, last_ns=upload.last_ns,
             ints=columns_of(INT_NAMES, ints),
             floats=columns_of(FLOAT_NAMES, floats.reshape(-1, len(FLOAT_NAMES))),
-            sound_ns=upload.sound_ns, by_age=upload.by_age,
+            sound_ns=upload.sound_ns, by_age=upload.by_age, trip=upload.trip,
         )  # fmt: skip
 
     def upload(self) -> Upload:
         """Return the upload; ValueError where columns are cut off or differ in length."""
         ints, floats = read_ints(self.ints, INT_NAMES), read_floats(self.floats, FLOAT_NAMES)
         rows = zip(ints.tolist(), floats.tolist(), strict=True)
-        fixes = tuple(StoredFix(*numbers, *more) for numbers, more in rows)
-        return Upload(self.terminal, self.first_ns, self.last_ns, fixes, self.sound_ns, self.by_age)
+        fixes = tuple(StoredFix(*numbers, *others) for numbers, others in rows)
+        more = self.sound_ns, self.by_age, self.trip
+        return Upload(self.terminal, self.first_ns, self.last_ns, fixes, *more)
 
 
 class LateState(msgspec.Struct, frozen=True, kw_only=True):

@@ -99,6 +99,10 @@ class Journeys:
             self._forget(t_ns)
         return versions
 
+    def look(self, t_ns: int, tracks: TrackBatch, located: Located) -> None:
+        """Look at all confirmed tracks at once, as stored fixes are judged; nobody gets the versions."""
+        self._look_at(t_ns, np.flatnonzero(tracks.confirmed).tolist(), tracks, located, ())
+
     def _look_at(
         self, t_ns: int, picked: Sequence[int], tracks: TrackBatch, located: Located,
         reporting: Container[int],
