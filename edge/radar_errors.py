@@ -19,3 +19,5 @@ class RegistrationReported(msgspec.Struct, frozen=True, kw_only=True):
     applied: Five  # in use now
     n_trucks: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     n_pairs: Annotated[int, Meta(ge=0, le=2**63 - 1)]  # samples of vehicles that another radar saw too
+    # since when it learns, through restarts; 0: it has not begun, or its RSU does not say
+    since_ns: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from core.arrays import F64
+from core.arrays import F64, I64
 from core.kernel import checked_once
 from fusion import layout as at
 from fusion.columns import Columns, columns_of, read_floats, read_ints
@@ -36,7 +36,7 @@ from fusion.registration_filter import (
 )
 from fusion.registration_sight import N_ERRORS, RANGE, ROTATION, TIME, Radars, Work
 from fusion.rewind import rebuild
-from fusion.survey_quality import LOG_PRIOR, SCALES, weigh_scales
+from fusion.survey_quality import LOG_PRIOR, SCALES, weigh_scales, without_others
 from fusion.track_store import TrackStore, poses_of
 
 EVERY_NS = 1_000_000_000
@@ -76,6 +76,7 @@ class Registered:
     applied: Five
     n_trucks: int
     n_pairs: int
+    since_ns: int  # the tick since which it learns, through restarts; 0: it has not begun
 
     @property
     def is_alarm(self) -> bool:
@@ -92,6 +93,9 @@ class RegistrationState(msgspec.Struct, frozen=True, kw_only=True):
     passages: Columns | None = None
     filters: Columns | None = None  # of the passages: mean, then covariance
     radars: Columns | None = None  # applied, reference, tally, whether it is corrected
+    since_ns: tuple[
+        int, ...
+    ] = ()  # the tick since which each learns; 0, or none of an older version: unknown
 
 
 VALUE = ("value",)
@@ -137,6 +141,7 @@ class Registration:
         )  # fmt: skip
         self._corrected = np.zeros(m, dtype=np.bool_)
         self._reference: F64 = np.full((m, N_ERRORS), np.nan)
+        self.since_ns: I64 = np.zeros(m, dtype=np.int64)
         self._estimate()
 
     # ---- before the tracker
@@ -158,6 +163,7 @@ class Registration:
         """Learn from the tracks, once a second; in mode "apply" move the poses a step."""
         if self.mode == "off" or not self.sensors or t_ns % EVERY_NS:
             return
+        self.since_ns[self.since_ns == 0] = t_ns
         radars = self.radars._replace(used=store.settings.radars)
         args = (store.tracks, store.rings, radars)
         _sample_fixes_once(*args, self.passages, self.evidence, t_ns, self._work)
@@ -248,6 +254,7 @@ class Registration:
                 applied=_five(self.radars.applied[q]),
                 n_trucks=int(self.evidence.tally[q, V_TRUCKS]),
                 n_pairs=int(self.evidence.tally[q, V_PAIRS]),
+                since_ns=int(self.since_ns[q]),
             )
             for q, sensor in enumerate(self.sensors)
         }
@@ -287,6 +294,7 @@ class Registration:
             passages=columns_of(("row", *PASSAGE_COLUMNS), np.column_stack([live, self.passages.ints[live]])),
             filters=columns_of(FILTER_COLUMNS, np.column_stack(filters)),
             radars=columns_of(RADAR_COLUMNS, np.column_stack(about).astype(np.float64)),
+            since_ns=tuple(self.since_ns.tolist()),
         )
 
     def restore(self, state: RegistrationState | None) -> None:
@@ -303,13 +311,49 @@ class Registration:
         self.passages.ints[rows] = passages[:, 1:]
         self.passages.mean[rows] = filters[:, :N_FILTER]
         self.passages.cov[rows] = filters[:, N_FILTER:].reshape(-1, N_FILTER, N_FILTER)
-        about = read_floats(state.radars, RADAR_COLUMNS)
-        self.radars.applied[:] = about[:, :N_ERRORS] if self.mode == "apply" else 0.0
-        at_tally = 2 * N_ERRORS
-        self._reference[:] = np.where(about[:, -1:] > 0.0, about[:, N_ERRORS:at_tally], np.nan)
-        e.tally[:] = about[:, at_tally : at_tally + N_TALLY]
-        self._corrected[:] = about[:, -2] > 0.0
+        self._restore_radars(state, [(q, q) for q in range(len(self.sensors))])
         self._estimate()
+
+    def continue_from(
+        self, state: RegistrationState | None, same: Sequence[tuple[int, int]], kept: float
+    ) -> None:
+        """Continue, after a restart, with what was learnt of radars whose survey is the same.
+
+        same : their rows in the state and here;  kept : how much of the evidence counts still.
+        Passages are of tracks, which are gone, and what they showed so far with them.
+        """
+        if state is None or self.mode == "off":
+            return
+        n = N_ERRORS * len(state.sensors) + N_COMMON
+        vector, information = read_floats(state.vector, VALUE), read_floats(state.information, VALUE)
+        if len(vector) != n or len(information) != n * n:
+            return
+        theirs = _errors_of([q for q, _ in same], len(state.sensors))
+        mine = _errors_of([q for _, q in same], len(self.sensors))
+        prior = np.append(np.tile(BOUND, len(state.sensors)), np.zeros(N_COMMON))
+        left, of_left = without_others(information.reshape(n, n), vector[:, 0], theirs, prior)
+        e = self.evidence
+        e.information[np.ix_(mine, mine)], e.vector[mine] = kept * left, kept * of_left
+        self.passages.ints[:] = -1
+        self._restore_radars(state, same)
+        self._estimate()
+
+    def _restore_radars(self, state: RegistrationState, same: Sequence[tuple[int, int]]) -> None:
+        """Restore what is known of each radar by itself; same : its row in the state, and here."""
+        about, at_tally = read_floats(state.radars, RADAR_COLUMNS), 2 * N_ERRORS
+        for old, q in same:
+            row = about[old]
+            self.radars.applied[q] = row[:N_ERRORS] if self.mode == "apply" else 0.0
+            self._reference[q] = row[N_ERRORS:at_tally] if row[-1] > 0.0 else np.nan
+            self.evidence.tally[q] = row[at_tally : at_tally + N_TALLY]
+            self._corrected[q] = row[-2] > 0.0
+            self.since_ns[q] = state.since_ns[old] if old < len(state.since_ns) else 0
+
+
+def _errors_of(radars: Sequence[int], m: int) -> I64:
+    """Return the places of some of m radars' errors in the vector of all, and of what receivers share."""
+    own = [N_ERRORS * q + k for q in radars for k in range(N_ERRORS)]
+    return np.array(own + [N_ERRORS * m + k for k in range(N_COMMON)], dtype=np.int64)
 
 
 def _surveys(radars: Sequence[RadarPose]) -> tuple[F64, F64]:

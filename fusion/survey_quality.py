@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from core.arrays import F1, F2, F3, F64
+from core.arrays import F1, F2, F3, F64, I64
 from core.kernel import kernel
 
 # Of PRIOR (fusion.registration). Around an eighth (0.06 m, 0.03 degrees): a survey of the antenna to a
@@ -91,3 +91,17 @@ def weigh_scales(
                 spread = (means[g + 1, i] - means[0, i]) * (means[g + 1, j] - means[0, j])
                 both += weight[g] * (covs[g + 1, i, j] + spread)
             covs[0, i, j] = both
+
+
+def without_others(information: F64, vector: F64, wanted: I64, sigma: F64) -> tuple[F64, F64]:
+    """Return what n errors' evidence says of the wanted ones alone; the others are marginalised.
+
+    information : (n, n), vector : (n,), without a prior;  sigma : (n,) wide prior of the others
+    """
+    others = np.setdiff1d(np.arange(len(vector)), wanted)
+    own, across = information[np.ix_(wanted, wanted)], information[np.ix_(wanted, others)]
+    if not len(others):
+        return own, vector[wanted]
+    theirs = information[np.ix_(others, others)] + np.diag(sigma[others] ** -2.0)
+    gain = np.linalg.solve(theirs, across.T).T
+    return own - gain @ across.T, vector[wanted] - gain @ vector[others]

@@ -51,7 +51,7 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Stored fixes that are not judged yet, for a restart (None: there are none)."""
+    """What a restart needs beside episodes: stored fixes, publications, what was learnt (None: forget it)."""
 
     key: str
     body: bytes | None
@@ -154,7 +154,7 @@ def registrations_of(found: Mapping[str, Registered]) -> dict[str, RegistrationR
     return {
         sensor: RegistrationReported(
             state=one.state, estimate=one.estimate, sigma=one.sigma, applied=one.applied,
-            n_trucks=one.n_trucks, n_pairs=one.n_pairs,
+            n_trucks=one.n_trucks, n_pairs=one.n_pairs, since_ns=one.since_ns,
         )
         for sensor, one in found.items()
     }  # fmt: skip

@@ -14,7 +14,6 @@ from core.times import TICK_NS
 from edge.config_down import ConfigDown
 from edge.wire import UnjudgedStretch
 from fusion.observations import GnssFixes, ObjectScan, Observation, RadarScan
-from fusion.timekeeping import ClockReport
 from fusion.tracker import TrackerUpdate
 from fusion.tracks import TrackBatch
 from geofence.episode_book import Judged
@@ -38,6 +37,7 @@ from roadside.pipeline_alarms import TerminalAlarms
 from roadside.pipeline_config import PublishedConfig
 from roadside.pipeline_configured import Configured
 from roadside.pipeline_late import LatePipeline, judged_rows
+from roadside.pipeline_learnt import LearntMemory
 from roadside.pipeline_map import Published
 from roadside.pipeline_rows import may_open, only_reported
 from roadside.pipeline_setup import Setup, journeys_of, monitor_of
@@ -64,6 +64,7 @@ class Pipeline(Configured):
         self.tracker = tracker_of(setup, 0)
         self.late = LatePipeline(setup, self._count, self.travelling.journeys)
         self.config = PublishedConfig(setup, self._count)
+        self.learnt = LearntMemory(setup, self._count)
         self.alarms = TerminalAlarms(self._count)
         self.ownership = Ownership(setup.stretch_m, setup.neighbours)
         self.found_again = FoundAgain()
@@ -110,7 +111,7 @@ class Pipeline(Configured):
                 return self._acknowledged(now_ns, item)
             case Start(epoch=epoch, episodes=episodes, journeys=journeys):
                 self.epoch = epoch
-                self.tracker = tracker_of(self.setup, epoch)
+                self.tracker, episodes = self.learnt.start(now_ns, self.setup, epoch, episodes)
                 others = self.travelling.start(journeys, episodes)
                 accepted, others = self.config.start(self.late.start(now_ns, self.tracker.id_base, others))
                 self._put_in_force(accepted)
@@ -123,7 +124,7 @@ class Pipeline(Configured):
             case ClockStep():
                 return self._reset_clock(item)
             case Stop():
-                return []
+                return [self.learnt.kept(now_ns, self.tracker)]
 
     def _observe(self, now_ns: int, item: Observation) -> list[Output]:
         fixes = item if isinstance(item, GnssFixes) else None
@@ -232,6 +233,8 @@ class Pipeline(Configured):
         outputs += self._end_off_road(t_ns)
         if self._snapshot_seq == 1 or t_ns % STATE_EVERY_NS == 0:
             outputs.append(WholeState(t_ns, encode_apart(self.state(t_ns, has_tracks=False), self.tracker)))
+        if t_ns % STATE_EVERY_NS == 0:
+            outputs.append(self.learnt.kept(t_ns, self.tracker))
         return outputs
 
     def _judge_late(self, t_ns: int, tracks: TrackBatch, located: Located) -> list[Output]:
@@ -367,7 +370,7 @@ class Pipeline(Configured):
         """End every track and start the grid anew: stamps before and after the step don't compare."""
         last_ns = (self._next_tick_ns or step.to_ns) - TICK_NS
         outputs = self._emit(last_ns, self.monitor.end(last_ns, self.tracker.at(last_ns).track.tolist()))
-        self.tracker.clear()
+        self.learnt.reset_clock(self.tracker, step)
         self.found_again.restore(())
         self.ownership.holdings.clear()
         self.handovers.clear()
@@ -390,10 +393,6 @@ class Pipeline(Configured):
     def _count(self, reason: str, times: int = 1) -> None:
         if times:
             self.counts[reason] = self.counts.get(reason, 0) + times
-
-    def clock_report(self, t_ns: int) -> ClockReport:
-        """Return the wrong clocks at `t_ns`, for the status."""
-        return self.tracker.clock_report(t_ns)
 
     def all_counts(self) -> dict[str, int]:
         """Return the counters of the pipeline, the tracker and the monitor, by reason."""

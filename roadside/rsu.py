@@ -141,7 +141,7 @@ class RsuService(Service):
     usual = (
         "link.connected", "tracks.link.connected", "tracks.link.replaced", "identity.", "handover.created",
         "handover.joined", "opened.", "judge.stale", "nmea.skipped.", "location.item.", "journeys.opened",
-        "journeys.closed.", "clip.begun", "http.no_request",
+        "journeys.closed.", "clip.begun", "http.no_request", "learnt.kept",
     )  # fmt: skip
 
     def __init__(self, site: Site, agent: Agent, shell: Shell) -> None:
@@ -301,7 +301,7 @@ class RsuService(Service):
         """Return birth, heartbeat or will."""
         agent, outbox = self.agent, self.agent.outbox
         setup, now_ns = agent.pipeline.setup, agent.clock.now_ns()
-        clocks = agent.pipeline.clock_report(now_ns)
+        clocks = agent.pipeline.tracker.clock_report(now_ns)
         registration = agent.pipeline.tracker.registration_report()
         faults = ("registration",) if any(one.is_alarm for one in registration.values()) else ()
         status = wire.Status(

@@ -65,7 +65,7 @@ def _road(agent: Agent) -> dict[str, float]:
 
 
 def _clock_faults(agent: Agent, now_ns: int) -> Values:
-    report = agent.pipeline.clock_report(now_ns)
+    report = agent.pipeline.tracker.clock_report(now_ns)
     return {
         ("terminals",): report.n_terminals,
         ("radars",): len(report.radars),

@@ -29,6 +29,7 @@ from edge.terminal_only import TerminalOnly
 from fusion import timekeeping
 from fusion.config import FusionConfig
 from fusion.handover import CarriedBias, CarriedManoeuvre, CarriedState, CarriedTrack, Covariance
+from fusion.learnt import Learnt
 from fusion.registration import RegistrationState
 from fusion.tracker_state import RingState, StoredTrack, TrackerState
 from geofence import carry
@@ -59,6 +60,7 @@ from roadside.pipeline_config import ConfigState, KeptConfig
 from roadside.pipeline_late_ledger import JudgedRow, JudgedUntil, LedgerState
 from roadside.pipeline_late_state import HeldFixes, LateState
 from roadside.pipeline_late_times import RaisedEpisode
+from roadside.pipeline_learnt import KeptLearnt
 from roadside.pipeline_state import GivingState, HoldingState, LostState, PipelineState
 from tests.support.design_tables import DESIGN, fields, grades, named_tables, table
 
@@ -76,7 +78,7 @@ STATE = (
     carry.MonitorState, OpenEpisode,
     PipelineState, LostState, LostVehicle, HoldingState, GivingState, TrackerState, StoredTrack, RingState,
     RegistrationState, Journey, Dwell, JourneysState, Seen, LateState, HeldFixes, RaisedEpisode, ConfigState,
-    KeptConfig, TerminalAlarm, AlarmedTerminal, Breach, Driving, PastTrips,
+    KeptConfig, KeptLearnt, Learnt, TerminalAlarm, AlarmedTerminal, Breach, Driving, PastTrips,
     LedgerState, JudgedRow, JudgedUntil,
 )  # fmt: skip
 INPUTS = (

@@ -28,7 +28,8 @@ Work = Callable[[Sequence[str], Share], dict[str, End]]  # replays the RSUs name
 def ends_of(pipelines: Mapping[str, Pipeline], end_ns: int) -> dict[str, End]:
     """Return what remains of each RSU after the last message."""
     return {
-        esn: (pipeline.clock_report(end_ns), pipeline.all_counts()) for esn, pipeline in pipelines.items()
+        esn: (pipeline.tracker.clock_report(end_ns), pipeline.all_counts())
+        for esn, pipeline in pipelines.items()
     }
 
 

@@ -47,7 +47,7 @@ def test_live_and_replayed_are_the_same_bytes(tmp_path, monkeypatch, step_s):
     site = load_site(EXAMPLE)
     setup, path = setups(site, expects_gateway=False)["RSU001"], tmp_path / "r.mcap"
     with Recorder(path) as recorder:
-        agent = Agent(Pipeline(setup), Machine(0, 0), outbox=None, recorder=recorder, counts=Counts())
+        agent = Agent(Pipeline(setup), Machine(0, 0), outbox=Put(), recorder=recorder, counts=Counts())
         agent.accept(Arrival("/input", None, None, Start(epoch=1)))
         for _ in range(3):
             for _ in range(N_BEATS):

@@ -8,6 +8,7 @@ import pytest
 
 from fusion.observations import F_ARRIVED, GnssFixes
 from roadside.inputs import GatewayFixes
+from roadside.outputs import Raised
 from roadside.pipeline import Pipeline
 from roadside.pipeline_state import decode as decode_state
 from roadside.pipeline_state import encode as encode_state
@@ -81,7 +82,7 @@ def test_a_truck_that_reports_by_a_wrong_clock_is_not_dark(setup, offset_s):
     pipeline = Pipeline(setup)
     outputs = run(pipeline, shifted(drive(setup, straight, SECONDS), offset_s * NS))
     assert alarms(outputs) == []
-    named = pipeline.clock_report(T0_NS + int(SECONDS * NS)).terminals
+    named = pipeline.tracker.clock_report(T0_NS + int(SECONDS * NS)).terminals
     if offset_s == -2:  # no more than transport takes, and nobody ahead proves that the place is empty
         assert named == {}
         return
@@ -137,7 +138,7 @@ def test_a_week_rollover_is_put_right_to_the_byte(setup):
     want = [v for v in run(plain, inputs) if not hasattr(v, "stamp_ns")]
     found = [v for v in run(rolled, shifted(inputs, -WEEKS_NS)) if not hasattr(v, "stamp_ns")]
     assert [v.body for v in found] == [v.body for v in want] != []
-    fault = rolled.clock_report(T0_NS + int(SECONDS * NS)).terminals[TERMINAL]
+    fault = rolled.tracker.clock_report(T0_NS + int(SECONDS * NS)).terminals[TERMINAL]
     assert (fault.kind, fault.offset_s, fault.corrected) == ("rollover", -WEEKS_NS / NS, True)
     assert rolled.all_counts()["gnss.rollover"] == fault.n >= 13
 
@@ -146,7 +147,7 @@ def test_two_rollovers_and_a_time_zone_are_kept_apart(setup):
     pipeline = Pipeline(setup)
     outputs = run(pipeline, shifted(drive(setup, straight, SECONDS), -2 * WEEKS_NS - 8 * 3_600 * NS))
     assert raised(outputs) == []
-    fault = pipeline.clock_report(T0_NS + int(SECONDS * NS)).terminals[TERMINAL]
+    fault = pipeline.tracker.clock_report(T0_NS + int(SECONDS * NS)).terminals[TERMINAL]
     assert (fault.kind, fault.offset_s) == ("time_zone", -28_800.0)
 
 
@@ -156,15 +157,15 @@ def test_a_registered_offset_is_put_right_and_a_registered_one_that_no_longer_ho
         for t in setup.terminals
     ))  # fmt: skip
     inputs = drive(setup, leave, SECONDS)
-    want = [v for v in run(Pipeline(setup), inputs) if not hasattr(v, "stamp_ns")]
+    want = [v for v in run(Pipeline(setup), inputs) if isinstance(v, Raised)]
     right = Pipeline(registered)
-    found = [v for v in run(right, shifted(inputs, -28_800 * NS)) if not hasattr(v, "stamp_ns")]
+    found = [v for v in run(right, shifted(inputs, -28_800 * NS)) if isinstance(v, Raised)]
     assert [v.body for v in found] == [v.body for v in want] != []
-    fault = right.clock_report(T0_NS + int(SECONDS * NS)).terminals[TERMINAL]
+    fault = right.tracker.clock_report(T0_NS + int(SECONDS * NS)).terminals[TERMINAL]
     assert (fault.kind, fault.corrected) == ("registry", True)
     repaired = Pipeline(registered)
     assert dark(run(repaired, inputs)) == []
-    fault = repaired.clock_report(T0_NS + int(SECONDS * NS)).terminals[TERMINAL]
+    fault = repaired.tracker.clock_report(T0_NS + int(SECONDS * NS)).terminals[TERMINAL]
     assert (fault.kind, fault.corrected, fault.offset_s) == ("registry", False, pytest.approx(0.0, abs=0.2))
 
 
@@ -180,7 +181,7 @@ def test_late_reports_of_a_right_clock_are_neither_named_nor_dark(setup):
     )
     late = [(min(at, T0_NS + int(SECONDS * NS)), item) for at, item in late]
     assert dark(run(pipeline, late)) == []
-    assert pipeline.clock_report(T0_NS + int(SECONDS * NS)).terminals == {}
+    assert pipeline.tracker.clock_report(T0_NS + int(SECONDS * NS)).terminals == {}
 
 
 def test_stored_reports_between_late_ones_do_not_hide_them(setup):
@@ -209,7 +210,7 @@ def test_a_replay_from_a_state_knows_the_clocks(setup):
     again.restore(decode_state(encode_state(before.state(cut))))
     run(again, [row for row in inputs if row[0] > cut])
     end_ns = T0_NS + int(SECONDS * NS)
-    assert again.clock_report(end_ns) == whole.clock_report(end_ns)
+    assert again.tracker.clock_report(end_ns) == whole.tracker.clock_report(end_ns)
     found, want = again.tracker.state(), whole.tracker.state()
     assert (found.sent, found.keys, found.clocks, found.counts) == (
         want.sent,
@@ -236,7 +237,7 @@ def test_terminals_that_are_all_off_alike_name_the_host(setup):
     pipeline = Pipeline(setup)
     inputs = shifted(others(drive(setup, straight, SECONDS), 4), 137 * NS)
     assert raised(run(pipeline, inputs)) == []
-    report = pipeline.clock_report(T0_NS + int(SECONDS * NS))
+    report = pipeline.tracker.clock_report(T0_NS + int(SECONDS * NS))
     assert report.terminals == {}
     assert report.host is not None
     assert report.host.offset_s == pytest.approx(137.0, abs=0.2)
@@ -246,7 +247,7 @@ def test_a_fleet_in_the_wrong_time_zone_is_no_fault_of_the_host(setup):
     """Eight hours exactly, and the radar agrees with this RSU's clock."""
     pipeline = Pipeline(setup)
     run(pipeline, shifted(others(drive(setup, straight, SECONDS), 4), -28_800 * NS))
-    report = pipeline.clock_report(T0_NS + int(SECONDS * NS))
+    report = pipeline.tracker.clock_report(T0_NS + int(SECONDS * NS))
     assert report.host is None
     assert len(report.terminals) == report.n_terminals == 5
 
@@ -260,7 +261,7 @@ def test_a_gateway_whose_clock_is_wrong_is_named_and_its_terminals_are_not(setup
         for at, item in drive(setup, straight, SECONDS)
     ]
     assert raised(run(pipeline, inputs)) == []
-    report = pipeline.clock_report(T0_NS + int(SECONDS * NS))
+    report = pipeline.tracker.clock_report(T0_NS + int(SECONDS * NS))
     assert report.terminals == {}
     assert report.host is not None
     assert report.host.kind == "gateway"
@@ -277,7 +278,7 @@ def test_a_radar_whose_clock_is_wrong_is_named_and_its_stretch_unjudged(setup, o
     sensor = setup.radars[0].sensor
     assert pipeline.sensor_states[sensor] == "clock"
     assert "radar_clock" in {row.reason for row in pipeline.unjudged}
-    fault = pipeline.clock_report(T0_NS + int(SECONDS * NS)).radars[sensor]
+    fault = pipeline.tracker.clock_report(T0_NS + int(SECONDS * NS)).radars[sensor]
     assert fault.offset_s == pytest.approx(offset_s, abs=0.2)
 
 
@@ -296,7 +297,7 @@ def test_a_batch_of_stored_reports_is_no_wrong_clock(setup):
     pipeline = Pipeline(setup)
     inputs = batched(drive(setup, straight, SECONDS), 3, 9)
     assert alarms(run(pipeline, inputs)) == []
-    assert pipeline.clock_report(T0_NS + int(SECONDS * NS)).terminals == {}
+    assert pipeline.tracker.clock_report(T0_NS + int(SECONDS * NS)).terminals == {}
 
 
 def test_a_batch_whose_weeks_rolled_over_is_put_right_fix_by_fix(setup):
