@@ -13,6 +13,9 @@ from core.classes import N_CLASSES
 from core.times import FUTURE_NS
 from fusion import layout as at
 from fusion.body_sizes import UNKNOWN_EXTENT_M, UNKNOWN_EXTENT_SIGMA_M
+from fusion.doubt_table import DoubtTable
+from fusion.handover_doubt import CarriedDoubt, carried_doubt
+from fusion.handover_doubt import is_sound as is_sound_doubt
 from fusion.layout import States
 from fusion.models.manoeuvre import SUM_MAX
 from fusion.observations import SIZE_M_MAX, SPEED_MPS_MAX, TAU_S_MAX
@@ -126,6 +129,7 @@ class CarriedTrack(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     face_m2: float = 0.0  # variance across its axis that the face at which radar saw it leaves open
     sigma_scales: Block = ()  # log likelihoods of the scales of its terminal's sigma: fusion/sigma_scale.py
     sigma_weight: float = 0.0  # effective number of errors behind them
+    doubt: CarriedDoubt | None = None  # what is held against its terminal; None: the sender does not say
 
 
 def _pairs(rows: tuple[int, ...], columns: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -168,8 +172,10 @@ def carried_state(states: States, i: int) -> CarriedState:
     )
 
 
-def carried(store: TrackStore, terminals: TerminalTable, i: int) -> CarriedTrack:
-    """Return track i in named fields."""
+def carried(
+    store: TrackStore, terminals: TerminalTable, i: int, doubts: DoubtTable | None = None
+) -> CarriedTrack:
+    """Return track i in named fields, with the doubt in its terminal for a neighbour."""
     ints, floats = store.ints[i].tolist(), store.floats[i].tolist()
     w, pose = ints[at.TERMINAL], _pose_spread(floats)
     return CarriedTrack(
@@ -198,6 +204,7 @@ def carried(store: TrackStore, terminals: TerminalTable, i: int) -> CarriedTrack
         face_m2=floats[at.FACE],
         sigma_scales=tuple(terminals.rows.errors[w, : at.N_SCALES].tolist()) if w >= 0 else (),
         sigma_weight=float(terminals.rows.errors[w, at.E_WEIGHT]) if w >= 0 else 0.0,
+        doubt=carried_doubt(doubts, w) if doubts is not None and w >= 0 else None,
     )
 
 
@@ -269,6 +276,7 @@ def is_sound(track: CarriedTrack, now_ns: int) -> bool:
         and all(len(_block(track.state, name)) in (0, len(entries)) for name, entries in ENTRIES.items())
         and _whole_numbers_are_sound(track, now_ns)
         and _numbers_are_sound(track)
+        and is_sound_doubt(track.doubt, now_ns)
     )
 
 

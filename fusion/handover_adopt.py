@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from fusion import layout as at
+from fusion.doubt_table import DoubtTable
 from fusion.handover import CarriedTrack, arrays_of, is_sound, load, load_state
+from fusion.handover_doubt import adopt_doubt
 from fusion.identity_binding import describe, rebase, release
 from fusion.identity_presumption import withdraw
 from fusion.models import predict
@@ -19,7 +21,7 @@ ROUNDING_M = 0.001
 
 
 def adopt(
-    store: TrackStore, terminals: TerminalTable, now_ns: int, track: CarriedTrack
+    store: TrackStore, terminals: TerminalTable, now_ns: int, track: CarriedTrack, doubts: DoubtTable
 ) -> tuple[str, list[int]]:
     """Adopt one track; return the outcome (for the counters) and the own ids that the adopted id replaces."""
     if not is_sound(track, now_ns):
@@ -36,6 +38,8 @@ def adopt(
     gone = [int(store.track[i])]
     if w >= 0:
         gone += _bind(store, terminals, i, w, track)
+    if w >= 0 and track.doubt is not None:
+        adopt_doubt(doubts, store, w, i, now_ns, track.doubt)
     store.track[i] = track.track
     store.ints[i, at.STATUS] = at.CONFIRMED
     store.ints[i, at.BORN] = min(int(store.ints[i, at.BORN]), _born_ns(track))

@@ -343,7 +343,7 @@ class Tracker:
     def carry(self, ids: Sequence[int]) -> list[CarriedTrack]:
         """Return the tracks with these ids in named fields, for a neighbour; unknown ids are left out."""
         by_id = {int(self.store.track[i]): int(i) for i in self._confirmed()}
-        return [carried(self.store, self.terminals, by_id[key]) for key in ids if key in by_id]
+        return [carried(self.store, self.terminals, by_id[key], self.doubts) for key in ids if key in by_id]
 
     def believes(self, now_ns: int, track: CarriedTrack) -> bool:
         """Whether a neighbour's track is possible and does not contradict our track of the vehicle."""
@@ -358,7 +358,7 @@ class Tracker:
         for track in tracks:
             if track.terminal in self.terminals.row:  # the neighbour knows: there is nothing to presume
                 withdraw(self.store, self.terminals, self.terminals.row[track.terminal])
-            outcome, gone = adopt(self.store, self.terminals, now_ns, track)
+            outcome, gone = adopt(self.store, self.terminals, now_ns, track, self.doubts)
             self._count(f"handover.{outcome}")
             for key in gone:
                 self._merge(key, track.track)

@@ -12,6 +12,7 @@ from fusion.handover import CarriedTrack
 from geofence.carried_checks import believed, is_of_now, is_sound
 from geofence.carry import CarriedJudgement
 from geofence.map.frames import SiteFrame
+from roadside.handed_doubt import with_open_notices
 from roadside.inputs import HandedOver, HandoverAnswered
 from roadside.outputs import HandoverOffer, OfferAck
 from roadside.ownership import Ownership
@@ -82,7 +83,8 @@ def read_vehicles(
         claimed |= claims
         if vehicle.judgement is not None:
             judgement, is_whole = believed(vehicle.judgement, now_ns)
-            vehicle = msgspec.structs.replace(vehicle, judgement=judgement)
+            track = with_open_notices(vehicle.track, judgement.episodes)
+            vehicle = msgspec.structs.replace(vehicle, track=track, judgement=judgement)
             reading.n_restarted += not is_whole
         reading.vehicles.append(vehicle)
     return reading

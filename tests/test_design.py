@@ -29,6 +29,7 @@ from edge.terminal_only import TerminalOnly
 from fusion import timekeeping
 from fusion.config import FusionConfig
 from fusion.handover import CarriedBias, CarriedManoeuvre, CarriedState, CarriedTrack, Covariance
+from fusion.handover_doubt import CarriedDoubt, CarriedJam
 from fusion.learnt import Learnt
 from fusion.registration import RegistrationState
 from fusion.tracker_state import RingState, StoredTrack, TrackerState
@@ -73,7 +74,8 @@ WIRE = {
 GRADED = Grading.__struct_fields__
 WITHOUT_TABLE = {"GnssColumns"}  # the fields of `GnssFix` as columns
 STATE = (
-    CarriedVehicle, CarriedTrack, CarriedState, CarriedBias, CarriedManoeuvre, Covariance,
+    CarriedVehicle, CarriedTrack, CarriedDoubt, CarriedJam, CarriedState, CarriedBias, CarriedManoeuvre,
+    Covariance,
     carry.CarriedJudgement, carry.CarriedEvidence, carry.CarriedDrift, carry.CarriedHistory,
     carry.MonitorState, OpenEpisode,
     PipelineState, LostState, LostVehicle, HoldingState, GivingState, TrackerState, StoredTrack, RingState,
