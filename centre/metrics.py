@@ -15,6 +15,7 @@ from edge.figures import OTHER
 from edge.histograms import Histograms
 from edge.host import disks
 from edge.metric_names import DEGRADED
+from edge.radar_errors import ALARMED
 from edge.sections import RsuConfig
 
 # shown as 0 before they happen: alerts look at their increase
@@ -87,6 +88,7 @@ class Metrics:
         depths: dict[tuple[str, ...], float] = {}
         reasons: dict[tuple[str, ...], float] = {}
         sensors: dict[tuple[str, ...], float] = {}
+        misplaced: dict[tuple[str, ...], float] = {}
         unjudged: dict[tuple[str, ...], float] = {}
         for esn, unit in self._rsus.rows().items():
             status, stretch = unit.status, self._stretches.get(esn, (0.0, 0.0))
@@ -97,11 +99,14 @@ class Metrics:
                 reasons |= {(esn, each if each in DEGRADED else OTHER): 1.0 for each in status.degraded}
                 own = self._sensors.get(esn, ())
                 sensors |= {(esn, each): status.sensors.get(each) == "online" for each in own}
+                poses = {each: one for each, one in status.registration.items() if each in own}
+                misplaced |= {(esn, each): one.state in ALARMED for each, one in poses.items()}
                 if is_up:
                     unjudged[esn,] = _inside_m(status.unjudged, stretch)
         lengths: Mapping[tuple[str, ...], float] = {(esn,): b - a for esn, (a, b) in self._stretches.items()}
         return {
             "rsu_outbox_depth": depths, "rsu_degraded": reasons, "rsu_sensor_up": sensors,
+            "rsu_sensor_misplaced": misplaced,
             "rsu_unjudged_meters": unjudged, "rsu_stretch_meters": lengths,
             "rsu_twin": {(esn,): self._rsus.n_returns(esn, now_ns) > 0 for esn in self._rsus.rows()},
         }  # fmt: skip

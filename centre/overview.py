@@ -204,6 +204,7 @@ class Overview:
             centres=self._peers.rows(),
             expected=self._other_centre,
             main=self._peers.main,
+            misplaced=units.misplaced(rsus),
             workers=self._workers.fault(self._now_ns()),
             history=self._history(),
             failing=self._beside.failing,

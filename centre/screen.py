@@ -5,7 +5,7 @@ The whole message is refused only where its own bytes or key fields can't be rea
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge import wire
+from edge.radar_errors import RegistrationReported
 from edge.stations import stations_m
 from fusion.observations import SPEED_MPS_MAX
 from geofence.plausible import is_plain, plain, stamp_range
@@ -23,6 +24,7 @@ ENTRIES_MAX = 512  # of any list or map in a status
 COUNT_MAX = 10**12  # JavaScript holds integers up to 2^53, and sums of such counts are shown
 LAST_SEQ_MAX = 10**9  # violations of one start of an RSU
 STATION_M_MAX = 1e7
+POSE_MAX = 1e6  # m, rad and s of a radar's pose
 OFFSET_MS_MAX = 1e13  # a clock that starts at 1970 still shows
 AnyStatus = wire.Status | wire.GatewayStatus
 Row = TypeVar("Row")
@@ -115,6 +117,7 @@ def screened_status(
         "sensors": screen.texts("sensors", status.sensors),
         "degraded": screen.rows("degraded", status.degraded[:ENTRIES_MAX], is_plain),
         "centres": screen.rows("centres", status.centres, lambda seen: is_plain(seen.database or "")),
+        "registration": screen.poses(status.registration),
         "unjudged": screen.stretches(status.unjudged, now_ns, judged_ns),
         "strange_terminals": screen.texts("strange_terminals", status.strange_terminals),
         "strange_radars": screen.texts("strange_radars", status.strange_radars),
@@ -166,6 +169,12 @@ class _StatusScreen:
         self._fault(name, len(all_rows) - len(sound))
         return sound
 
+    def poses(self, poses: Mapping[str, RegistrationReported]) -> dict[str, RegistrationReported]:
+        sound = {key: one for key, one in poses.items() if is_plain(key) and _is_pose(one)}
+        sound = dict(list(sound.items())[:ENTRIES_MAX])
+        self._fault("registration", len(poses) - len(sound))
+        return sound
+
     def stretches(
         self, stretches: tuple[wire.UnjudgedStretch, ...], now_ns: int, judged_ns: int
     ) -> tuple[wire.UnjudgedStretch, ...]:
@@ -180,6 +189,11 @@ class _StatusScreen:
                 found.append(each)
         self._fault("unjudged", max(0, len(stretches) - ENTRIES_MAX))
         return tuple(found)
+
+
+def _is_pose(pose: RegistrationReported) -> bool:
+    numbers = (*pose.estimate, *pose.sigma, *pose.applied)
+    return is_plain(pose.state) and all(abs(number) <= POSE_MAX for number in numbers)  # false for NaN
 
 
 def _is_stretch(stretch: wire.UnjudgedStretch) -> bool:

@@ -302,7 +302,7 @@ def _shown(status: AnyStatus) -> tuple[Any, ...]:
         status.state, status.epoch, status.config, status.map, status.version, status.sensors,
         status.degraded, stretches, status.clocks_n, _kinds(status.clocks), _kinds(status.radar_clocks),
         status.host_clock and status.host_clock.kind, status.strange_terminals, status.strange_radars,
-        status.terminal_only,
+        status.terminal_only, {name: one.state for name, one in status.registration.items()},
     )  # fmt: skip
 
 

@@ -71,6 +71,9 @@ METRICS: dict[str, Described] = {
     "sensor_age_seconds": Described(
         "gauge", RSU, "Age of a radar's newest scan; absent before its first.", ("sensor",)
     ),
+    "sensor_pose_error_ratio": Described(
+        "gauge", RSU, "The largest error of a radar's pose that traffic shows, over its bound.", ("sensor",)
+    ),
     "gateway_age_seconds": Described(
         "gauge", RSU, "Time since a gateway's last message; absent before its first."
     ),
@@ -93,6 +96,10 @@ METRICS: dict[str, Described] = {
     "rsu_outbox_depth": Described("gauge", CENTRE, "Items that wait at an RSU, by its status.", ("rsu",)),
     "rsu_degraded": Described("gauge", CENTRE, "1 for each reason in an RSU's status.", ("rsu", "reason")),
     "rsu_sensor_up": Described("gauge", CENTRE, "A radar's state by its RSU's status.", ("rsu", "sensor")),
+    "rsu_sensor_misplaced": Described(
+        "gauge", CENTRE, "Whether a radar's pose is beyond its bounds or drifts, by its RSU's status.",
+        ("rsu", "sensor"),
+    ),
     "rsu_stretch_meters": Described("gauge", CENTRE, "Length of an RSU's stretch of road.", ("rsu",)),
     "rsu_unjudged_meters": Described(
         "gauge", CENTRE, "Length of it that can't be judged now; all of it where the RSU is off.", ("rsu",)

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 Five = tuple[float, float, float, float, float]
+ALARMED = ("beyond", "drifting")  # states in which somebody must look at the radar
 
 
 class RegistrationReported(msgspec.Struct, frozen=True, kw_only=True):

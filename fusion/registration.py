@@ -81,7 +81,7 @@ class Registered:
     @property
     def is_alarm(self) -> bool:
         """Whether somebody must look at the radar."""
-        return self.state in ("beyond", "drifting")
+        return self.state in ("beyond", "drifting")  # edge.radar_errors.ALARMED
 
 
 class RegistrationState(msgspec.Struct, frozen=True, kw_only=True):
@@ -354,6 +354,11 @@ def _errors_of(radars: Sequence[int], m: int) -> I64:
     """Return the places of some of m radars' errors in the vector of all, and of what receivers share."""
     own = [N_ERRORS * q + k for q in radars for k in range(N_ERRORS)]
     return np.array(own + [N_ERRORS * m + k for k in range(N_COMMON)], dtype=np.int64)
+
+
+def share_of_bound(one: Registered) -> float:
+    """Return the largest of a radar's errors, over what a survey can be wrong by at most."""
+    return float(np.max(np.abs(one.estimate) / BOUND))
 
 
 def _surveys(radars: Sequence[RadarPose]) -> tuple[F64, F64]:

@@ -7,6 +7,7 @@ from core.intervals import union_m
 from core.times import NS
 from edge.exposition import Samples, Values
 from edge.host import disks
+from fusion.registration import share_of_bound
 from roadside.agent import Agent
 
 # shown as 0 before they happen: alerts look at their increase
@@ -53,6 +54,9 @@ def _sensors(agent: Agent, now_ns: int) -> dict[str, Values]:
     return {
         "sensor_up": {(name,): float(state == "online") for name, state in states.items()},
         "sensor_age_seconds": {(name,): _age_s(at_ns, now_ns) for name, at_ns in newest.items() if at_ns},
+        "sensor_pose_error_ratio": {
+            (name,): share_of_bound(one) for name, one in tracker.registration_report().items()
+        },
     }
 
 

@@ -201,6 +201,7 @@ class Rsu(Unit):
     unjudged: list[dict[str, Any]]
     strange_terminals: dict[str, str]
     strange_radars: dict[str, str]
+    registration: dict[str, dict[str, Any]]
     latency: Latency
 
 

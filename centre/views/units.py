@@ -1,6 +1,8 @@
 """RSUs and gateways as `/api/rsus` shows them, and the length of unjudged road, from the registry. Pure."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -10,10 +12,21 @@ from centre.views.figures import Sample, latency
 from core.intervals import union_m
 from edge import wire
 from edge.centre_status import CentreSeen
+from edge.radar_errors import ALARMED, RegistrationReported
 from edge.sections import RsuConfig
 from edge.takeover import TWIN
 
 COUNTS_MAX = 200  # reasons shown of one unit
+_NO_FIGURES: Mapping[str, Any] = MappingProxyType(
+    {
+        "clocks": {},
+        "clocks_n": 0,
+        "registration": {},
+        "strange_terminals": {},
+        "strange_radars": {},
+        "terminal_only": [],
+    }
+)
 
 
 def rsu_row(
@@ -37,8 +50,7 @@ def rsu_row(
     if not isinstance(status, wire.Status):
         blank = ("last_seq", "outbox_depth", "config", "map")
         none: dict[str, Any] = {"pending": [], "sensors": {}, "unjudged": [], "degraded": [], "centres": []}
-        none |= {"clocks": {}, "clocks_n": 0, "strange_terminals": {}, "strange_radars": {}, "terminal_only": []}
-        return row | dict.fromkeys(blank) | none | _host_clocks(None)
+        return row | dict.fromkeys(blank) | none | dict(_NO_FIGURES) | _host_clocks(None)
     return row | {
         "last_seq": status.last_seq,
         "pending": [list(pair) for pair in status.pending[:PENDING_MAX]],
@@ -66,6 +78,7 @@ def rsu_row(
             {"terminal": each.terminal, "kind": each.kind, "at_ns": str(each.at_ns)}
             for each in status.terminal_only
         ],
+        "registration": {name: _pose(one) for name, one in status.registration.items()},
         **_host_clocks(status),
     }
 
@@ -86,6 +99,24 @@ def _host_clocks(status: wire.Status | None) -> dict[str, Any]:
         "radar_clocks": {name: _clock(fault) for name, fault in status.radar_clocks.items()},
         "host_clock": None if host is None else _clock(host),
     }
+
+
+def _pose(one: RegistrationReported) -> dict[str, Any]:
+    """Return what traffic has shown of a radar's pose; since when is null where its RSU does not say."""
+    return msgspec.structs.asdict(one) | {"since_ns": str(one.since_ns) if one.since_ns else None}
+
+
+def misplaced(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the radars in RSUs' rows that somebody must look at, with what traffic shows they are off by."""
+    found = []
+    for row in rows:
+        for sensor, one in row["registration"].items():
+            if one["state"] in ALARMED:
+                east_m, north_m, rotation_rad, time_s, range_m = one["estimate"]
+                place_m, turn_deg = math.hypot(east_m, north_m), math.degrees(rotation_rad)
+                off = f"{place_m:.2f} m, {turn_deg:+.2f}°, {time_s * 1e3:+.0f} ms, {range_m:+.2f} m"
+                found.append(f"{row['esn']}/{sensor} {off}")
+    return found
 
 
 def _clock(fault: wire.ClockReported) -> dict[str, Any]:

@@ -27,6 +27,7 @@ RSU_KINDS = (
     "outbox_damaged",
     "outbox_altered",
     "outbox_foreign",
+    "registration",
 )
 
 
@@ -55,6 +56,7 @@ def warnings(
     failing: Mapping[str, str] = NOTHING,
     platforms: Mapping[str, str] = NOTHING,
     doubts_clock: bool = False,
+    misplaced: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Return `warnings` of `/api/summary`.
 
@@ -66,6 +68,7 @@ def warnings(
     history : why the vehicles' history is not kept now.  failing : work beside delivery, and why it fails
     platforms : ways on which events of alarms reach nobody, and why
     doubts_clock : the centre's own clock is not believed now
+    misplaced : radars whose pose is off or drifts, and by how much
     """
     found: list[dict[str, Any]] = []
     if workers.absent:
@@ -98,6 +101,8 @@ def warnings(
         names += [each.name for each in rsus if kind in each.degraded]
         if names:
             detail = refused_of([*counting, *rsus]) if kind == "forged_messages" else ""
+            if kind == "registration":
+                detail = "; ".join(misplaced[:PARTS_MAX])
             found.append(_line(kind, names, detail))
     return found + _strange([*gateways, *rsus])
 

@@ -20,6 +20,7 @@ from edge.ask import LOST
 from edge.clock import Clock
 from edge.config import Site, parse_site
 from edge.latency import ViolationLatency
+from edge.radar_errors import RegistrationReported
 from edge.service import Shell
 from edge.subscriptions import MAIN
 from geofence.violation import Stamps
@@ -32,6 +33,9 @@ from tests.support.site_text import RADAR_POSE
 
 pytestmark = pytest.mark.anyio
 MS = 1_000_000
+POSE = RegistrationReported(
+    state="drifting", estimate=(0.0,) * 5, sigma=(1.0,) * 5, applied=(0.0,) * 5, n_trucks=20, n_pairs=0
+)
 LATENCY = "petroroad_violation_latency_seconds"
 
 
@@ -100,6 +104,7 @@ async def test_units_their_sensors_and_losses_are_shown_by_name(
         beat = status(
             outbox_depth=3, last_seq=5, sensors={radar: "online", "made-up": "online"},
             degraded=("disk_full", "a made-up reason"), clock_offset_ms=-250.0,
+            registration={radar: POSE, "made-up": POSE},
         )  # fmt: skip
         receive(topics.status("RSU001"), wire.encode(beat))
         receive(topics.violation_up("RSU001"), payload(10, item(1, f"{LOST}: gone"), item(2, "x")))
@@ -121,6 +126,7 @@ async def test_units_their_sensors_and_losses_are_shown_by_name(
         ("disk_full", "RSU001"), ("other", "RSU001"),
     }  # fmt: skip
     assert seen["petroroad_rsu_sensor_up", "RSU001", radar] == 1.0
+    assert seen["petroroad_rsu_sensor_misplaced", "RSU001", radar] == 1.0
     assert not [key for key in seen if "made-up" in key], "an RSU's status makes no labels"
     assert seen["petroroad_snapshot_age_seconds_count", "RSU001"] == 1.0
     assert seen["petroroad_rsu_unjudged_meters", "RSU002"] == seen["petroroad_rsu_stretch_meters", "RSU002"]

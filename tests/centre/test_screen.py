@@ -17,6 +17,7 @@ from centre.track_hub import TrackHub
 from centre.unit_registry import STALE_NS, UnitRegistry
 from centre.views import units
 from edge import stations, wire
+from edge.radar_errors import RegistrationReported
 from geofence.plausible import DAY_NS, is_plain
 from tests.support.centre_samples import T0_NS, status
 
@@ -247,3 +248,18 @@ def test_whatever_a_status_holds_the_table_is_json_and_plain(
     assert msgspec.json.decode(msgspec.json.encode(shown)) == shown  # a NaN would come back as null
     for text in (*shown["counts"], *shown["sensors"], *shown["sensors"].values(), *shown["degraded"]):
         assert is_plain(text)
+
+
+@pytest.mark.parametrize("numbers", ["estimate", "sigma", "applied"])
+@pytest.mark.parametrize("value", [NAN, math.inf, 1e9])
+def test_a_radars_pose_that_can_t_be_true_is_left_out(numbers: str, value: float) -> None:
+    whole = RegistrationReported(
+        state="fits", estimate=(0.0,) * 5, sigma=(0.1,) * 5, applied=(0.0,) * 5, n_trucks=20, n_pairs=0
+    )
+    odd = msgspec.structs.replace(whole, **{numbers: (0.0, 0.0, value, 0.0, 0.0)})
+    poses = {"R1": whole, "R2": odd, "\u202e": whole, "R3": msgspec.structs.replace(whole, state="\u202e")}
+    counts: Counter[str] = Counter()
+    found = screened_status(status(registration=poses), T0_NS, counts)
+    assert isinstance(found, wire.Status)
+    assert found.registration == {"R1": whole}
+    assert counts == {"status.implausible.registration": 3}

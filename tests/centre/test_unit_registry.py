@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from centre.commands import EPOCHS_MAX
 from centre.unit_registry import PENDING_MAX, STALE_NS, STATUS_BYTES_MAX, UnitRegistry
-from centre.views.units import rsu_row
+from centre.views.units import misplaced, rsu_row
 from edge import wire
 from edge.terminal_only import TerminalOnly
+from edge.radar_errors import RegistrationReported
 from tests.support.centre_samples import T0_NS, status
 from tests.support.examples import examples
 
@@ -65,6 +66,13 @@ def test_a_retained_word_gets_a_moment_to_be_confirmed_after_a_start() -> None:
     assert it.state("RSU001", T0_NS + STALE_NS + 1) == ("online", True)
 
 
+def pose(state: str, since_ns: int = 0) -> RegistrationReported:
+    return RegistrationReported(
+        state=state, estimate=(0.9, -1.2, 0.0175, 0.004, -0.1), sigma=(0.1,) * 5, applied=(0.0,) * 5,
+        n_trucks=24, n_pairs=90, since_ns=since_ns,
+    )  # fmt: skip
+
+
 CLOCK = wire.ClockReported(kind="time_zone", offset_s=-28_800.0, corrected=False, since_ns=T0_NS, n=4)
 
 
@@ -88,6 +96,7 @@ CLOCK = wire.ClockReported(kind="time_zone", offset_s=-28_800.0, corrected=False
         ({"clocks": {"13900000001": CLOCK}, "clocks_n": 1}, True, True),
         ({"radar_clocks": {"R1": CLOCK}}, True, True),
         ({"host_clock": CLOCK}, True, True),
+        ({"registration": {"R1": pose("beyond")}}, True, True),
         ({"state": "offline"}, True, True),
         ({"epoch": 11}, True, True),
     ],
@@ -214,3 +223,27 @@ def test_an_alarm_of_a_terminal_alone_is_stored_at_once_and_given() -> None:
     assert wire.decode_status(change.body).terminal_only == (only,)
     row = rsu_row("RSU001", None, it, T0_NS + S, (0, 0), ())
     assert row["terminal_only"] == [{"terminal": "13900000001", "kind": "lane", "at_ns": str(T0_NS)}]
+
+
+def test_what_a_radars_pose_is_off_by_is_shown_and_an_alarm_names_it() -> None:
+    it = reporters()
+    assert rsu_row("RSU001", None, it, T0_NS, (0, 0), [])["registration"] == {}
+    receive(it, status(registration={"R1": pose("beyond", T0_NS), "R2": pose("fits")}))
+    row = rsu_row("RSU001", None, it, T0_NS, (0, 0), [])
+    shown = row["registration"]["R1"]
+    assert (shown["state"], shown["estimate"], shown["n_trucks"]) == (
+        "beyond",
+        (0.9, -1.2, 0.0175, 0.004, -0.1),
+        24,
+    )
+    assert shown["since_ns"] == str(T0_NS)
+    assert row["registration"]["R2"]["since_ns"] is None, "its RSU does not say"
+    assert misplaced([row]) == ["RSU001/R1 1.50 m, +1.00°, +4 ms, -0.10 m"]
+
+
+def test_an_estimate_that_trembles_is_no_news_and_a_state_is() -> None:
+    it = reporters()
+    receive(it, status(registration={"R1": pose("fits")}))
+    trembles = msgspec.structs.replace(pose("fits"), estimate=(0.1, 0.0, 0.0, 0.0, 0.0))
+    assert receive(it, status(registration={"R1": trembles}), T0_NS + S) is None
+    assert receive(it, status(registration={"R1": pose("drifting")}), T0_NS + 2 * S) is not None

@@ -47,6 +47,8 @@ def rsu(name: str, *degraded: str, **counts: int) -> Reported:
     ({"expected": "standby", "main": "centre", "centres": BOTH}, []),
     ({"rsus": [rsu("R1", "twin"), rsu("R2", "disk_full", "twin")]}, [("twin", ["R1", "R2"], "")]),
     ({"rsus": [rsu("R1", "one_centre")]}, [("one_centre", ["R1"], "")]),
+    ({"rsus": [rsu("R1", "registration")], "misplaced": ["R1/west 1.20 m"]},
+     [("registration", ["R1"], "R1/west 1.20 m")]),
     ({"rsus": [rsu("R1", "disk_full")]}, []),  # in its row of the table
     ({"own": Reported("centre", (), {"tls.certificate_expires": 1}),
       "rsus": [rsu("R1", "certificate_expires")],

@@ -123,6 +123,8 @@ CASES: list[tuple[str, dict[str, str], int, int]] = [
     ("PetroroadLinkDown", {f'petroroad_link_up{RSU[:-1]},link="tracks"}}': "1x60"}, 3, 0),
     ("PetroroadBrokerDown", {'petroroad_broker_up{instance="b:1"}': "0x60"}, 3, 1),
     ("PetroroadBrokerDown", {'petroroad_broker_up{instance="b:1"}': "1x60"}, 3, 0),
+    ("PetroroadRadarMisplaced", of_rsu("rsu_sensor_misplaced", "1x60", ',sensor="R1"'), 15, 1),
+    ("PetroroadRadarMisplaced", of_rsu("rsu_sensor_misplaced", "0x60", ',sensor="R1"'), 15, 0),
     ("PetroroadSensorSilent", SILENT | up("rsu", "1x60"), 3, 1),
     ("PetroroadSensorSilent", SILENT | up("rsu", "0x60"), 3, 0),  # the RSU is off: another alert
     ("PetroroadBacklogOld", {f"petroroad_outbox_oldest_age_seconds{RSU}": "0+30x60"}, 5, 1),

@@ -112,6 +112,8 @@ async def test_metrics_show_the_rsus_state_and_times(tmp_path):
     assert seen["petroroad_link_up", "link"] == seen["petroroad_link_up", "tracks"] == 0.0
     assert seen["petroroad_disk_free_bytes", "outbox"] > 0.0
     assert seen["petroroad_build_info", versions()["petroroad"]] == 1.0
+    errors = {key[1]: value for key, value in seen.items() if key[0] == "petroroad_sensor_pose_error_ratio"}
+    assert errors == dict.fromkeys(pipeline.tracker.sensor_row, 0.0), "no traffic has shown any"
     ages = {key[1]: value for key, value in seen.items() if key[0] == "petroroad_sensor_age_seconds"}
     (age_s,) = ages.values()  # the others have sent nothing yet
     assert 0.2 <= age_s < 10.0

@@ -192,6 +192,20 @@ export interface Clock {
   n: number;
 }
 
+/** What must be added to a radar's survey: east, north [m], rotation [rad], time [s], range [m]. */
+export type PoseErrors = readonly [number, number, number, number, number];
+
+export interface Pose {
+  state: string;
+  estimate: PoseErrors;
+  sigma: PoseErrors;
+  /** In use now. */
+  applied: PoseErrors;
+  n_trucks: number;
+  n_pairs: number;
+  since_ns: string | null;
+}
+
 export interface Rsu {
   esn: string;
   known: boolean;
@@ -221,6 +235,8 @@ export interface Rsu {
   clocks: Record<string, Clock>;
   clocks_n: number;
   radar_clocks: Record<string, Clock>;
+  /** Errors of radars' poses by sensor; a centre of an earlier version says nothing. */
+  registration?: Record<string, Pose>;
   host_clock: Clock | null;
   latency: Latency;
 }

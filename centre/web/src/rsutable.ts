@@ -6,6 +6,7 @@ import { age, escape, moment, ms, signed } from "./format.ts";
 import { stateSvg } from "./icons.ts";
 import { cameraUrl } from "./evidence/state.ts";
 import { Hold } from "./hold.ts";
+import { poseFacts } from "./poses.ts";
 import { rsuLink } from "./search/tables.ts";
 import { hasFault, isLost, isSlow } from "./supervision.ts";
 import type { State } from "./state.ts";
@@ -158,7 +159,7 @@ export class RsuTable implements View {
       [t("versionW"), x.version ?? "—"], [t("mapW"), x.map ?? "—"], [t("rulesW"), x.config ?? "—"],
       ...clockFacts(x), ...x.degraded.map((why): [string, string] => ["▲", why === "twin" ? `${reason(why)} ×${x.twin_n}` : reason(why)]),
       ...strangers("strangeTerminal", x.strange_terminals), ...strangers("strangeRadar", x.strange_radars),
-      ...states.map(([id, s]): [string, string] => [id, name(s)]),
+      ...states.map(([id, s]): [string, string] => [id, name(s)]), ...poseFacts(x, state.nowMs()),
     ], x.counts));
   }
 

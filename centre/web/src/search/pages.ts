@@ -4,6 +4,7 @@ import { get } from "../api.ts";
 import { escape, moment, ms, station } from "../format.ts";
 import { beganText, contactText, endText, gateName, lastedText, permitText, speedText, violationsText } from "../journeys.ts";
 import type { Journey } from "../journeys.ts";
+import { poseFacts } from "../poses.ts";
 import { ruleName } from "../rules.ts";
 import type { State } from "../state.ts";
 import { name, reason, t } from "../words.ts";
@@ -193,6 +194,7 @@ export function rsuHtml(state: State, x: RsuPage): string {
     [t("qStretch"), stretch === null ? "—" : `${station(stretch[0])} – ${station(stretch[1])}`],
     [t("qSensors"), sensors(now.sensors)], [t("qFaults"), faults(now.degraded)], [t("qClock"), number(now.clock_offset_ms)],
     [t("qP99"), `${number(now.latency.p99_ms)} (n ${now.latency.n})`], [t("qVersion"), escape(now.version ?? "—")],
+    ...poseFacts(now, state.nowMs()).map(([sensor, about]): [string, string] => [escape(sensor), escape(about)]),
   ]);
   const changes = x.states.length === 0 ? `<p class="dim">${t("qNoHistory")}</p>` : table(
     [t("qSince"), t("qState"), t("qSensors"), t("qFaults"), t("qClock"), t("qP99"), t("qVersion")],
