@@ -26,6 +26,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "undecidable": ("不可判定", "Undecidable"),
     "permit": ("通行许可", "Permit"),
     "driving_time": ("驾驶时间", "Driving time"),
+    "dragged": ("位置被拖离", "dragged away"),
+    "frozen": ("位置冻结", "frozen"),
+    "overconfident": ("误差远超自报精度", "errors far beyond what it states"),
+    "jammed": ("受干扰", "jammed"),
     "violation": ("违规", "Violation"),
     "warning": ("预警", "Warning"),
     "notice": ("提示", "Notice"),
@@ -34,6 +38,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "handled": ("处置中", "In hand"),
     "closed": ("已结案", "Closed"),
 }
+FAULTS = ("dragged", "frozen", "overconfident", "jammed")  # reasons of `gnss_integrity`
 
 
 def word(key: str, lang: Lang) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 from centre.evidence.drawing import HEIGHT, WIDTH, Drawing
-from centre.words import word
+from centre.words import FAULTS, word
 from geofence.violation import Violation
 
 LOCAL = timezone(timedelta(hours=8))  # where the site is
@@ -65,7 +65,9 @@ def _head(drawing: Drawing, versions: Sequence[Violation]) -> None:
     first, last = versions[0], versions[-1]
     worst = max(versions, key=lambda one: one.p_violation)
     vehicle = next((one.vehicle for one in reversed(versions) if one.vehicle is not None), None)
-    drawing.write((LEFT, 48.0), f"{word(last.rule, 'en')} {word(last.rule, 'zh')}", 16.0)
+    faults = [one.reason for one in versions if one.reason in FAULTS]
+    titles = [" ".join((word(key, "en"), word(key, "zh"))) for key in (last.rule, *faults[:1])]
+    drawing.write((LEFT, 48.0), " · ".join(titles), 16.0)
     who = ["unidentified vehicle"]
     if vehicle is not None:
         un = f"UN{vehicle.un}" if vehicle.un else ""

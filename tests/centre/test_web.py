@@ -14,8 +14,9 @@ import pytest
 from centre.audit.proofs import SEALED as LOG_CHECKED
 from centre.desk.machine import ActName
 from centre.evidence.manifest import SEALED as EVIDENCE_MADE
-from centre.words import WORDS
+from centre.words import FAULTS, WORDS
 from geofence.rules import REGISTRY
+from geofence.rules.doubt import FAULTS as DOUBTS
 
 WEB = Path(__file__).resolve().parents[2] / "centre" / "web"
 NODE_MIN = 22  # runs TypeScript as it is
@@ -67,6 +68,21 @@ def test_the_page_has_a_row_and_words_for_each_registered_rule() -> None:
     assert {rule: tuple(words) for rule, words in shown.items()} == {key: WORDS[key] for key in shown}, (
         "the words of the page and those of files for people"
     )
+
+
+def test_the_page_has_words_for_each_kind_of_a_terminals_fault() -> None:
+    printed = _run(
+        find_node(),
+        "--input-type=module",
+        "-e",
+        'import { FAULTS, faultName } from "./src/rules.ts"; import { setLang } from "./src/words.ts";'
+        "const said = (lang) => { setLang(lang); return [...FAULTS].map((x) => faultName(x)); };"
+        "console.log(JSON.stringify({ kinds: [...FAULTS], zh: said('zh'), en: said('en') }));",
+    )
+    shown: dict[str, list[str]] = json.loads(printed)
+    assert set(shown["kinds"]) == set(DOUBTS.values()) == set(FAULTS)
+    words = dict(zip(shown["kinds"], zip(shown["zh"], shown["en"], strict=True), strict=True))
+    assert words == {key: WORDS[key] for key in words}, "the words of the page and those of files for people"
 
 
 def test_the_page_has_words_for_each_act_of_the_log() -> None:

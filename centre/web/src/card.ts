@@ -13,7 +13,7 @@ import {
   about, asOf, depthOf, isReturning, lastedOf, liveFor, maxOf, plateOf, plateShown,
   probabilityOf, shownGrade, stakeOf, whereShown,
 } from "./row.ts";
-import { limitOf, ruleName, ruleView } from "./rules.ts";
+import { caseName, faultName, limitOf, ruleView } from "./rules.ts";
 import { rowName, wide } from "./strip.ts";
 import type { State } from "./state.ts";
 import { goodsText, vehicleLink } from "./search/goods.ts";
@@ -99,10 +99,12 @@ function topHtml(state: State, episode: Episode): string {
   const un = vehicle === null
     ? ""
     : `<span class="un" title="${escape(joined([number, rest]))}">${escape(number)}<br><span class="dim">${escape(rest)}</span></span>`;
+  const detail = state.details.get(episode.id);
+  const first = typeof detail === "object" ? (detail.versions[0]?.reason ?? null) : null; // the last version may say how it ended
   const digit = isAlarm(episode) ? priorityDigit(handling) : "";
   const stated = handling.plate === null ? plate : `${plate} (${plateOf(episode)})`;
   return `<div class="cardtop g-${shownGrade(episode)}">${markSvg(shownGrade(episode), 9, state.isUnseen(episode), digit)}`
-    + `<span class="gw">${name(shownGrade(episode))} · ${escape(ruleName(episode.rule))}</span>${chip}`
+    + `<span class="gw">${name(shownGrade(episode))} · ${escape(caseName(episode, first))}</span>${chip}`
     + `<span class="pl" title="${escape(stated)}">${vehicle === null ? escape(plate) : vehicleLink(plate)}</span>${un}</div>`
     + (isAlarm(episode) ? `<div class="asof desk" data-testid="card-desk">${deskLine(state, episode.id)}</div>` : "")
     + terminalHtml(episode) + unsetHtml(state, episode)
@@ -180,7 +182,8 @@ function logHtml(state: State, episode: Episode, detail: EpisodeDetail): string 
   detail.versions.forEach((version, i) => {
     const before: Version | undefined = detail.versions[i - 1];
     const at = ms(version.stamps.measured_ns);
-    if (before === undefined) add(ms(version.start_ns), 1, t(ruleView(version.rule).opened));
+    const opened = [t(ruleView(version.rule).opened), faultName(version.reason)].filter(Boolean);
+    if (before === undefined) add(ms(version.start_ns), 1, opened.join(" · "));
     if (before === undefined ? version.grade !== "notice" : rank(version.grade) > rank(before.grade)) {
       add(at, 1, `${t("upTo")}${getLang() === "en" ? " " : ""}${name(version.grade)}`);
     }

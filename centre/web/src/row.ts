@@ -7,7 +7,7 @@ import { beganHtml, briefAge, briefMoment, escape, moment, ms, probability, span
 import { isExerciseId } from "./desk/model.ts";
 import { markSvg } from "./icons.ts";
 import { isAlarm } from "./order.ts";
-import { excessText, ruleName } from "./rules.ts";
+import { caseName, excessText } from "./rules.ts";
 import { goodsText, vehicleHref } from "./search/goods.ts";
 import { homeRow } from "./site.ts";
 import type { State } from "./state.ts";
@@ -47,7 +47,7 @@ export function cellsHtml(state: State, episode: Episode, folded = false): strin
     `<div>${markSvg(grade, isAlarm(episode) ? 7 : 6, filled, priorityDigit(handling))}${name(`${grade}S`)}</div>`
       + beganHtml(startMs, state.nowMs(), about(episode)),
     `${plateHtml(episode, plate)}<i title="${escape(goodsText(vehicle?.un))}">${escape(un)}</i>`,
-    `<span class="rl">${escape(ruleName(episode.rule))}</span><i title="${place}">${place}</i>`,
+    `<span class="rl" title="${escape(caseName(episode))}">${escape(caseName(episode))}</span><i title="${place}">${place}</i>`,
     `<span class="a">${withUnit(depth)}</span><i>${depth === "—" || most === "" ? "&nbsp;" : now ? `${t("max")} ${most}` : t("max")}</i>`,
     `<span class="a">${withUnit(lastedOf(episode))}</span><i>${probabilityOf(episode, live)}</i>`,
     `<div class="when">${made ? "" : chip}<span class="a">${briefAge((state.nowMs() - startMs) / 1_000)}</span></div>`

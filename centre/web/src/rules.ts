@@ -5,7 +5,7 @@
  */
 
 import { kmh } from "./format.ts";
-import { t } from "./words.ts";
+import { reason, t } from "./words.ts";
 import type { Word } from "./words.ts";
 
 /** The values that an excess is written from; `metres` is the distance beyond the rule's line, null where it is unknown. */
@@ -81,6 +81,20 @@ export function ruleView(rule: string): RuleView {
 /** The rule's name in the page's language; a rule without a row keeps its name on the wire. */
 export function ruleName(rule: string): string {
   return RULES.has(rule) ? t(rule as keyof typeof ROWS) : rule;
+}
+
+/** Kinds of fault that a rule of faults names as the reason of its versions, each with a word in `words.ts`. */
+export const FAULTS: ReadonlySet<string> = new Set(["dragged", "frozen", "overconfident", "jammed"]);
+
+/** The kind of fault of an episode, in words; empty where it has none. `first`: the reason of its first version, where it is known. */
+export function faultName(kind: string | null, first: string | null = null): string {
+  const fault = [kind, first].find((x) => x !== null && FAULTS.has(x));
+  return fault == null ? "" : reason(fault);
+}
+
+/** The rule with the kind of fault: `GNSS integrity · dragged`. */
+export function caseName(x: { readonly rule: string; readonly reason: string | null }, first: string | null = null): string {
+  return [ruleName(x.rule), faultName(x.reason, first)].filter(Boolean).join(" · ");
 }
 
 const LAYERS = ["lane", "road", "class", "hazmat_class", "zone", "time", "weather"] as const;

@@ -193,6 +193,8 @@ const REASONS: Readonly<Record<string, readonly [string, string]>> = {
   one_centre: ["仅一个中心在确认", "one centre only acknowledges"], twin: ["编号重复：两台 RSU 同号", "twin: two RSUs have this name"],
   outbox_in_memory: ["告警仅存于内存", "outbox in memory only"], outbox_full: ["告警无处可存", "no room for alerts"],
   registration: ["雷达位姿偏差超限或漂移", "a radar's pose is off or drifts"],
+  dragged: ["位置被拖离", "dragged away"], frozen: ["位置冻结", "frozen"],
+  overconfident: ["误差远超自报精度", "errors far beyond what it states"], jammed: ["受干扰", "jammed"],
   radar_clock: ["雷达时钟异常", "radar clock wrong"], clock_time_zone: ["时区错误", "time zone"], clock_offset: ["时钟偏差", "clock off"],
   clock_stopped: ["时钟停走", "clock stopped"],
   clock_delay: ["时钟偏慢或上报延迟", "clock behind, or always late"],

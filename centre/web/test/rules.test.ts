@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { depthOf } from "../src/row.ts";
-import { excessText, limitOf, ruleName, RULES, ruleView } from "../src/rules.ts";
+import { caseName, excessText, FAULTS, faultName, limitOf, ruleName, RULES, ruleView } from "../src/rules.ts";
+import { violationRow } from "../src/search/tables.ts";
 import { State } from "../src/state.ts";
 import { showsExcess } from "../src/where.ts";
 import { getLang, setLang, WORDS } from "../src/words.ts";
@@ -68,5 +69,28 @@ test("the layer of a limit is named in the page's language, with its own name", 
   assert.equal(limitOf("weather"), " (weather)");
   assert.equal(limitOf("of a newer RSU"), " (of a newer RSU)");
   assert.equal(limitOf(undefined), "");
+  setLang(before);
+});
+
+test("the kind of a fault stands beside its rule while it is open, and after its vehicle was lost", () => {
+  const before = getLang();
+  const open = { rule: "gnss_integrity", reason: "frozen" };
+  setLang("en");
+  assert.equal(caseName(open), "GNSS integrity · frozen");
+  assert.equal(caseName({ ...open, reason: "lost" }, "jammed"), "GNSS integrity · jammed");
+  assert.equal(caseName({ ...open, reason: "lost" }), "GNSS integrity");
+  assert.equal(caseName({ rule: "overspeed", reason: null }), "Overspeed");
+  for (const lang of ["zh", "en"] as const) {
+    setLang(lang);
+    for (const fault of FAULTS) assert.equal(/[\u4e00-\u9fff]/.test(faultName(fault)), lang === "zh", fault);
+  }
+  setLang(before);
+});
+
+test("list, card and search name the kind of a fault", () => {
+  const before = getLang();
+  setLang("en");
+  const found = { ...episode("a", 1), rule: "gnss_integrity", reason: "dragged" };
+  assert.match(violationRow(new State(), found).join(), /GNSS integrity · dragged away/);
   setLang(before);
 });

@@ -7,7 +7,7 @@ import type { DeskState } from "../desk/model.ts";
 import { clock, date, escape, kmh, ms } from "../format.ts";
 import { markSvg } from "../icons.ts";
 import { about, placeOf } from "../row.ts";
-import { ruleName } from "../rules.ts";
+import { caseName } from "../rules.ts";
 import type { State } from "../state.ts";
 import { name, t } from "../words.ts";
 import { goodsText, vehicleLink } from "./goods.ts";
@@ -43,7 +43,7 @@ export function violationRow(state: State, found: Found): string[] {
   const words = [t(x.open ? "open" : "ended"), done, x.clock_unset === true ? t("clockUnsetS") : ""];
   return [
     `<a href="#v=${escape(x.id)}" data-testid="found">${about(x)}${stamp(x.start_ns)}</a>`,
-    `<span class="g-${x.grade_max}">${markSvg(x.grade_max, 6, x.open)}</span>${name(x.grade_max)}`, escape(ruleName(x.rule)),
+    `<span class="g-${x.grade_max}">${markSvg(x.grade_max, 6, x.open)}</span>${name(x.grade_max)}`, escape(caseName(x)),
     `${plate === null ? t("unknown") : vehicleLink(plate)}${corrected}`,
     x.vehicle?.un ? `<span title="${escape(goodsText(x.vehicle.un))}">UN${escape(x.vehicle.un)}</span>` : "—",
     x.vehicle?.carrier ? carrierLink(x.vehicle.carrier) : "—", placeOf(state, x),
