@@ -9,8 +9,8 @@ from centre.commands import EPOCHS_MAX
 from centre.unit_registry import PENDING_MAX, STALE_NS, STATUS_BYTES_MAX, UnitRegistry
 from centre.views.units import misplaced, rsu_row
 from edge import wire
-from edge.terminal_only import TerminalOnly
 from edge.radar_errors import RegistrationReported
+from edge.terminal_only import TerminalOnly
 from tests.support.centre_samples import T0_NS, status
 from tests.support.examples import examples
 
