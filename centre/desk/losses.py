@@ -25,6 +25,7 @@ class Fault(NamedTuple):
     since_ns: int  # as far as known
     detail: str
     base_m: float | None = None  # of cover: what it had grown from
+    lasts_ns: int | None = None  # how long it must last before it is a loss, where not as its kind
 
 
 class Loss(NamedTuple):
@@ -98,7 +99,8 @@ class LossWatch:
                 self.open[key] = known._replace(is_restored=False)
             return None
         first_ns = self._first_ns.setdefault(key, now_ns)
-        if now_ns - first_ns < LASTS_NS[key[0]] or len(self.open) >= OPEN_MAX:
+        lasts_ns = LASTS_NS[key[0]] if fault.lasts_ns is None else fault.lasts_ns
+        if now_ns - first_ns < lasts_ns or len(self.open) >= OPEN_MAX:
             return None
         del self._first_ns[key]
         loss = Loss(self._next_n, *key, min(fault.since_ns, first_ns), fault.detail, fault.base_m)

@@ -11,6 +11,8 @@ GREW_M = 50.0  # more road without judgement than before: a loss of cover
 SHRANK_M = 25.0  # no more than this above the least: it is over
 # After the broker's return each unit seems silent, until its next heartbeat: for so long, that is no loss.
 SETTLE_NS = STALE_NS + 4 * 10**9
+# An RSU that starts has heard no radar yet; one that it has not heard for so long is lost.
+NEVER_LASTS_NS = 30 * 10**9
 OF_RSUS = ("rsu", "radar", "clock", "cover")
 DISK_WORDS = ("disk", "full", "space", "readonly", "read-only", "i/o")
 PART_MAX = 129  # characters of RSU/RADAR
@@ -67,6 +69,8 @@ class View:
                     back_ns[kind, name] = row.status.epoch * NS
         for name, row in self._rsus.rows().items():
             if name not in silent and isinstance(row.status, wire.Status):
+                never = (sensor for sensor, state in row.status.sensors.items() if state == "never")
+                unknown.update(("clock", _part(name, sensor)) for sensor in never)
                 self._add_parts(faults, name, row.status, open_losses, now_ns)
         return Seen(faults, lambda key: key in unknown or _unit_of(key) in silent, back_ns)
 
@@ -89,9 +93,11 @@ class View:
         """Add what an RSU that lives lacks."""
         for sensor, state in status.sensors.items():
             if state == "silent":
-                faults["radar", f"{name}/{sensor}"[:PART_MAX]] = Fault(now_ns, "silent")
+                faults["radar", _part(name, sensor)] = Fault(now_ns, state)
+            elif state == "never":  # not since the RSU's start: an open loss lasts, though the RSU forgot it
+                faults["radar", _part(name, sensor)] = Fault(now_ns, state, lasts_ns=NEVER_LASTS_NS)
             elif state == "clock":
-                faults["clock", f"{name}/{sensor}"[:PART_MAX]] = Fault(now_ns, "radar")
+                faults["clock", _part(name, sensor)] = Fault(now_ns, "radar")
         clock = status.host_clock
         if clock is not None:
             faults["clock", name] = Fault(clock.since_ns, f"{clock.kind} {clock.offset_s:+.1f} s")
@@ -111,6 +117,10 @@ class View:
             is_disk = any(word in fault.lower() for word in DISK_WORDS)
             kind: Key = ("disk", "disk") if is_disk else ("database", "database")
             faults[kind] = Fault(now_ns, fault[:200])
+
+
+def _part(name: str, sensor: str) -> str:
+    return f"{name}/{sensor}"[:PART_MAX]
 
 
 def _unit_of(key: Key) -> str:

@@ -13,7 +13,7 @@ from centre.desk.faults import RefusedError
 from centre.desk.keeping import trim
 from centre.desk.loss_rows import losses, open_losses, write_turns
 from centre.desk.losses import GONE_NS, LASTS_NS, Fault, Loss, LossWatch, Seen, Turn
-from centre.desk.view import GREW_M, SETTLE_NS, View
+from centre.desk.view import GREW_M, NEVER_LASTS_NS, SETTLE_NS, View
 from centre.store import EPISODE
 from centre.unit_registry import STALE_NS, UnitRegistry
 from edge import wire
@@ -114,6 +114,28 @@ def test_a_silent_radar_is_one_loss_though_the_cover_shrinks_with_it(site):
     opened, _ = site.run(40, "RSU001", sensors={"R1": "silent"}, unjudged=wide)
     assert opened == [("radar", "RSU001/R1")]
     assert site.run(12, "RSU001") == ([], [("radar", "RSU001/R1")])
+
+
+def test_a_radar_stays_lost_while_its_rsu_restarts_and_does_not_hear_it(site):
+    """The RSU that starts again forgets that it ever had this radar: its state is `never`."""
+    radar = ("radar", "RSU001/R1")
+    assert site.run(12, "RSU001", sensors={"R1": "silent"}) == ([radar], [])
+    site.run(STALE_NS // S + 4)
+    assert site.run(60, "RSU001", sensors={"R1": "never"}) == ([], [RSU])
+    assert site.run(12, "RSU001", sensors={"R1": "online"}) == ([], [radar])
+
+
+def test_a_radar_that_is_never_heard_is_lost_once_a_start_is_over(site):
+    assert site.run(NEVER_LASTS_NS // S, "RSU001", sensors={"R1": "never"}) == ([], [])
+    assert site.run(2, "RSU001", sensors={"R1": "never"}) == ([("radar", "RSU001/R1")], [])
+    assert site.watch.open["radar", "RSU001/R1"].detail == "never"
+
+
+def test_a_radars_clock_stays_wrong_while_its_restarted_rsu_has_not_heard_it(site):
+    clock, radar = ("clock", "RSU001/R1"), ("radar", "RSU001/R1")
+    assert site.run(12, "RSU001", sensors={"R1": "clock"}) == ([clock], [])
+    assert site.run(60, "RSU001", sensors={"R1": "never"}) == ([radar], [])
+    assert site.run(12, "RSU001", sensors={"R1": "online"}) == ([], [clock, radar])
 
 
 def test_cover_that_shrinks_while_the_rsu_lives_is_lost(site):

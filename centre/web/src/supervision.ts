@@ -108,9 +108,9 @@ export function isSlow(rsu: Rsu): boolean {
   return (rsu.latency.p99_ms ?? 0) > P99_MS_MAX;
 }
 
-/** Whether an online RSU has a fault: late heartbeat, clock, backlog, latency, silent sensor. */
+/** Whether an online RSU has a fault: late heartbeat, clock, backlog, latency, a sensor that is silent or was never heard. */
 export function hasFault(rsu: Rsu): boolean {
   return rsu.stale || Math.abs(rsu.clock_offset_ms ?? 0) > CLOCK_MS_MAX || (rsu.outbox_depth ?? 0) > OUTBOX_MAX || isSlow(rsu)
-    || rsu.degraded.length > 0 || rsu.missing > 50 || Object.values(rsu.sensors).some((x) => x === "silent" || x === "clock")
+    || rsu.degraded.length > 0 || rsu.missing > 50 || Object.values(rsu.sensors).some((x) => x !== "online")
       || wrongClocks(rsu) > 0;
 }
