@@ -50,7 +50,9 @@ def handlers(centre: Centre) -> list[ControllerRouterHandler]:
         lane: Text = None,
         zone: Text = None,
         is_false: Annotated[bool | None, QueryParameter(name="false")] = None,
-        handling: Text = None,
+        handling: Annotated[
+            Literal["new", "acknowledged", "handled", "closed"] | None, QueryParameter()
+        ] = None,
         before: Text = None,
         after: Text = None,
         limit: Annotated[int, QueryParameter(ge=1, le=PAGE_ROWS_MAX)] = 100,

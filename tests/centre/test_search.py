@@ -12,18 +12,20 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from centre.desk_tables import HANDLING
 from centre.history.grades import grades
 from centre.search import backfill
 from centre.search.counts import by_plate
 from centre.search.keys import folded, key_of, shown
 from centre.search.notes import annotate
-from centre.search.query import KEY, Cursor, Search, cursor_of, search
+from centre.search.query import HANDLING_STATES, KEY, Cursor, Search, cursor_of, search
 from centre.search.tables import EPISODE_KEY
 from centre.statistics.sheets import row_of
 from edge.wire import ViolationItem
 from geofence.violation import GRADES, Grade, Stamps, Violation, ViolationVehicle
 from tests.support.centre_database import Centre
 from tests.support.centre_samples import MS, T0_NS, episode_id, item, payload, violation
+from tests.support.desk_stage import ZHAO, DeskStage
 
 HOUR_NS = 3_600_000 * MS
 
@@ -241,6 +243,29 @@ def test_what_people_said_is_found_and_survives_further_versions(engine: sa.Engi
     assert row_of(row)["rule"] == "lane_departure"
     counted = {each["plate"]: each["n"] for each in centre.reader.read(by_plate, Search())}
     assert counted == {folded(violation(1).vehicle.plate): 2, "辽BC0042": 1}
+
+
+def test_each_state_of_handling_finds_just_the_alarms_that_stand_in_it(engine: sa.Engine) -> None:
+    """Oracle: the worklist. Nobody has touched the first alarm, and a record has no handling at all."""
+    desk = DeskStage(engine)
+    for n in range(1, 6):
+        desk.send(n, grade="warning")
+    desk.send(6, grade="alert")
+    desk.act(episode_id(2), "acknowledge")
+    desk.act(episode_id(3), "handle")
+    desk.act(episode_id(4), "close", reason="patrol_informed")
+    desk.act(episode_id(5), "close", reason="patrol_informed")
+    desk.act(episode_id(5), "reopen", ZHAO)
+    found = {state: sorted(_found(desk.at, handling=state)) for state in HANDLING_STATES}
+    assert found == {
+        state: sorted(each for each, row in desk.listed().items() if row["state"] == state)
+        for state in HANDLING_STATES
+    }
+    assert found["new"] == sorted([episode_id(1), episode_id(5)])
+    with engine.begin() as db:  # closed by the desk's first start on an older database: no act, no note
+        db.execute(sa.update(HANDLING).where(HANDLING.c.id == episode_id(1)).values(state="closed"))
+    assert sorted(_found(desk.at, handling="closed")) == sorted([episode_id(1), episode_id(4)])
+    assert {row["handling"] for row in desk.at.reader.search(Search(handling="new"))["items"]} == {"new"}
 
 
 def test_a_replay_gets_the_grade_of_each_moment(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:

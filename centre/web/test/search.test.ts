@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { filesHtml, periodOf, pickerHtml } from "../src/search/figures.ts";
-import { stampOf } from "../src/search/form.ts";
+import { asked, formHtml, stampOf } from "../src/search/form.ts";
+import { State } from "../src/state.ts";
 
 const MARKUP = '2026-11-28 ("><img src=x>) 10:00'; // `Date.parse` takes what stands in brackets for a remark
 
@@ -13,4 +14,15 @@ test("an address brings no markup into the page: a time that is not one counts a
   assert.match(periodOf(words, 1e12).from, /^2001-09-09$/);
   assert.doesNotMatch(pickerHtml(words, 1e12), /<img/);
   assert.doesNotMatch(filesHtml(`reports/daily?day=${MARKUP}`, "en"), /<img/);
+});
+
+test("what nobody has acknowledged, what is in hand or closed, and a UN number can be asked for", () => {
+  const html = formHtml(new State(), new URLSearchParams({ handling: "new", un: "UN 1203" }));
+  const choices = /<select name="handling">(.*?)<\/select>/.exec(html)![1]!;
+  assert.deepEqual([...choices.matchAll(/value="(.*?)"/g)].map((x) => x[1]), ["", "new", "acknowledged", "handled", "closed"]);
+  assert.match(choices, /value="new" selected/);
+  assert.match(html, /<input name="un"/);
+  for (const written of ["1203", "UN1203", "un 1203"]) {
+    assert.equal(asked(new URLSearchParams({ handling: "new", un: written }), 50), "limit=50&handling=new&un=1203");
+  }
 });

@@ -16,6 +16,7 @@ import { hindrance, isExerciseId, nextAct, URGENCY } from "./model.ts";
 const STATES: Readonly<Record<Handling["state"], Word>> = {
   new: "stNew", acknowledged: "stAcknowledged", handled: "stHandled", closed: "stClosed",
 };
+export const HANDLINGS = Object.keys(STATES) as Handling["state"][];
 const ACTS: Readonly<Record<Act, Word>> = {
   acknowledge: "actAcknowledge", handle: "actHandle", close: "actClose", false: "actFalse", reopen: "actReopen", note: "actNote",
   assign: "actAssign", correct: "actCorrect", end: "actEnd",

@@ -1,6 +1,7 @@
 /** The form of the search: its fields, and its text in the address. Times are of the site, UTC+8. */
 
 import { GRADES } from "../api.ts";
+import { HANDLINGS, stateWord } from "../desk/deskrow.ts";
 import { escape } from "../format.ts";
 import { RULES, ruleName } from "../rules.ts";
 import type { State } from "../state.ts";
@@ -9,17 +10,19 @@ import type { Word } from "../words.ts";
 
 /** The fields in the order of the form; the address has them under these names. */
 const FIELDS = [
-  "plate", "from", "to", "rule", "grade", "carrier", "esn", "kmfrom", "kmto", "lane", "zone", "terminal", "state", "false",
+  "plate", "from", "to", "rule", "grade", "carrier", "esn", "kmfrom", "kmto", "lane", "zone", "terminal", "un", "state", "handling",
+  "false",
 ] as const;
 type Field = (typeof FIELDS)[number];
 
 const LABELS: Readonly<Record<Field, Word>> = {
   plate: "qPlate", from: "qFrom", to: "qTo", rule: "qRule", grade: "qGrade", carrier: "qCarrier", esn: "qRsu", kmfrom: "qKmFrom",
-  kmto: "qKmTo", lane: "qLane", zone: "qZone", terminal: "qTerminal", state: "qState", false: "qFalse",
+  kmto: "qKmTo", lane: "qLane", zone: "qZone", terminal: "qTerminal", un: "qUn", state: "qLasts",
+  handling: "qHandling", false: "qFalse",
 };
 const AS_ASKED: Partial<Readonly<Record<Field, string>>> = {
   plate: "plate", rule: "rule", grade: "grade", carrier: "carrier", esn: "esn", lane: "lane", zone: "zone", terminal: "terminal",
-  state: "state", false: "false",
+  state: "state", handling: "handling", false: "false",
 };
 
 const TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d)?$/; // `Date.parse` alone takes any words in brackets too
@@ -38,6 +41,7 @@ export function asked(words: URLSearchParams, pageRows: number): string {
     if (value === "") continue;
     const known = AS_ASKED[field as Field];
     if (known !== undefined) query.set(known, value);
+    if (field === "un") query.set("un", value.replace(/^UN\s*/i, "")); // as it is written on papers, and as on plates
     const stamp = field === "from" || field === "to" ? stampOf(value) : null;
     if (stamp !== null) query.set(field === "from" ? "since_ns" : "until_ns", stamp);
     const km = field === "kmfrom" || field === "kmto" ? Number(value) : NaN;
@@ -66,6 +70,7 @@ export function formHtml(state: State, words: URLSearchParams): string {
     esn: [any, ...(state.site?.body.rsus ?? []).map((rsu) => [rsu.esn, rsu.esn] as const)],
     lane: [any, ...(state.site?.body.lanes ?? []).map((lane) => [lane.lane, lane.lane] as const)],
     state: [any, ["open", t("open")], ["closed", t("ended")]],
+    handling: [any, ...HANDLINGS.map((each) => [each, stateWord({ state: each, is_false: false })] as const)],
     false: [any, ["true", t("qYes")], ["false", t("qNo")]],
   };
   const fields = FIELDS.map((field) => {
