@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from centre.search.tables import EPISODE_KEY
-from centre.statistics.tables import PASSAGE, UNIT_HOUR
+from centre.statistics.tables import PASSAGE, UNIT_HOUR, UNIT_STATE
 from edge.figures import quantile_ms
 from geofence.journeys.driving import ZONE_NS
 from geofence.violation import GRADES
@@ -105,14 +105,21 @@ def _hours(period: Period, column: sa.Column[int]) -> tuple[sa.ColumnElement[boo
 
 
 def _units(db: sa.Connection, period: Period) -> dict[str, Any]:
-    """Return how long each RSU was online of the time that was watched, and how much road was judged."""
+    """Return how long each RSU was online of the time that was watched, and how much road was judged.
+
+    One that was never seen is no part of it: a road may be equipped piece by piece.
+    """
     sums = [sa.func.sum(UNIT_HOUR.c[name]).label(name) for name in _SUMS]
     query = sa.select(UNIT_HOUR.c.esn, *sums).where(*_hours(period, UNIT_HOUR.c.hour_ns))
     rows = db.execute(query.group_by(UNIT_HOUR.c.esn).order_by(UNIT_HOUR.c.esn)).mappings().all()
+    # an earlier version watched those that were never seen too; none of them has a state
+    stated = set(db.scalars(sa.select(UNIT_STATE.c.esn).distinct()))
+    seen = [row for row in rows if row["online_s"] or (row["watched_s"] and row["esn"] in stated)]
     return {
-        "rsus": [{"esn": row["esn"], **_shares(dict(row))} for row in rows],
-        **_shares({name: sum(row[name] for row in rows) for name in _SUMS}),
-        "n": len(rows),
+        "rsus": [{"esn": row["esn"], **_shares(dict(row))} for row in seen],
+        **_shares({name: sum(row[name] for row in seen) for name in _SUMS}),
+        "n": len(seen),
+        "never_seen": len(rows) - len(seen),
     }
 
 

@@ -16,6 +16,7 @@ _HEADS: dict[str, tuple[str, str]] = {
     "false_share": ("误报率", "False share"), "esn": ("RSU", "RSU"), "watched_h": ("监看小时", "Watched h"),
     "online_share": ("在线率", "Online share"), "road_km_h": ("里程 km·h", "Road km·h"),
     "judged_km_h": ("可判定 km·h", "Judged km·h"), "judged_share": ("可判定率", "Judged share"),
+    "never_seen": ("未接入 RSU", "RSUs never seen"),
     "lane": ("车道", "Lane"), "hazmat": ("危化车", "Hazmat"), "records": ("仅记录", "Records"),
     "p50_ms": ("p50 ms", "p50 ms"), "p95_ms": ("p95 ms", "p95 ms"), "p99_ms": ("p99 ms", "p99 ms"),
     "start": ("开始", "Start"), "end": ("结束", "End"), "plate": ("车牌", "Plate"),

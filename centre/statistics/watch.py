@@ -24,7 +24,7 @@ class StateChange(NamedTuple):
 
 @dataclass(slots=True)
 class Hour:
-    """One RSU in one hour."""
+    """One RSU in one hour; nothing was watched where it was never seen."""
 
     watched_s: float = 0.0
     online_s: float = 0.0
@@ -56,8 +56,11 @@ class Watch:
                 continue
             state = "offline" if row["stale"] else row["state"]
             self._note_change(row, state, now_ns)
-            if watched_s:
-                _add(self.hours[hour_ns, row["esn"]], row, watched_s, online=state == "online")
+            if not watched_s:
+                continue
+            hour = self.hours[hour_ns, row["esn"]]
+            if state != "never":  # of one that was never seen stays an hour of nothing: it can be counted
+                _add(hour, row, watched_s, online=state == "online")
 
     def _note_change(self, row: Mapping[str, Any], state: str, now_ns: int) -> None:
         esn = row["esn"]

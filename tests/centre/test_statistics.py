@@ -175,6 +175,27 @@ def test_what_is_watched_adds_up_and_changes_are_noted_once() -> None:
     assert found.watched_s == pytest.approx(600)
 
 
+def test_an_rsu_counts_from_the_first_time_that_it_was_seen(engine: sa.Engine) -> None:
+    """Two of four are not built yet; one of those that are is off half the time."""
+    watch, hour_ns = Watch(), T0_NS // HOUR_NS * HOUR_NS
+    for second in range(0, 201, 5):
+        seen = second > 100
+        rows = [
+            _row(esn="A"), _row(esn="B", state="online" if second % 10 else "offline"),
+            _row(esn="C", state="never"), _row(esn="D", state="online" if seen else "never"),
+            _row(esn="E", state="never"),
+        ]  # fmt: skip
+        watch.look(rows, hour_ns + second * 1_000 * MS)
+    old = {(hour_ns, "OLD"): Hour(200.0, 0.0, 2.0, 0.0)}  # an earlier version watched what was never seen
+    with engine.begin() as db:
+        store.store(db, watch.changes, watch.hours | old, Counter(), T0_NS)
+    found = Centre(engine).reader.read(statistics, Period(hour_ns, hour_ns + HOUR_NS))["units"]
+    assert {row["esn"]: row["online_share"] for row in found["rsus"]} == {"A": 1.0, "B": 0.5, "D": 1.0}
+    assert (found["n"], found["never_seen"]) == (3, 3)
+    assert found["online_share"] == pytest.approx((200 + 100 + 100) / (200 + 200 + 100))
+    assert found["judged_share"] == pytest.approx(found["online_share"])
+
+
 def test_hours_and_passages_add_up_and_old_rows_are_dropped(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

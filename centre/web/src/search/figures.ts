@@ -34,7 +34,7 @@ export interface Figures {
   carriers: (Counted & { carrier: string | null })[];
   stations: (Counted & { esn: string })[];
   latency: { p50_ms: number | null; p95_ms: number | null; p99_ms: number | null; n: number };
-  units: Shares & { rsus: (Shares & { esn: string })[]; n: number };
+  units: Shares & { rsus: (Shares & { esn: string })[]; n: number; never_seen: number };
   traffic: {
     lanes: { esn: string; lane: string; n: number; hazmat: number }[];
     hours: { hour: number; n: number; hazmat: number }[];
@@ -101,13 +101,19 @@ function key(label: string, value: string, n: string): string {
 
 const msText = (value: number | null): string => (value === null ? "—" : `${value.toFixed(0)} ms`);
 
+/** Of how many RSUs, watched how long, and how many were never seen: those are in no share. */
+function unitsNote(units: Figures["units"]): string {
+  const never = units.never_seen === 0 ? "" : ` · ${t("qNeverSeen", { n: units.never_seen })}`;
+  return `n ${units.n} RSU · ${t("qWatched", { n: units.watched_h.toFixed(1) })}${never}`;
+}
+
 export function figuresHtml(state: State, x: Figures): string {
   const { totals, latency, units, traffic } = x;
   const head = `<dl class="keys" data-testid="totals">${key(t("qViolations"), String(totals.violations), `n ${totals.n}`)}`
     + `${key(t("qFalse"), `${totals.false} · ${percent(totals.false_share)}`, `n ${totals.n}`)}`
     + `${key(t("qRecords"), String(totals.records), `n ${totals.n + totals.records}`)}`
     + `${key(`${t("qLatency")} p50 / p99`, `${msText(latency.p50_ms)} / ${msText(latency.p99_ms)}`, `n ${latency.n}`)}`
-    + `${key(t("qAvailability"), percent(units.online_share, 2), t("qWatched", { n: units.watched_h.toFixed(1) }))}`
+    + `${key(t("qAvailability"), percent(units.online_share, 2), unitsNote(units))}`
     + `${key(t("qJudged"), percent(units.judged_share, 2), `${units.judged_km_h.toFixed(1)} / ${units.road_km_h.toFixed(1)} km·h`)}</dl>`;
   const period = `<p class="dim">${stamp(x.since_ns)} – ${stamp(x.until_ns)} · UTC+8 · ${t("qExercise")} `
     + `${t("qLatency")}: ${t("qLatencyNote")}</p>`;
@@ -135,7 +141,7 @@ export function figuresHtml(state: State, x: Figures): string {
     + counted("qByPlace", "km", x.places, km)
     + counted("qByCarrier", t("qCarrier"), x.carriers, (row) => (row.carrier === null ? t("qNoCarrier") : carrierLink(row.carrier)))
     + counted("qByRsu", "RSU", x.stations, (row) => rsuLink(row.esn))
-    + block(t("qAvailability"), rsus, `n ${units.n} RSU`)
+    + block(t("qAvailability"), rsus, unitsNote(units))
     + flow("qTrafficHour", t("qBegan"), traffic.hours.map((row) => ({ ...row, name: hour(row.hour) })))
     + flow("qTraffic", `RSU · ${t("qLane")}`, traffic.lanes.map((row) => ({
       ...row, name: `${rsuLink(row.esn)} ${escape(row.lane || t("qOffLane"))}`,

@@ -34,7 +34,7 @@ export const SEARCH_WORDS = {
   qRecords: ["仅记录", "Record only"], qShare: ["误报率", "False share"], qByRule: ["按规则", "By rule"], qByPlace: ["按公里", "By km"],
   qByHour: ["按时段（UTC+8）", "By hour (UTC+8)"], qByCarrier: ["按承运人", "By carrier"], qLatency: ["检测时延", "Detection latency"],
   qLatencyNote: ["判定观测到达 → 入库", "arrival of the deciding observation → commit"], qAvailability: ["RSU 在线率", "RSU availability"],
-  qJudged: ["可判定里程", "Judged road"], qWatched: ["监看 {n} h", "watched {n} h"], qOnline: ["在线", "online"],
+  qJudged: ["可判定里程", "Judged road"], qWatched: ["监看 {n} h", "watched {n} h"], qNeverSeen: ["{n} 台未接入，不计入", "{n} never seen, not counted"], qOnline: ["在线", "online"],
   qTraffic: ["流量（通过各 RSU 路段中点）", "Traffic (vehicles crossing the middle of each RSU's stretch)"],
   qTrafficHour: ["流量按时段（UTC+8）", "Traffic by hour (UTC+8)"], qHazmat: ["危化车", "hazmat"], qOther: ["其他", "other"],
   qNoFigures: ["此时段无数据。", "No data in this period."], qUnknown: ["未知", "unknown"], qNoCarrier: ["未登记", "none on file"],
