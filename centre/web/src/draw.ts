@@ -289,16 +289,18 @@ export interface StakeWords {
 
 /**
  * A stake marks the place of an episode, not a vehicle: its foot is at the place, its head beside it.
- * `upPx` is how far the head is above the foot (negative: below).
+ * `upPx` is how far the head is above the foot (negative: below); `headX`: where others stand, it leans.
  */
-export function stake(ctx: Ctx, grade: Grade, x: number, y: number, upPx: number, filled: boolean, chosen: boolean): void {
+export function stake(
+  ctx: Ctx, grade: Grade, x: number, y: number, upPx: number, filled: boolean, chosen: boolean, headX = x,
+): void {
   const colour = chosen ? palette.sel : gradeColour(grade);
   const head = y - upPx;
   for (const [stroke, width] of [[palette.bg, 3.6], [colour, 1.6]] as const) {
-    line(ctx, x, y, x, head, stroke, width);
+    line(ctx, x, y, headX, head, stroke, width);
     line(ctx, x - 4, y, x + 4, y, stroke, width);
   }
-  mark(ctx, grade, x, head, 5, filled);
+  mark(ctx, grade, headX, head, 5, filled);
 }
 
 /** The range that a stake's words at x cover [px]: to its right, or to its left where the picture ends. */
@@ -309,7 +311,11 @@ export function stakeSpan(ctx: Ctx, x: number, widthPx: number, words: StakeWord
 }
 
 export function stakeWords(ctx: Ctx, x: number, y: number, widthPx: number, words: StakeWords): void {
-  const [x0] = stakeSpan(ctx, x, widthPx, words);
+  stakeText(ctx, stakeSpan(ctx, x, widthPx, words)[0], y, words);
+}
+
+/** The words of a stake from x0 on. */
+export function stakeText(ctx: Ctx, x0: number, y: number, words: StakeWords): void {
   const plate = textWidth(ctx, words.plate, true);
   text(ctx, x0, y, words.plate, { bold: true, colour: palette.tx, halo: palette.bg });
   if (words.struck) line(ctx, x0 - 1, y - 4, x0 + plate + 1, y - 4, palette.tx, 1.4);

@@ -218,3 +218,24 @@ test("a place's name stands below all of the road that passes there, above it at
   camera.h = 100;
   assert.ok(besideRoad(camera, SITE, PLACE_M, words) < Math.min(roadAt(PLACE_M - 560), roadAt(PLACE_M + 560)));
 });
+
+test("open alarms at one place whose vehicles nobody sees keep their words, none over another, and their heads stand apart", () => {
+  const plates = Array.from({ length: 6 }, (_, i) => `辽L·K100${i}`);
+  plates.forEach((plate, i) => {
+    const vehicle = { plate, terminal: `15${i}`, hazmat_class: null, un: null, carrier: null };
+    state.put(fact({ id: `e${i}`, track: `${10 + i}`, order: i + 1, s_m: PLACE_M + i, vehicle } as Partial<Episode>));
+  });
+  see(60_000, [truck(2, PLACE_M + 30), truck(3, PLACE_M - 30)], names([2, "140", "辽L·F3775"], [3, "141", "辽L·F3776"]));
+  const detail = new FakeCanvas();
+  drawDetail(detail as unknown as HTMLCanvasElement, state);
+  const words = detail.places.filter(({ word }) => /^K100\d$/.test(word));
+  assert.deepEqual(words.map(({ word }) => word).sort(), plates.map((plate) => plate.slice(3)).sort());
+  words.forEach((a, i) =>
+    words.slice(0, i).forEach((b) => assert.ok(Math.abs(a.x - b.x) >= 35 || Math.abs(a.y - b.y) >= 12, `${a.word} on ${b.word}`))
+  );
+  const heads = new Set( // a head is a square of 10 px
+    detail.strokes.filter(({ colour, box: [x0, y0, x1, y1] }) => colour === "--v" && Math.abs(x1 - x0 - 10) + Math.abs(y1 - y0 - 10) < 0.1)
+      .map(({ box: [x0] }) => Math.round(x0))
+  );
+  assert.equal(heads.size, 6, [...heads].join());
+});

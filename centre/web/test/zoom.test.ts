@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { placeLabel } from "../src/detail/labels.ts";
+import { placeLabel } from "../src/detail/placing.ts";
 import { dragClose, isDragged, resetWindow, WINDOW_M_MIN, zoomClose, zoomWindow } from "../src/detail/zoom.ts";
 import { LabelSpace } from "../src/draw.ts";
 import { State, WINDOW_M } from "../src/state.ts";

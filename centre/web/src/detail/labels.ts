@@ -1,7 +1,7 @@
 /** The labels of the detail strip: marks of episodes, plates, and why a stretch is not judged. None overlaps another. */
 
 import type { Episode } from "../api.ts";
-import { brackets, colours, gradeColour, LabelSpace, mark, ringOn, stake, stakeSpan, stakeWords, text, textWidth } from "../draw.ts";
+import { brackets, colours, gradeColour, LabelSpace, mark, ringOn, stakeSpan, text, textWidth } from "../draw.ts";
 import type { Ctx } from "../draw.ts";
 import { moment, ms, shortPlate } from "../format.ts";
 import { isAlarm } from "../order.ts";
@@ -10,13 +10,14 @@ import { ruleView } from "../rules.ts";
 import type { Hatch, Site } from "../site.ts";
 import { HAZMAT } from "../snapshot.ts";
 import type { State } from "../state.ts";
-import { liveOf, seenExcess, seenSlot, whereabouts } from "../where.ts";
-import type { Where } from "../where.ts";
+import { liveOf, seenExcess, seenSlot } from "../where.ts";
 import { name, reason, t } from "../words.ts";
 import { markHeight, nearestRow } from "./frame.ts";
 import type { Frame } from "./frame.ts";
+import { inView, leader, placeLabel } from "./placing.ts";
+import type { Free } from "./placing.ts";
+import { drawStakes, places, stand } from "./stakes.ts";
 
-const LEVEL_PX = 14; // between two lines of labels
 const REASON_HALF_PX = 45; // half the width of the words for why a stretch is not judged
 
 /** Slots of vehicles with an open episode (the highest), and the followed one (null). */
@@ -62,8 +63,10 @@ export function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels:
       labels.reserve(...stakeSpan(ctx, f.x(where.s), f.right, placeWords(state, episode, where)), -Infinity, markHeight(f, where.u));
     }
   }
-  const free = (y: number, from: number, to: number): boolean => labels.reserve(from, to, 2, y);
+  const free: Free = (y, from, to) => labels.reserve(from, to, 2, y);
   for (const [slot, episode] of [...special].reverse()) drawMarked(ctx, f, state, slot, episode, free);
+  const marks = [...special.keys()].map((slot) => ({ x: f.x(fleet.s[slot]!), y: markHeight(f, fleet.u[slot]!) }));
+  const standing = stand(ctx, f, state, stakes, marks, free); // before the plates of those that nobody asked for
   let trucks = 0;
   for (let i = 0; i < fleet.nLive; i++) {
     const slot = fleet.live[i]!;
@@ -80,41 +83,12 @@ export function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels:
     }
     text(ctx, x0, y + 4, plate, { halo: c.haz });
   }
-  drawStakes(ctx, f, state, stakes, labels);
+  drawStakes(ctx, f, state, standing);
   return trucks;
 }
 
-function inView(f: Frame, x: number): boolean {
-  return x > f.left - 20 && x < f.right + 20;
-}
-
-/** Alarms without a visible vehicle (silent RSUs, lost tracks), and the chosen one at its end: places with an age. */
-function places(state: State, site: Site): { episode: Episode; where: Where }[] {
-  return [...state.episodes.values()]
-    .filter((x) => x.id === state.selected || (x.open && isAlarm(x)))
-    .map((episode) => ({ episode, where: whereabouts(state, site, episode) }))
-    .filter(({ where }) => where.slot < 0 && !Number.isNaN(where.u));
-}
-
-function drawStakes(ctx: Ctx, f: Frame, state: State, stakes: ReturnType<typeof places>, labels: LabelSpace): void {
-  const isChosen = ({ episode }: { episode: Episode }): boolean => episode.id === state.selected;
-  // the chosen one last: no other mark stands on its words
-  for (const { episode, where } of [...stakes].sort((a, b) => Number(isChosen(a)) - Number(isChosen(b)))) {
-    const chosen = episode.id === state.selected;
-    const x = f.x(where.s);
-    if (!inView(f, x)) continue;
-    const y = f.y(where.u);
-    const head = markHeight(f, where.u);
-    stake(ctx, episode.grade, x, y, y - head, state.isUnseen(episode), chosen);
-    const words = placeWords(state, episode, where);
-    const [from, to] = stakeSpan(ctx, x, f.right, words);
-    // the chosen one's space is already reserved
-    if (chosen || labels.reserve(from, to, 2, head)) stakeWords(ctx, x, head + 4, f.right, words);
-  }
-}
-
 function drawMarked(
-  ctx: Ctx, f: Frame, state: State, slot: number, episode: Episode | null, free: (y: number, from: number, to: number) => boolean,
+  ctx: Ctx, f: Frame, state: State, slot: number, episode: Episode | null, free: Free,
 ): void {
   const fleet = state.fleet!;
   const c = colours();
@@ -134,30 +108,6 @@ function drawMarked(
   if (ly !== my || (x0 !== x + 12 && x0 !== x - 12 - total)) leader(ctx, x, my, x0 > x ? x0 - 2 : x0 + total + 2, ly);
   text(ctx, x0, ly + 4, plate, { bold: true, colour: c.tx, halo: c.bg });
   if (depth && episode !== null) text(ctx, x0 + width + 10, ly + 4, depth, { bold: true, colour: gradeColour(episode.grade), halo: c.bg });
-}
-
-/** Where an alarm's label has room: beside its mark, else farther out on a leader line. It is never dropped. */
-export function placeLabel(
-  f: Pick<Frame, "left" | "right" | "bottom">, x: number, y: number, width: number, free: (y: number, from: number, to: number) => boolean,
-): [number, number] {
-  const inside = (at: number): number => Math.max(f.left, Math.min(f.right - width, at));
-  for (const out of [12, 40, 80, 140]) {
-    for (const down of out === 12 ? [0] : [0, LEVEL_PX, -LEVEL_PX, 2 * LEVEL_PX, 3 * LEVEL_PX]) {
-      const at = y + down;
-      if (at < LEVEL_PX || at > f.bottom) continue;
-      for (const x0 of [x + out, x - out - width]) if (inside(x0) === x0 && free(at, x0, x0 + width)) return [x0, at];
-    }
-  }
-  return [inside(x + 12), y]; // no room at all: over others, but there
-}
-
-function leader(ctx: Ctx, x: number, y: number, x1: number, y1: number): void {
-  ctx.beginPath();
-  ctx.moveTo(x, y);
-  ctx.lineTo(x1, y1);
-  ctx.strokeStyle = colours().tx2;
-  ctx.lineWidth = 1;
-  ctx.stroke();
 }
 
 export function drawReason(ctx: Ctx, f: Frame, state: State, site: Site, x: Hatch, labels: LabelSpace): void {
