@@ -20,7 +20,7 @@ from centre.desk.policy import Policy
 from centre.desk.reading import PLATE_MAX
 from centre.desk.timing import SHELF_KIND, end_shelf
 from centre.desk_tables import HANDLING, SHELF
-from edge.wire import Esn, Plate
+from edge.wire import Plate
 from geofence.plausible import plain
 
 LONGEST_NS = 24 * 3_600 * 10**9
@@ -29,6 +29,8 @@ LISTED_MAX = 500
 TEXT_MAX = 64
 WHAT = ("plate", "terminal", "esn", "rule", "from_m", "to_m")
 Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
+# an RSU or a gateway, or one radar of an RSU as a loss names it: RSU/RADAR
+Part = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}(/[^/]{1,32})?$")]
 Station = Annotated[float, Meta(ge=-1e7, le=1e7)]
 
 
@@ -39,7 +41,7 @@ class WantedShelf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     reason: Annotated[str, Meta(min_length=1, max_length=200)]
     plate: Annotated[Plate, Meta(min_length=1)] | None = None
     terminal: Text | None = None
-    esn: Esn | None = None
+    esn: Part | None = None
     rule: Text | None = None
     from_m: Station | None = None
     to_m: Station | None = None

@@ -2,20 +2,22 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setMe } from "../src/accounts/me.ts";
 import type { Episode, Summary } from "../src/api.ts";
+import { shelfHindrance } from "../src/desk/actsbar.ts";
 import { caseOf, mostUrgent, rankAll, unseen } from "../src/desk/alarms.ts";
 import {
-  chipHtml, dueHtml, elsewhereWords, handledBy, lossDetail, noteParts, refusalText, rowButton, rowLabel,
+  chipHtml, dueHtml, elsewhereWords, handledBy, lossDetail, lossName, noteParts, refusalText, rowButton, rowLabel,
 } from "../src/desk/deskrow.ts";
 import { whatIsMissing } from "../src/desk/dialog.ts";
 import { exerciseBanner, exerciseHindrance, exerciseHtml } from "../src/desk/exercise.ts";
 import { fitting, grouped } from "../src/desk/groups.ts";
 import { ACTS, hindrance, nextAct, untouched } from "../src/desk/model.ts";
-import type { Act, Circumstances, DeskState, Handling } from "../src/desk/model.ts";
+import type { Act, Circumstances, DeskState, Handling, Shelf } from "../src/desk/model.ts";
 import { Absence } from "../src/desk/absence.ts";
 import { elsewhereOf } from "../src/desk/others.ts";
 import type { OthersBody } from "../src/desk/others.ts";
 import { sheetCsv, sheetHtml } from "../src/desk/sheet.ts";
-import { scopesOf } from "../src/desk/shelving.ts";
+import { scopesOf } from "../src/desk/scopes.ts";
+import { shelfWords } from "../src/desk/shelving.ts";
 import { totalsOf } from "../src/listwords.ts";
 import { arrange } from "../src/order.ts";
 import { State } from "../src/state.ts";
@@ -238,7 +240,18 @@ test("an alarm offers its plate, rule, RSU and stretch to the shelf; what it has
   const state = deskOf(episode("a", 1, { s_m: 1_000.4 }));
   state.desk.putLoss(loss(1));
   assert.deepEqual(scopesOf(state, "a").map((x) => x.body), [{ rule: "lane_departure" }, { esn: "A" }, { from_m: 750, to_m: 1_250 }]);
-  assert.deepEqual(scopesOf(state, "loss-1").map((x) => x.body), [{ esn: "RSU22" }]);
+  assert.deepEqual(scopesOf(state, "loss-1").map((x) => x.body), [{ esn: "RSU22" }, { rule: "rsu" }]);
+  state.desk.putLoss({ ...loss(2), kind: "radar", part: "RSU22/R1" });
+  assert.deepEqual(scopesOf(state, "loss-2").map((x) => [x.body, x.on]), [
+    [{ esn: "RSU22" }, false], [{ esn: "RSU22/R1" }, true], [{ rule: "radar" }, true],
+  ]);
+  setMe({ name: "li", display: "", role: "supervisor", rights: ["look", "shelve"], csrf: "", desk: "", accounts: true, demo: false });
+  assert.equal(shelfHindrance(state, "loss-2"), null);
+  state.desk.putLoss({ ...loss(3), kind: "broker", part: "broker" });
+  assert.equal(shelfHindrance(state, "loss-3"), "shelfNever"); // the button says so before it is pressed
+  const shelf = { n: 1, plate: null, esn: "RSU22/R1", rule: "radar", from_m: null, to_m: null } as Shelf;
+  setLang("en");
+  assert.equal(shelfWords(shelf), `${lossName({ kind: "radar" })} · RSU22/R1`);
   assert.deepEqual(scopesOf(state, null), []);
 });
 

@@ -7,8 +7,9 @@ import { t } from "../words.ts";
 import type { Word } from "../words.ts";
 import { setKeyed } from "../written.ts";
 import { circumstances } from "./alarms.ts";
-import { hindrance, nextAct } from "./model.ts";
+import { hindrance, isExerciseId, isLossId, nextAct } from "./model.ts";
 import type { Act } from "./model.ts";
+import { scopesOf } from "./scopes.ts";
 
 interface Button {
   readonly name: string;
@@ -84,7 +85,7 @@ export class ActsBar implements View {
       setKeyed(el, t(word), x.key);
       if (x.name === "replay") disable(el, state.chosen === null ? t("noRow") : "");
       if (x.act === null) continue;
-      const why = x.act === "shelve" ? (target === null ? "noRow" : shelfHindrance(state)) : hindrance(x.act, at);
+      const why = x.act === "shelve" ? (target === null ? "noRow" : shelfHindrance(state, target)) : hindrance(x.act, at);
       disable(el, why === null ? "" : t(why));
       el.classList.toggle("pri", why === null && x.act === nextAct(target === null ? "new" : state.desk.of(target).state));
     }
@@ -95,10 +96,13 @@ export class ActsBar implements View {
   }
 }
 
-/** Why nothing can be shelved; null where it can: a shelf needs no alarm, it can be made from its screen too. */
-export function shelfHindrance(state: State): Word | null {
+/** Why an alarm, or without one anything at all, can't be shelved; null: it can. */
+export function shelfHindrance(state: State, id: string | null = null): Word | null {
   if (state.connection !== "live" && state.connection !== "stale") return "noLink";
-  return may("shelve") ? null : "noShelf";
+  if (!may("shelve")) return "noShelf";
+  if (id === null) return null;
+  if (isExerciseId(id)) return "shelfExercise";
+  return scopesOf(state, id).length > 0 ? null : isLossId(id) ? "shelfNever" : "noRow";
 }
 
 /** How a button is found: by its act, by the part that owns it, or as one of the page's own buttons. */

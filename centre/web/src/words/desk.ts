@@ -76,6 +76,9 @@ export const DESK_WORDS = {
   shelfWhy: ["原因", "Reason"], shelfBy: ["设置人", "By"], shelfHeld: ["已搁置告警", "Alarms held"], shelfGone: ["已结束 {t}", "ended {t}"],
   shelfNone: ["当前无搁置。", "Nothing is shelved."], shelfPlate: ["车牌", "Plate"], shelfRsu: ["路侧设备", "Roadside unit"], shelfRule: ["规则", "Rule"],
   shelfStretch: ["路段 {a} – {b}", "Stretch {a} – {b}"], shelfScope: ["搁置对象", "What is shelved"], hoursN: ["{n} 小时", "{n} h"],
+  shelfRadar: ["雷达", "Radar"], shelfPart: ["设备", "Part"], shelfFault: ["监管缺失类型", "Kind of loss"],
+  shelfNever: ["一级告警不可搁置", "an alarm of priority 1 is never shelved"],
+  shelfExercise: ["演练告警不可搁置", "an exercise is never shelved"],
   shelfEmpty: ["至少选择一项", "choose at least one"],
   awayLine: [
     "离开 {t}（自 {c}）：新告警 {r}，未确认 {u}，未结案 {o}，已结束 {e}",
