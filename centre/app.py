@@ -233,7 +233,10 @@ def build_centre(
             listener, history, beside.bugs, *recorders.values(),
         ) + list(outward.counts), beside=beside, platforms=outward.sender.silent,
     )  # fmt: skip
-    looks = View(rsus, gateways, broker.state, lambda: database.fault)
+    looks = View(
+        rsus, gateways, broker.state, lambda: database.fault, lacks_workers=overview.lacks_workers,
+        doubts_clock=lambda now_ns: own_clock.believed(now_ns) == NO_TIME_NS,
+    )  # fmt: skip
     desk = _desk(site, view, looks, database, writer, feed, overview, present, status, ingest, beside, broker)
     return Centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,

@@ -242,6 +242,10 @@ class Overview:
         state["workers"] = [row["worker"] for row in rows if row["state"] == "online"]
         return linked and fault is None and not self._workers.absent(now_ns), state
 
+    def lacks_workers(self, now_ns: int) -> bool:
+        """Say whether workers should store violations, and none lives."""
+        return self._workers.absent(now_ns)
+
     def gauges(self) -> dict[str, float | Values]:
         """Return how many units of each kind are in each state, and figures of the database's files."""
         now_ns, kinds = self._now_ns(), (self._rsus, self._gateways)

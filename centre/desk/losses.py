@@ -7,13 +7,15 @@ before it is a loss, and be gone for a while before the loss ends: what comes an
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
-Kind = Literal["rsu", "gateway", "broker", "database", "clock", "radar", "cover", "disk"]
+Kind = Literal[
+    "rsu", "gateway", "broker", "database", "clock", "radar", "cover", "disk", "workers", "own_clock"
+]
 Key = tuple[Kind, str]  # kind, part
 S = 10**9
 # how long a fault must last; a missing heartbeat has waited for three of them before it is a fault
 LASTS_NS: dict[Kind, int] = {
     "rsu": 1 * S, "gateway": 1 * S, "broker": 5 * S, "database": 2 * S, "disk": 2 * S, "clock": 5 * S,
-    "radar": 5 * S, "cover": 20 * S,
+    "radar": 5 * S, "cover": 20 * S, "workers": 5 * S, "own_clock": 5 * S,
 }  # fmt: skip
 GONE_NS = 10 * S  # a shorter return doesn't end a loss
 OPEN_MAX = 4_000  # losses at once: 512 RSUs with all that they can lack

@@ -60,8 +60,8 @@ def policy_of(config: DeskConfig, road: Road) -> Policy:
 def is_shelved(row: Mapping[str, Any], shelf: Mapping[str, Any]) -> bool:
     """Say whether a shelf takes an alarm: all that it names must fit.
 
-    A loss of view has the name of its part as `esn`: the RSU, or RSU/radar. A shelf of an RSU takes the losses
-    of its radars too; one of a radar takes nothing else.
+    A loss of view has the name of its part as `esn`: the RSU, or RSU/radar. A shelf of an RSU takes the
+    losses of its radars too; one of a radar takes nothing else.
     """
     if shelf["plate"] is not None and shelf["plate"] not in (row["plate"], row["marked"]):
         return False

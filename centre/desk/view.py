@@ -13,6 +13,7 @@ SHRANK_M = 25.0  # no more than this above the least: it is over
 SETTLE_NS = STALE_NS + 4 * 10**9
 # An RSU that starts has heard no radar yet; one that it has not heard for so long is lost.
 NEVER_LASTS_NS = 30 * 10**9
+OF_CENTRE = ("broker", "database", "disk", "workers", "own_clock")  # seen without the broker
 OF_RSUS = ("rsu", "radar", "clock", "cover")
 DISK_WORDS = ("disk", "full", "space", "readonly", "read-only", "i/o")
 PART_MAX = 129  # characters of RSU/RADAR
@@ -28,8 +29,14 @@ class View:
         gateways: UnitRegistry,
         broker: Callable[[int], Mapping[str, Any]],
         database_fault: Callable[[], str | None],
+        *,
+        doubts_clock: Callable[[int], bool] = lambda _now_ns: False,
+        lacks_workers: Callable[[int], bool] = lambda _now_ns: False,
     ) -> None:
-        """`broker(now_ns)`: `broker` of the summary; `database_fault()`: why the database fails now."""
+        """`broker(now_ns)`: `broker` of the summary; `database_fault()`: why the database fails now;
+        `doubts_clock(now_ns)`: whether the centre's own clock is not believed; `lacks_workers(now_ns)`:
+        whether workers should store violations, and none does."""
+        self._doubts_clock, self._lacks_workers = doubts_clock, lacks_workers
         self._rsus, self._gateways, self._broker, self._fault = rsus, gateways, broker, database_fault
         self._least_m: dict[str, tuple[tuple[str, str], float]] = {}  # by RSU, with its versions
         self._back_ns: int | None = None  # when the broker was last seen to come back
@@ -45,15 +52,14 @@ class View:
         """Return what is wrong now, given the losses that are open."""
         faults: dict[Key, Fault] = {}
         broker = self._broker(now_ns)
-        self._add_database(faults, now_ns)
+        unknown = self._add_own(faults, now_ns)
         if not broker["connected"]:
             faults["broker", "broker"] = Fault(broker["since_ns"], (broker.get("refused") or "")[:200])
             self._back_ns = None
-            return Seen(faults, lambda key: key[0] not in ("broker", "database", "disk"), {})
-        self._back_ns = self._back_ns or now_ns
-        if now_ns - self._back_ns < SETTLE_NS:
-            return Seen(faults, lambda key: key[0] not in ("broker", "database", "disk"), {})
-        unknown: set[Key] = set()
+        else:
+            self._back_ns = self._back_ns or now_ns
+        if self._back_ns is None or now_ns - self._back_ns < SETTLE_NS:
+            return Seen(faults, lambda key: key in unknown or key[0] not in OF_CENTRE, {})
         silent: set[str] = set()
         back_ns: dict[Key, int] = {}
         registries: tuple[tuple[Kind, UnitRegistry], ...] = (("rsu", self._rsus), ("gateway", self._gateways))
@@ -111,12 +117,20 @@ class View:
         if unjudged_m - least_m > limit_m and not has_cause:  # of a silent radar it is no news
             faults["cover", name] = Fault(now_ns, f"+{unjudged_m - least_m:.0f} m", least_m)
 
-    def _add_database(self, faults: dict[Key, Fault], now_ns: int) -> None:
+    def _add_own(self, faults: dict[Key, Fault], now_ns: int) -> set[Key]:
+        """Add what the centre itself lacks; return what it can't know now."""
         fault = self._fault()
         if fault is not None:
             is_disk = any(word in fault.lower() for word in DISK_WORDS)
             kind: Key = ("disk", "disk") if is_disk else ("database", "database")
             faults[kind] = Fault(now_ns, fault[:200])
+        if self._doubts_clock(now_ns):
+            faults["own_clock", "own_clock"] = Fault(now_ns, "")
+        if fault is not None:  # the workers' beats are rows of the database
+            return {("workers", "workers")}
+        if self._lacks_workers(now_ns):
+            faults["workers", "workers"] = Fault(now_ns, "")
+        return set()
 
 
 def _part(name: str, sensor: str) -> str:

@@ -64,7 +64,11 @@ class Site:
         self.gateways = UnitRegistry("gateway", ["GW1"], T0_NS)
         self.connected, self.fault, self.n = True, None, 1
         self.lost_ns = T0_NS
-        self.view = View(self.rsus, self.gateways, self._broker, lambda: self.fault)
+        self.in_doubt, self.unstored = False, False
+        self.view = View(
+            self.rsus, self.gateways, self._broker, lambda: self.fault,
+            doubts_clock=lambda _now_ns: self.in_doubt, lacks_workers=lambda _now_ns: self.unstored,
+        )  # fmt: skip
         self.watch = LossWatch({}, 1)
 
     def _broker(self, _now_ns):
@@ -167,6 +171,28 @@ def test_a_database_that_fails_is_a_loss(site, fault, key):
     assert site.run(6, "RSU001") == ([key], [])
     site.fault = None
     assert site.run(12, "RSU001") == ([], [key])
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_the_centres_own_clock_and_its_workers_are_losses_with_and_without_a_broker(site, connected):
+    site.connected, site.lost_ns = connected, site.now_ns
+    own = [("own_clock", "own_clock"), ("workers", "workers")]
+    site.run(20, "RSU001")
+    site.in_doubt = site.unstored = True
+    opened, closed = site.run(8, "RSU001")
+    assert (sorted(opened), closed) == (own, [])
+    site.in_doubt = site.unstored = False
+    opened, closed = site.run(12, "RSU001")
+    assert (opened, sorted(closed)) == ([], own)
+
+
+def test_nobody_knows_of_workers_while_the_database_fails(site):
+    site.unstored = True
+    assert site.run(8, "RSU001") == ([("workers", "workers")], [])
+    site.unstored, site.fault = False, "server closed the connection"
+    assert site.run(30, "RSU001") == ([("database", "database")], [])
+    site.unstored, site.fault = True, None
+    assert site.run(12, "RSU001") == ([], [("database", "database")])
 
 
 def write(desk, turn):

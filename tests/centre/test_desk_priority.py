@@ -93,7 +93,17 @@ def test_without_a_map_nothing_is_claimed_of_the_place():
 
 @pytest.mark.parametrize(
     ("kind", "priority"),
-    [("broker", 1), ("database", 1), ("disk", 1), ("rsu", 2), ("gateway", 2), ("radar", 3), ("cover", 3)],
+    [
+        ("broker", 1),
+        ("database", 1),
+        ("disk", 1),
+        ("workers", 1),
+        ("rsu", 2),
+        ("gateway", 2),
+        ("own_clock", 2),
+        ("radar", 3),
+        ("cover", 3),
+    ],
 )
 def test_losses(kind, priority):
     assert priority_of_loss(kind).priority == priority

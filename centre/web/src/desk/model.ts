@@ -36,7 +36,7 @@ export interface Handling {
   resumed_ns?: string | null;
 }
 
-export type LossKind = "rsu" | "gateway" | "broker" | "database" | "clock" | "radar" | "cover" | "disk";
+export type LossKind = "rsu" | "gateway" | "broker" | "database" | "clock" | "radar" | "cover" | "disk" | "workers" | "own_clock";
 
 /** A loss of view: an alarm about the supervision itself. */
 export interface LossAlarm {

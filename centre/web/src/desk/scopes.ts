@@ -8,7 +8,7 @@ import { t } from "../words.ts";
 import { lossName } from "./deskrow.ts";
 import type { LossAlarm, LossKind } from "./model.ts";
 
-const NEVER: ReadonlySet<LossKind> = new Set(["broker", "database", "disk"]); // priority 1: no shelf takes them
+const NEVER: ReadonlySet<LossKind> = new Set(["broker", "database", "disk", "workers", "own_clock"]); // the centre's own: they concern the whole road
 const REACH_M = 250; // of the stretch on both sides of the chosen alarm
 
 /** What of the chosen alarm can be shelved, with the members of `POST /api/shelves` for it. */

@@ -31,6 +31,7 @@ export const DESK_WORDS = {
   loss_rsu: ["RSU 离线", "RSU off"], loss_gateway: ["网关离线", "Gateway off"], loss_broker: ["消息代理断开", "Broker lost"],
   loss_database: ["数据库故障", "Database fault"], loss_clock: ["时钟异常", "Clock wrong"], loss_radar: ["雷达无数据", "Radar silent"],
   loss_cover: ["可判定里程减少", "Cover shrank"], loss_disk: ["磁盘故障", "Disk fault"],
+  loss_workers: ["无存储进程", "No worker stores"], loss_own_clock: ["中心时钟不可信", "Clock in doubt"],
   lossGone: ["已恢复 {t}", "back at {t}"], lossGoes: ["仍缺失", "still lost"],
   assignedTo: ["指派给 {u}", "assigned to {u}"],
   correctedTo: ["更正为 {p}", "corrected to {p}"], notesN: ["备注 {n}", "notes {n}"], trail: ["处置记录", "Trail"],
@@ -77,7 +78,7 @@ export const DESK_WORDS = {
   shelfNone: ["当前无搁置。", "Nothing is shelved."], shelfPlate: ["车牌", "Plate"], shelfRsu: ["路侧设备", "Roadside unit"], shelfRule: ["规则", "Rule"],
   shelfStretch: ["路段 {a} – {b}", "Stretch {a} – {b}"], shelfScope: ["搁置对象", "What is shelved"], hoursN: ["{n} 小时", "{n} h"],
   shelfRadar: ["雷达", "Radar"], shelfPart: ["设备", "Part"], shelfFault: ["监管缺失类型", "Kind of loss"],
-  shelfNever: ["一级告警不可搁置", "an alarm of priority 1 is never shelved"],
+  shelfNever: ["中心自身故障不可搁置", "a loss of the centre's own parts is never shelved"],
   shelfExercise: ["演练告警不可搁置", "an exercise is never shelved"],
   shelfEmpty: ["至少选择一项", "choose at least one"],
   awayLine: [
