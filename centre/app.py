@@ -233,10 +233,7 @@ def build_centre(
             listener, history, beside.bugs, *recorders.values(),
         ) + list(outward.counts), beside=beside, platforms=outward.sender.silent,
     )  # fmt: skip
-    looks = View(
-        rsus, gateways, broker.state, lambda: database.fault, lacks_workers=overview.lacks_workers,
-        doubts_clock=lambda now_ns: own_clock.believed(now_ns) == NO_TIME_NS,
-    )  # fmt: skip
+    looks = _looks(rsus, gateways, broker, database, overview, own_clock)
     desk = _desk(site, view, looks, database, writer, feed, overview, present, status, ingest, beside, broker)
     return Centre(
         site=view, stop=stop, log=log, broker=broker, database=database, writer=writer, ingest=ingest,
@@ -324,6 +321,21 @@ def _recorders(
         now_ns=now_ns, aged_ns=Ages(own_clock).now_ns,
     )  # fmt: skip
     return {"search": Filler(read, writer.run, database.log), "statistics": sampler}
+
+
+def _looks(
+    rsus: UnitRegistry,
+    gateways: UnitRegistry,
+    broker: BrokerLink,
+    database: Database,
+    overview: Overview,
+    own_clock: OwnClock,
+) -> View:
+    """Return what looks for losses of view."""
+    return View(
+        rsus, gateways, broker.state, lambda: database.fault, lacks_workers=overview.lacks_workers,
+        doubts_clock=lambda now_ns: own_clock.believed(now_ns) == NO_TIME_NS,
+    )  # fmt: skip
 
 
 def _desk(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
@@ -13,12 +14,13 @@ from centre.desk.faults import RefusedError
 from centre.desk.keeping import trim
 from centre.desk.loss_rows import losses, open_losses, write_turns
 from centre.desk.losses import GONE_NS, LASTS_NS, Fault, Loss, LossWatch, Seen, Turn
+from centre.desk.shelving import WantedShelf, add_shelf
 from centre.desk.view import GREW_M, NEVER_LASTS_NS, SETTLE_NS, View
 from centre.store import EPISODE
 from centre.unit_registry import STALE_NS, UnitRegistry
 from edge import wire
 from tests.support.centre_samples import T0_NS, status
-from tests.support.desk_stage import WANG, DeskStage, S
+from tests.support.desk_stage import WANG, ZHAO, DeskStage, S
 
 RSU = ("rsu", "RSU001")
 
@@ -321,3 +323,36 @@ def test_alarms_without_an_episode_are_deleted_some_at_a_time(engine, monkeypatc
     desk.run(lambda db, noted: keeping.drop_orphans(db, noted, counts=counts, ids=[*gone, alarms[0]]))
     assert set(desk.listed()) == set(alarms[::2])
     assert counts == {"desk.handling_trimmed": len(gone)}
+
+
+def test_a_radar_that_comes_and_goes_is_shelved_and_its_neighbour_is_not(engine):
+    desk = DeskStage(engine)
+    parts = (("radar", "RSU001/R1"), ("clock", "RSU001/R1"), ("radar", "RSU001/R2"), ("cover", "RSU001"))
+    opened = [Loss(n, kind, part, desk.at.now_ns, "silent") for n, (kind, part) in enumerate(parts, 1)]
+    turn = Turn(tuple(opened), ())
+    write(desk, turn)
+    violation = desk.send(1)
+
+    def shelved():
+        return [n for n in range(1, 5) if desk.one(f"loss-{n}")["shelf"] is not None]
+
+    def put(**what):
+        until_ns = str(desk.at.now_ns + 3_600 * S)
+        wanted = WantedShelf(until_ns=until_ns, reason="radar 3", **what)
+        return desk.run(lambda db, found: add_shelf(db, found, wanted, ZHAO, desk.policy, desk.at.now_ns))
+
+    radar = put(esn="RSU001/R1", rule="radar")
+    assert (radar["esn"], shelved(), desk.one(violation)["shelf"]) == ("RSU001/R1", [1], None)
+    again = Turn((Loss(5, "radar", "RSU001/R1", desk.at.now_ns, "silent"),), ())
+    write(desk, again)
+    assert desk.one("loss-5")["shelf"] == radar["n"], "it takes what comes"
+    put(esn="RSU001/R1")
+    assert shelved() == [1, 2], "whatever is wrong with that radar"
+    put(esn="RSU001")
+    assert shelved() == [1, 2, 3, 4], "the whole RSU"
+
+
+@pytest.mark.parametrize("part", ["RSU001/", "RSU001/R1/x", "/R1", ""])
+def test_a_shelf_names_a_part_as_a_loss_does(part):
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"until_ns": "1", "reason": "x", "esn": part}, WantedShelf)

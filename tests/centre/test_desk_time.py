@@ -1,6 +1,5 @@
 """What time does: deadlines, escalation, shelves; and what a shift has to know. On both databases."""
 
-import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -9,8 +8,6 @@ from centre.audit.log import Act, append, check
 from centre.desk import figures, health, relief, shifts, timing
 from centre.desk.faults import RefusedError
 from centre.desk.health import Raised
-from centre.desk.loss_rows import write_turns
-from centre.desk.losses import Loss, Turn
 from centre.desk.rows import acts_of
 from centre.desk.shelving import WantedShelf, add_shelf, remove_shelf, shelf, shelves
 from centre.desk.shifts import WantedShift
@@ -152,33 +149,6 @@ def test_a_shelf_takes_what_fits_and_gives_it_back_as_new(desk):
     with desk.at.engine.begin() as db:
         assert shelves(db)[0]["ended_ns"] is not None
         assert check(db) is None
-
-
-def test_a_radar_that_comes_and_goes_is_shelved_and_its_neighbour_is_not(desk):
-    parts = (("radar", "RSU001/R1"), ("clock", "RSU001/R1"), ("radar", "RSU001/R2"), ("cover", "RSU001"))
-    opened = [Loss(n, kind, part, desk.at.now_ns, "silent") for n, (kind, part) in enumerate(parts, 1)]
-    turn = Turn(tuple(opened), ())
-    desk.run(lambda db, found: write_turns(db, found, [turn], desk.policy, desk.at.now_ns))
-    violation = desk.send(1)
-
-    def shelved():
-        return [n for n in range(1, 5) if desk.one(f"loss-{n}")["shelf"] is not None]
-
-    radar = put(desk, esn="RSU001/R1", rule="radar")
-    assert (radar["esn"], shelved(), desk.one(violation)["shelf"]) == ("RSU001/R1", [1], None)
-    again = Turn((Loss(5, "radar", "RSU001/R1", desk.at.now_ns, "silent"),), ())
-    desk.run(lambda db, found: write_turns(db, found, [again], desk.policy, desk.at.now_ns))
-    assert desk.one("loss-5")["shelf"] == radar["n"], "it takes what comes"
-    put(desk, esn="RSU001/R1")
-    assert shelved() == [1, 2], "whatever is wrong with that radar"
-    put(desk, esn="RSU001")
-    assert shelved() == [1, 2, 3, 4], "the whole RSU"
-
-
-@pytest.mark.parametrize("part", ["RSU001/", "RSU001/R1/x", "/R1", ""])
-def test_a_shelf_names_a_part_as_a_loss_does(part):
-    with pytest.raises(msgspec.ValidationError):
-        msgspec.convert({"until_ns": "1", "reason": "x", "esn": part}, WantedShelf)
 
 
 def test_an_alarm_that_becomes_urgent_leaves_its_shelf(desk):

@@ -8,7 +8,8 @@ import { t } from "../words.ts";
 import { lossName } from "./deskrow.ts";
 import type { LossAlarm, LossKind } from "./model.ts";
 
-const NEVER: ReadonlySet<LossKind> = new Set(["broker", "database", "disk", "workers", "own_clock"]); // the centre's own: they concern the whole road
+/** The centre's own parts: their loss concerns the whole road. */
+const NEVER: ReadonlySet<LossKind> = new Set(["broker", "database", "disk", "workers", "own_clock"]);
 const REACH_M = 250; // of the stretch on both sides of the chosen alarm
 
 /** What of the chosen alarm can be shelved, with the members of `POST /api/shelves` for it. */
@@ -45,7 +46,8 @@ function ofLoss(loss: LossAlarm): Scope[] {
   const unit = loss.part.split("/")[0]!;
   const found: Scope[] = [];
   if (unit !== loss.part) found.push({ key: "unit", label: `${t("shelfRsu")} ${unit}`, body: { esn: unit }, on: false });
-  found.push({ key: "esn", label: `${t(unit === loss.part ? "shelfPart" : "shelfRadar")} ${loss.part}`, body: { esn: loss.part }, on: true });
+  const word = t(unit === loss.part ? "shelfPart" : "shelfRadar");
+  found.push({ key: "esn", label: `${word} ${loss.part}`, body: { esn: loss.part }, on: true });
   found.push({ key: "rule", label: `${t("shelfFault")} ${lossName(loss)}`, body: { rule: loss.kind }, on: true });
   return found;
 }
