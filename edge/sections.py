@@ -10,6 +10,7 @@ from fusion.config import FusionConfig, Reflects
 from geofence.config import RulesConfig, VehicleConfig
 from geofence.journeys.config import JourneysConfig
 from geofence.permits import PERMITS_MAX, PermitConfig
+from geofence.violation import Rule
 
 RSUS_MAX = 512  # the place in a track id has nine bits
 # `roadside.devices.radars.DECODERS` has a decoder for each; all of them are datagrams
@@ -229,6 +230,30 @@ class PriorityRuleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     over_limit: Positive | None = None  # at least so many times the limit
 
 
+class ExerciseAlarmConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[[desk.exercise.alarm]]`: one made-up violation, or several alike, one after the other."""
+
+    at_s: Annotated[float, Meta(ge=0.0, le=7_200.0)]
+    lasts_s: Annotated[float, Meta(ge=1.0, le=3_600.0)]
+    rule: Rule
+    plate: Annotated[str, Meta(min_length=1, max_length=20)]
+    hazmat_class: Name = "3"
+    un: Name = "1203"
+    place: Annotated[float, Meta(ge=0.0, le=1.0)]  # a share of the road's length
+    speed_mps: Annotated[float, Meta(ge=0.0, le=70.0)]
+    times: Annotated[int, Meta(ge=1, le=60)] = 1
+    every_s: Positive = 10.0
+
+
+class ExerciseConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[[desk.exercise]]`: what an exercise plays; the shipped one of this name is replaced."""
+
+    name: Name
+    zh: Name
+    en: Name
+    alarm: Annotated[tuple[ExerciseAlarmConfig, ...], Meta(min_length=1, max_length=60)]
+
+
 class DeskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[desk]`: how the centre's desk ranks alarms, and how long they may wait."""
 
@@ -236,6 +261,7 @@ class DeskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     deadlines_s: tuple[Deadline, Deadline, Deadline, Deadline] = (30.0, 60.0, 180.0, 600.0)
     escalate_s: Deadline = 300.0  # from then on, until somebody handles it
     rule: Annotated[tuple[PriorityRuleConfig, ...], Meta(max_length=200)] = ()
+    exercise: Annotated[tuple[ExerciseConfig, ...], Meta(max_length=50)] = ()
 
 
 class SiteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -133,7 +133,7 @@ class Desk:
             loss_rows.KIND: one_by_one(lambda key: self.ask(loss_rows.loss, key)),
             timing.SHELF_KIND: one_by_one(lambda key: self.ask(shelving.shelf, key)),
             shifts.KIND: one_by_one(of_shift),
-            exercise.KIND: one_by_one(lambda key: self.ask(exercise.present, key)),
+            exercise.KIND: one_by_one(lambda key: self.ask(exercise.present, key, self.now_ns())),
         }
 
     async def summary(self) -> dict[str, Any]:

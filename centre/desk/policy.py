@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from centre.desk.priority import LOWEST, Priority, Road, priority_of, rules_with, shipped
 from centre.desk.reading import Facts
-from edge.sections import DeskConfig, PriorityRuleConfig
+from centre.desk.scripts import scripts_with
+from edge.sections import DeskConfig, ExerciseConfig, PriorityRuleConfig
 from geofence.rules import REGISTRY
 
 NS = 1e9
@@ -20,6 +21,7 @@ class Policy(NamedTuple):
     deadlines_s: Sequence[float]
     escalate_s: float
     of_rule: dict[str, Sequence[PriorityRuleConfig]]  # the rules that may match a violation of each rule
+    exercises: Mapping[str, ExerciseConfig]  # the scripts by name
 
     @property
     def words(self) -> list[dict[str, str]]:
@@ -54,7 +56,8 @@ class Policy(NamedTuple):
 
 def policy_of(config: DeskConfig, road: Road) -> Policy:
     """Return the policy of a site."""
-    return Policy(rules_with(config.rule), road, config.deadlines_s, config.escalate_s, {})
+    scripts = scripts_with(config.exercise)
+    return Policy(rules_with(config.rule), road, config.deadlines_s, config.escalate_s, {}, scripts)
 
 
 def is_shelved(row: Mapping[str, Any], shelf: Mapping[str, Any]) -> bool:

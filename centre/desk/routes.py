@@ -16,6 +16,7 @@ from centre.desk import exercise, figures, health, loss_rows, people, rows, shel
 from centre.desk.acts import Wanted
 from centre.desk.desk import Desk, seconds_by_priority
 from centre.desk.faults import RefusedError
+from centre.desk.film import Ground, ground_of
 from centre.desk.reasons import reasons
 from centre.desk.shelving import WantedShelf
 from centre.desk.shifts import WantedShift
@@ -31,7 +32,7 @@ Result = TypeVar("Result")
 
 def handlers(desk: Desk, described: bytes) -> Handlers:
     """Return the handlers of the desk; `described`: the answer of `/api/site`."""
-    axis = exercise.axis_of(msgspec.json.decode(described))
+    ground = ground_of(msgspec.json.decode(described))
 
     @get("/api/handling")
     async def handling() -> dict[str, Any]:
@@ -65,7 +66,7 @@ def handlers(desk: Desk, described: bytes) -> Handlers:
         *_shelves(desk),
         *_shift(desk),
         *_health(desk),
-        *_exercise(desk, axis),
+        *_exercise(desk, ground),
     ]
 
 
@@ -162,21 +163,28 @@ def _health(desk: Desk) -> Handlers:
     return [false_alarms, groups]
 
 
-def _exercise(desk: Desk, axis: exercise.Axis) -> Handlers:
+def _exercise(desk: Desk, ground: Ground) -> Handlers:
     """Return the handlers of exercises."""
 
     @get("/api/exercise")
     async def described() -> dict[str, Any]:
-        return await desk.ask(exercise.described)
+        return await desk.ask(exercise.described, desk.policy.exercises, desk.now_ns())
+
+    @get("/api/exercise/{alarm_id:str}")
+    async def alarm(alarm_id: FromPath[str]) -> dict[str, Any]:
+        found = await desk.ask(exercise.alarm, alarm_id, desk.now_ns())
+        if found is None:
+            raise HTTPException(f"no alarm {alarm_id!r} of an exercise", status_code=404)
+        return found
 
     @post("/api/exercise", opt={"right": "exercise"}, status_code=201)
     async def begin(request: AnyRequest, data: JSONBody[exercise.WantedExercise]) -> dict[str, Any]:
-        actor, script = actor_of(request.scope), exercise.scripts().get(data.script)
+        actor, script = actor_of(request.scope), desk.policy.exercises.get(data.script)
         if script is None:
             raise HTTPException(f"no script {data.script!r}", status_code=404)
 
         def work(db: sa.Connection, found: list[Change]) -> dict[str, Any]:
-            return exercise.begin(db, found, script, actor, axis, desk.now_ns())
+            return exercise.begin(db, found, script, actor, ground, desk.now_ns())
 
         return await answered(desk.write(work))
 
@@ -184,9 +192,9 @@ def _exercise(desk: Desk, axis: exercise.Axis) -> Handlers:
     async def end(request: AnyRequest) -> dict[str, Any]:
         actor = actor_of(request.scope)
         await desk.write(lambda db, found: exercise.end(db, found, actor, desk.now_ns()))
-        return await desk.ask(exercise.described)
+        return await desk.ask(exercise.described, desk.policy.exercises, desk.now_ns())
 
-    return [described, begin, end]
+    return [described, alarm, begin, end]
 
 
 def since_of(since_ns: str | None, now_ns: int) -> int:

@@ -61,6 +61,7 @@ ROWS = (
     Row("GET", "/api/shift/sheet", "look", "/api/shift/sheet?since_ns=0"),
     Row("GET", "/api/away", "look", "/api/away?since_ns=0"),
     Row("GET", "/api/exercise", "look"),
+    Row("GET", "/api/exercise/{alarm_id:str}", "look"),
     Row("POST", "/api/exercise", "exercise"),
     Row("DELETE", "/api/exercise", "exercise"),
     Row("GET", "/api/search", "look"),

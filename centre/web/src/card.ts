@@ -5,7 +5,7 @@ import { chartsSvg } from "./charts.ts";
 import { deskLine, logLines, lossCard, trailLines } from "./desk/carddesk.ts";
 import type { LogLine } from "./desk/carddesk.ts";
 import { chipHtml, priorityDigit } from "./desk/deskrow.ts";
-import { hasEvidence } from "./desk/model.ts";
+import { hasVersions } from "./desk/model.ts";
 import { escape, kmh, moment, ms, probability, station, withUnit } from "./format.ts";
 import { markSvg } from "./icons.ts";
 import { isAlarm, rank } from "./order.ts";
@@ -48,7 +48,7 @@ export function drawCard(el: HTMLElement, state: State): void {
   const detail = state.details.get(episode.id);
   const plot = el.querySelector<HTMLElement>(".plot")!;
   if (detail === undefined || detail === "loading" || detail === "missing") {
-    set(plot, `<div class="blank dim">${t(hasEvidence(episode.id) ? "loadingEvidence" : "noEvidence")}</div>`);
+    set(plot, `<div class="blank dim">${t(hasVersions(episode.id) ? "loadingEvidence" : "noEvidence")}</div>`);
     set(el.querySelector(".log")!, logLines(trailLines(state, episode.id)));
     return;
   }

@@ -5,7 +5,7 @@ import { get, loadEpisodes, Refused } from "./api.ts";
 import type { EpisodeDetail, Rsus, SiteBody } from "./api.ts";
 import { baseFeatures } from "./basemap.ts";
 import { loadDesk } from "./desk/load.ts";
-import { hasEvidence } from "./desk/model.ts";
+import { hasVersions, isExerciseId } from "./desk/model.ts";
 import { resetWindow } from "./detail/zoom.ts";
 import { Fleet } from "./fleet.ts";
 import { lanePlace, makeSite } from "./site.ts";
@@ -93,11 +93,11 @@ const requested = new Set<string>(); // episodes whose evidence is being fetched
 
 /** Fetch an episode's evidence; after a failure it can be requested again. */
 export async function loadDetail(state: State, id: string): Promise<void> {
-  if (requested.has(id) || !hasEvidence(id)) return;
+  if (requested.has(id) || !hasVersions(id)) return;
   requested.add(id);
   if (!state.details.has(id)) state.details.set(id, "loading");
   try {
-    const detail = detailByArrival(await get<EpisodeDetail>(`/api/violations/${encodeURIComponent(id)}`));
+    const detail = detailByArrival(await get<EpisodeDetail>(`/api/${isExerciseId(id) ? "exercise" : "violations"}/${encodeURIComponent(id)}`));
     state.details.set(id, detail);
     state.put(detail.episode);
   } catch (error) {

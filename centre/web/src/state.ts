@@ -3,7 +3,7 @@
 import { byArrival } from "./arrival.ts";
 import type { Episode, EpisodeDetail, Gateway, Rsu, Summary } from "./api.ts";
 import { Desk } from "./desk/desk.ts";
-import { hasEvidence } from "./desk/model.ts";
+import { hasVersions } from "./desk/model.ts";
 import type { Fleet } from "./fleet.ts";
 import { StreamClock } from "./fleet.ts";
 import { ms } from "./format.ts";
@@ -134,7 +134,7 @@ export class State {
 
   /** Whether the evidence of the chosen episode must be fetched: there is none, or it is of an older version. */
   get wantsDetail(): boolean {
-    if (this.selected === null || !hasEvidence(this.selected)) return false;
+    if (this.selected === null || !hasVersions(this.selected)) return false;
     const held = this.details.get(this.selected);
     if (held === undefined) return true;
     if (held === "loading" || this.chosen === null) return false;

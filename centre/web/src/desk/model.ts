@@ -159,6 +159,11 @@ export function isExerciseId(id: string): boolean {
   return id.startsWith("exercise-");
 }
 
+/** Whether it has versions with evidence columns: all but a loss of view. */
+export function hasVersions(id: string): boolean {
+  return !isLossId(id);
+}
+
 /** Whether the centre keeps evidence of it: not of a loss of view, nor of an exercise's alarm, which is in no ledger. */
 export function hasEvidence(id: string): boolean {
   return !isLossId(id) && !isExerciseId(id);
