@@ -303,6 +303,17 @@ export function stake(
   mark(ctx, grade, headX, head, 5, filled);
 }
 
+/** The made-up vehicle of an exercise: hatched in a dashed frame, as nothing that is real is drawn. */
+export function madeUpVehicle(ctx: Ctx, x: number, y: number, w: number, h: number): void {
+  hatch(ctx, x - w / 2, y - h / 2, w, h);
+  frame(ctx, x - w / 2, y - h / 2, w, h, palette.tx, 1.4, [4, 2]);
+}
+
+/** The dashed frame around the mark of an exercise. */
+export function madeUpMark(ctx: Ctx, x: number, y: number): void {
+  frame(ctx, x - 9, y - 9, 18, 18, palette.tx, 1.2, [3, 2]);
+}
+
 /** The range that a stake's words at x cover [px]: to its right, or to its left where the picture ends. */
 export function stakeSpan(ctx: Ctx, x: number, widthPx: number, words: StakeWords): [number, number] {
   const total = textWidth(ctx, words.plate, true) + 8 + textWidth(ctx, words.when);

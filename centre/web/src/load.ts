@@ -97,7 +97,8 @@ export async function loadDetail(state: State, id: string): Promise<void> {
   requested.add(id);
   if (!state.details.has(id)) state.details.set(id, "loading");
   try {
-    const detail = detailByArrival(await get<EpisodeDetail>(`/api/${isExerciseId(id) ? "exercise" : "violations"}/${encodeURIComponent(id)}`));
+    const where = isExerciseId(id) ? "exercise" : "violations";
+    const detail = detailByArrival(await get<EpisodeDetail>(`/api/${where}/${encodeURIComponent(id)}`));
     state.details.set(id, detail);
     state.put(detail.episode);
   } catch (error) {

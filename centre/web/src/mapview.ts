@@ -2,9 +2,11 @@
 
 import type { Episode, Row } from "./api.ts";
 import type { Camera } from "./camera.ts";
+import { isExerciseId } from "./desk/model.ts";
 import { isDragged } from "./detail/zoom.ts";
 import {
-  begin, beginOpaque, brackets, colours, gradeColour, hatchPath, line, mark, rect, ringOn, LabelSpace, stake, stakeWords, text, textWidth,
+  begin, beginOpaque, brackets, colours, gradeColour, hatchPath, line, mark, rect, ringOn, LabelSpace, madeUpMark, madeUpVehicle, stake,
+  stakeWords, text, textWidth,
 } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
 import { kmh, moment, shortPlate, station } from "./format.ts";
@@ -174,6 +176,10 @@ function drawMarks(ctx: Ctx, camera: Camera, state: State, site: Site): void {
     if (where.slot < 0) {
       if (x < 0 || x > camera.w || y < 0 || y > camera.h) continue;
       stake(ctx, episode.grade, x, y, 20, state.isUnseen(episode), chosen);
+      if (isExerciseId(episode.id)) {
+        madeUpMark(ctx, x, y - 20);
+        if (!chosen) text(ctx, x + 12, y - 16, t("exercise"), { bold: true, colour: colours().tx, halo: colours().bg });
+      }
       if (chosen) stakeWords(ctx, x, Math.max(12, y - 16), camera.w, placeWords(state, episode, where));
       continue;
     }
@@ -219,7 +225,7 @@ export function closeTitle(state: State): string {
     : at.where === null
     ? ""
     : at.episode!.open
-    ? t("lastPlace", { t: agoOf(state, at.where) })
+    ? (isExerciseId(at.episode!.id) ? `${t("exercise")} · ${t("simulated")}` : t("lastPlace", { t: agoOf(state, at.where) }))
     : t("placeOf", { t: moment(at.where.atMs, state.nowMs()) });
   const dragged = isDragged(state) ? ` · ${t("closeDragged")}` : "";
   return `${t("closeUp")} ${station(at.s)}${what === "" ? "" : ` · ${what}`}${dragged}`;
@@ -274,6 +280,10 @@ export function drawClose(pane: ClosePane, state: State): void {
 function drawStake(ctx: Ctx, camera: Camera, state: State, episode: Episode, where: Where): void {
   const [x, y] = [camera.toX(where.x, where.y), camera.toY(where.x, where.y)];
   const up = y > 58 ? Math.min(y - 24, 3.2 * camera.perMetre) : -Math.min(camera.h - y - 24, 3.2 * camera.perMetre); // inside the picture
+  if (isExerciseId(episode.id)) {
+    if (episode.open) madeUpVehicle(ctx, x, y, 12 * camera.perMetre, 2.5 * camera.perMetre);
+    madeUpMark(ctx, x, y - up);
+  }
   stake(ctx, episode.grade, x, y, up, state.isUnseen(episode), true);
   stakeWords(ctx, x, y - up + 4, camera.w, placeWords(state, episode, where));
 }

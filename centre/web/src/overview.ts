@@ -1,8 +1,10 @@
 /** The whole road as one strip: vehicles as ticks, RSUs, radar cover, marks of what is open, the window of the detail. */
 
 import type { Episode } from "./api.ts";
+import { isExerciseId } from "./desk/model.ts";
 import {
-  banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, LabelSpace, stake, stakeSpan, stakeWords,
+  banner, beginOpaque, brackets, colours, frame, gradeColour, hatch, line, mark, rect, ringOn, LabelSpace, madeUpMark, stake, stakeSpan,
+  stakeWords,
   text, textWidth,
 } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
@@ -236,6 +238,7 @@ function drawMarks(ctx: Ctx, f: Frame, state: State, site: Site): void {
     const my = up ? f.top - 12 : f.bottom + 12;
     if (where.slot < 0 && (!episode.open || episode.id === state.selected)) {
       stake(ctx, episode.grade, x, y, y - my, state.isUnseen(episode), true);
+      if (isExerciseId(episode.id)) madeUpMark(ctx, x, my);
       const words = placeWords(state, episode, where);
       if (rowLabels[Number(up)]!.reserve(...stakeSpan(ctx, x, f.w - RIGHT_MARGIN, words), 0)) {
         stakeWords(ctx, x, my + 4, f.w - RIGHT_MARGIN, words);
@@ -245,6 +248,7 @@ function drawMarks(ctx: Ctx, f: Frame, state: State, site: Site): void {
     line(ctx, x, my, x, y, gradeColour(episode.grade), 1.5);
     const ring = state.isNew(episode) && ringOn(state.viewMs());
     mark(ctx, episode.grade, x, my, rank(episode.grade) >= 2 ? 5 : 4, state.isUnseen(episode), ring);
+    if (isExerciseId(episode.id)) madeUpMark(ctx, x, my);
     if (episode.id === state.selected) brackets(ctx, x - 11, my - 10, 22, 20);
   }
 }

@@ -1,6 +1,7 @@
 /** The words on the stake of an episode without a visible vehicle: it has ended, or no RSU reports the vehicle any more. */
 
 import type { Episode } from "./api.ts";
+import { isExerciseId } from "./desk/model.ts";
 import type { StakeWords } from "./draw.ts";
 import { age, moment, shortPlate } from "./format.ts";
 import type { State } from "./state.ts";
@@ -20,7 +21,9 @@ export function labelOf(state: State, episode: Episode | null, tracked = ""): st
 }
 
 export function placeWords(state: State, episode: Episode, where: Where): StakeWords {
-  const plate = labelOf(state, episode);
+  const made = isExerciseId(episode.id);
+  const plate = `${made ? `${t("exercise")} ` : ""}${labelOf(state, episode)}`;
   if (!episode.open) return { plate, struck: true, when: t("endedAt", { t: moment(where.atMs, state.nowMs()) }) };
+  if (made) return { plate, struck: false, when: t("simulated") };
   return { plate, struck: false, when: t("lastSeen", { t: agoOf(state, where) }) };
 }

@@ -1,6 +1,7 @@
 /** Where an episode is drawn: at its own vehicle while that is visible, else at a place with an age; never at a vehicle that is near. */
 
 import type { Episode, Row } from "./api.ts";
+import { isExerciseId } from "./desk/model.ts";
 import type { Fleet } from "./fleet.ts";
 import { ms } from "./format.ts";
 import { ruleView } from "./rules.ts";
@@ -116,7 +117,22 @@ export function lookedAt(state: State): [number, number][] {
   return found;
 }
 
+const MADE_S_MAX = 8; // a made-up vehicle drives on so long after its newest version; they come each 5 s
+
+/** Where the made-up vehicle of an exercise is now: it drives on from its newest version, along its lane. */
+function madeUp(state: State, site: Site, episode: Episode): Where {
+  const ageS = Math.max(0, Math.min(MADE_S_MAX, (state.viewMs() - ms(episode.stamps.measured_ns)) / 1_000));
+  const way = (site.lanes.get(episode.lane ?? "")?.direction ?? 1) * (episode.rule === "wrong_way" ? -1 : 1);
+  const s = Math.max(site.from, Math.min(site.to, (episode.s_m ?? NaN) + way * episode.speed_mps * ageS));
+  const u = lateral(site, episode);
+  const at = site.axis === null || Number.isNaN(u)
+    ? { x: site.plane.x(episode.lon_deg), y: site.plane.y(episode.lat_deg) }
+    : site.axis.at(s, u);
+  return { slot: -1, hull: -1, x: at.x, y: at.y, s, u, atMs: state.viewMs() };
+}
+
 export function whereabouts(state: State, site: Site, episode: Episode): Where {
+  if (isExerciseId(episode.id) && episode.open) return madeUp(state, site, episode);
   const { fleet } = state;
   const slot = slotOf(state, episode);
   if (fleet !== null && slot >= 0) {

@@ -219,6 +219,32 @@ test("a place's name stands below all of the road that passes there, above it at
   assert.ok(besideRoad(camera, SITE, PLACE_M, words) < Math.min(roadAt(PLACE_M - 560), roadAt(PLACE_M + 560)));
 });
 
+test("an exercise's vehicle drives on between its versions, hatched and with its word in each picture, and is no place of long ago", () => {
+  const made = fact({ id: "exercise-3", track: "0", speed_mps: 20, vehicle: {
+    plate: "演练·A0001", terminal: null, hazmat_class: "3", un: "1203", carrier: null,
+  } });
+  choose(made);
+  see(4_000, [truck(2, PLACE_M + 30)], names([2, "140", "辽L·F3775"]));
+  const where = whereabouts(state, SITE, made);
+  assert.ok(Math.abs(where.s - PLACE_M - 80) < 1, "80 m on after 4 s");
+  assert.equal(where.u, 0);
+  const against = whereabouts(state, SITE, { ...made, rule: "wrong_way" });
+  assert.ok(Math.abs(against.s - PLACE_M + 80) < 1, "on the wrong way it drives back");
+  see(60_000, [truck(2, PLACE_M + 30)], names([2, "140", "辽L·F3775"]));
+  assert.ok(whereabouts(state, SITE, made).s < PLACE_M + 200, "without versions it stops");
+  for (const lang of ["zh", "en"] as const) {
+    setLang(lang);
+    for (const { view, canvas } of drawnViews(PLACE_M)) {
+      assert.ok(canvas.texts.some((x) => x.includes(lang === "zh" ? "演练" : "EXERCISE")), `${view}, ${lang}: its word`);
+      assert.ok(!canvas.texts.some((x) => /last seen|前所见/.test(x)), `${view}: it is simulated`);
+      const framed = canvas.strokes.some(({ colour, box: [a, , b] }) => colour === "--tx" && Math.abs(b - a - 18) < 0.1);
+      assert.ok(framed, `${view}: its mark is framed`);
+    }
+  }
+  setLang("en");
+  assert.match(closeTitle(state), /EXERCISE · simulated/);
+});
+
 test("open alarms at one place whose vehicles nobody sees keep their words, none over another, and their heads stand apart", () => {
   const plates = Array.from({ length: 6 }, (_, i) => `辽L·K100${i}`);
   plates.forEach((plate, i) => {

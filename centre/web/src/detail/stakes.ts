@@ -1,7 +1,8 @@
 /** The stakes of the detail strip: alarms whose vehicle no RSU reports, and the chosen one at its end, with words and age. */
 
 import type { Episode } from "../api.ts";
-import { stake, stakeSpan, stakeText, textWidth } from "../draw.ts";
+import { isExerciseId } from "../desk/model.ts";
+import { madeUpMark, madeUpVehicle, stake, stakeSpan, stakeText, textWidth } from "../draw.ts";
 import type { Ctx, StakeWords } from "../draw.ts";
 import { isAlarm } from "../order.ts";
 import { placeWords } from "../places.ts";
@@ -14,6 +15,7 @@ import type { Frame } from "./frame.ts";
 import { inView, leader, placeLabel } from "./placing.ts";
 import type { Free } from "./placing.ts";
 
+const MADE_UP_PX = 18; // how long the vehicle of an exercise is drawn
 const HEAD_PX = 12; // from one head to the next: marks that are nearer look like one
 const ASIDE = [0, 1, -1, 2, -2, 3, -3, 4, -4, 5, -5].map((n) => n * HEAD_PX);
 
@@ -78,7 +80,10 @@ export function drawStakes(ctx: Ctx, f: Frame, state: State, standing: readonly 
       leader(ctx, head.x, head.y, at.x > head.x ? at.x - 2 : at.x + width + 2, at.y);
     }
     const chosen = episode.id === state.selected;
+    const made = isExerciseId(episode.id);
+    if (made && episode.open) madeUpVehicle(ctx, foot.x, foot.y, MADE_UP_PX, Math.max(6, 2.5 * f.perMetre));
     stake(ctx, episode.grade, foot.x, foot.y, foot.y - head.y, state.isUnseen(episode), chosen, head.x);
+    if (made) madeUpMark(ctx, head.x, head.y);
     stakeText(ctx, at.x, at.y + 4, words);
   }
 }
