@@ -168,6 +168,7 @@ export function besideRoad(camera: Camera, site: Site, s: number, [from, to]: re
 }
 
 function drawMarks(ctx: Ctx, camera: Camera, state: State, site: Site): void {
+  const words = new LabelSpace();
   for (const episode of state.episodes.values()) {
     const chosen = episode.id === state.selected;
     if (!chosen && (!episode.open || !isAlarm(episode))) continue;
@@ -178,7 +179,8 @@ function drawMarks(ctx: Ctx, camera: Camera, state: State, site: Site): void {
       stake(ctx, episode.grade, x, y, 20, state.isUnseen(episode), chosen);
       if (isExerciseId(episode.id)) {
         madeUpMark(ctx, x, y - 20);
-        if (!chosen) text(ctx, x + 12, y - 16, t("exercise"), { bold: true, colour: colours().tx, halo: colours().bg });
+        const free = !chosen && words.reserve(x + 12, x + 12 + textWidth(ctx, t("exercise"), true), 2, y);
+        if (free) text(ctx, x + 12, y - 16, t("exercise"), { bold: true, colour: colours().tx, halo: colours().bg });
       }
       if (chosen) stakeWords(ctx, x, Math.max(12, y - 16), camera.w, placeWords(state, episode, where));
       continue;

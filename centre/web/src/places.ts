@@ -22,7 +22,8 @@ export function labelOf(state: State, episode: Episode | null, tracked = ""): st
 
 export function placeWords(state: State, episode: Episode, where: Where): StakeWords {
   const made = isExerciseId(episode.id);
-  const plate = `${made ? `${t("exercise")} ` : ""}${labelOf(state, episode)}`;
+  const own = labelOf(state, episode);
+  const plate = made ? `${t("exercise")} ${own.replace(/^演练·/, "")}` : own; // the word once, in the page's language
   if (!episode.open) return { plate, struck: true, when: t("endedAt", { t: moment(where.atMs, state.nowMs()) }) };
   if (made) return { plate, struck: false, when: t("simulated") };
   return { plate, struck: false, when: t("lastSeen", { t: agoOf(state, where) }) };
