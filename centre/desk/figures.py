@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from centre.audit.tables import AUDIT
 from centre.desk import health
 from centre.desk.health import Raised
+from centre.desk.radars import Radars
 from centre.desk.rows import LISTED_MAX
 from centre.desk_tables import HANDLING, LOSS, SHIFT
 from centre.statements import WARNING
@@ -124,10 +125,11 @@ def _slow(db: sa.Connection, now_ns: int) -> dict[str, Any]:
     }
 
 
-def false_report(db: sa.Connection, days: int, now_ns: int) -> dict[str, Any]:
-    """Return `/api/desk/false`: the share of false alarms by rule, place and RSU, and how the load was."""
+def false_report(db: sa.Connection, days: int, now_ns: int, radars: Radars) -> dict[str, Any]:
+    """Return `/api/desk/false`: the share of false alarms by rule, place and radar, and how the load was."""
     from_ns = now_ns - days * DAY_NS
-    columns = (HANDLING.c.rule, HANDLING.c.s_m, HANDLING.c.esn, HANDLING.c.is_false)
+    place = (HANDLING.c.s_m, HANDLING.c.lon_deg, HANDLING.c.lat_deg)
+    columns = (HANDLING.c.rule, *place, HANDLING.c.esn, HANDLING.c.is_false)
     closed = (HANDLING.c.state == "closed") & (HANDLING.c.since_ns > from_ns) & HANDLING.c.reason.is_not(None)
     query = sa.select(*columns).where(closed, _real, HANDLING.c.kind == "violation").limit(REPORT_ROWS_MAX)
     rows = db.execute(query).all()
@@ -144,7 +146,9 @@ def false_report(db: sa.Connection, days: int, now_ns: int) -> dict[str, Any]:
         "share": health.share(sum(row.is_false for row in rows), len(rows)),
         "by_rule": health.tally((row.rule, row.is_false) for row in rows),
         "by_place": health.tally((_kilometre(row.s_m), row.is_false) for row in rows),
-        "by_radar": health.tally((row.esn, row.is_false) for row in rows),
+        "by_radar": health.tally(
+            (radars.saw(row.esn, row.lon_deg, row.lat_deg), row.is_false) for row in rows
+        ),
         "raised": len(raised),
         "raised_by_rule": [{"key": rule, "n": n} for n, rule in most],
         "by_priority": {

@@ -17,6 +17,7 @@ from centre.desk.acts import Wanted
 from centre.desk.desk import Desk, seconds_by_priority
 from centre.desk.faults import RefusedError
 from centre.desk.film import Ground, ground_of
+from centre.desk.radars import Radars
 from centre.desk.reasons import reasons
 from centre.desk.shelving import WantedShelf
 from centre.desk.shifts import WantedShift
@@ -32,7 +33,7 @@ Result = TypeVar("Result")
 
 def handlers(desk: Desk, described: bytes) -> Handlers:
     """Return the handlers of the desk; `described`: the answer of `/api/site`."""
-    ground = ground_of(msgspec.json.decode(described))
+    site = msgspec.json.decode(described)
 
     @get("/api/handling")
     async def handling() -> dict[str, Any]:
@@ -65,8 +66,8 @@ def handlers(desk: Desk, described: bytes) -> Handlers:
         *_view(desk),
         *_shelves(desk),
         *_shift(desk),
-        *_health(desk),
-        *_exercise(desk, ground),
+        *_health(desk, Radars(site)),
+        *_exercise(desk, ground_of(site)),
     ]
 
 
@@ -149,12 +150,12 @@ def _shift(desk: Desk) -> Handlers:
     return [shift, change, sheet, away]
 
 
-def _health(desk: Desk) -> Handlers:
+def _health(desk: Desk, radars: Radars) -> Handlers:
     """Return the handlers of the reports on alarms."""
 
     @get("/api/desk/false")
     async def false_alarms(days: Annotated[int, QueryParameter(ge=1, le=366)] = 7) -> dict[str, Any]:
-        return await desk.ask(figures.false_report, days, desk.now_ns())
+        return await desk.ask(figures.false_report, days, desk.now_ns(), radars)
 
     @get("/api/desk/groups")
     async def groups() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from centre.desk import exercise, figures, shifts
 from centre.desk.faults import RefusedError
 from centre.desk.film import Axis, Ground, Lane, film, versions
 from centre.desk.keeping import trim
+from centre.desk.radars import Radars
 from centre.desk.scripts import alarms_of, lasts_s, scripts_with
 from centre.store import EPISODE, VERSION
 from edge.sections import ExerciseConfig
@@ -49,7 +50,7 @@ def test_an_exercise_is_handled_and_never_counted(desk):
         items = exercise.described(db, {}, desk.at.now_ns)["items"]
         counted = figures.DeskFigures().read(db, desk.at.now_ns)
         sheet = shifts.sheet(db, 0, desk.at.now_ns)
-        report = figures.false_report(db, 7, desk.at.now_ns)
+        report = figures.false_report(db, 7, desk.at.now_ns, Radars({"rsus": []}))
     assert {(each["id"], each["exercise"], each["open"]) for each in items} == {
         (alarm, True, False), (second, True, False)
     }  # fmt: skip

@@ -8,6 +8,7 @@ from centre.audit.log import Act, append, check
 from centre.desk import figures, health, relief, shifts, timing
 from centre.desk.faults import RefusedError
 from centre.desk.health import Raised
+from centre.desk.radars import Radars
 from centre.desk.rows import acts_of
 from centre.desk.shelving import WantedShelf, add_shelf, remove_shelf, shelf, shelves
 from centre.desk.shifts import WantedShift
@@ -359,7 +360,7 @@ def test_the_figures_of_the_desk(desk):
     counted = figures.DeskFigures()
     with desk.at.engine.begin() as db:
         found = counted.read(db, desk.at.now_ns)
-        report = figures.false_report(db, 7, desk.at.now_ns)
+        report = figures.false_report(db, 7, desk.at.now_ns, Radars({"rsus": []}))
         groups = figures.groups(db)
     assert found["new"] == {"violation": 0, "warning": 9, "loss": 0}
     assert (found["acknowledged"], found["last_10_min"], found["flood"]) == (1, 12, True)

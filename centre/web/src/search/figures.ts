@@ -6,7 +6,7 @@ import type { State } from "../state.ts";
 import { t } from "../words.ts";
 import type { Word } from "../words.ts";
 import { stampOf } from "./form.ts";
-import { bar, carrierLink, percent, rsuLink, stamp, table, violationTable } from "./tables.ts";
+import { bar, block, carrierLink, percent, rsuLink, stamp, table, violationTable } from "./tables.ts";
 import type { Found } from "./tables.ts";
 
 interface Counted {
@@ -81,10 +81,6 @@ export function filesHtml(path: string, lang: string): string {
   return `${link("csv")} ${link("xlsx")}`;
 }
 
-function block(title: string, html: string, note: string): string {
-  return `<section class="block"><h3>${title} <span>${note}</span></h3>${html}</section>`;
-}
-
 function counted<T extends Counted>(title: Word, head: string, rows: readonly T[], label: (row: T) => string): string {
   const total = rows.reduce((all, row) => all + row.n, 0);
   if (rows.length === 0) return block(t(title), `<p class="dim">${t("qNoFigures")}</p>`, "n 0");
@@ -107,7 +103,8 @@ function unitsNote(units: Figures["units"]): string {
   return `n ${units.n} RSU · ${t("qWatched", { n: units.watched_h.toFixed(1) })}${never}`;
 }
 
-export function figuresHtml(state: State, x: Figures): string {
+/** `more`: blocks of other figures, which come last. */
+export function figuresHtml(state: State, x: Figures, more = ""): string {
   const { totals, latency, units, traffic } = x;
   const head = `<dl class="keys" data-testid="totals">${key(t("qViolations"), String(totals.violations), `n ${totals.n}`)}`
     + `${key(t("qFalse"), `${totals.false} · ${percent(totals.false_share)}`, `n ${totals.n}`)}`
@@ -146,7 +143,7 @@ export function figuresHtml(state: State, x: Figures): string {
     + flow("qTraffic", `RSU · ${t("qLane")}`, traffic.lanes.map((row) => ({
       ...row, name: `${rsuLink(row.esn)} ${escape(row.lane || t("qOffLane"))}`,
     })))
-    + "</div>" + (x.items === undefined ? "" : listHtml(state, x.items, x.items_n ?? x.items.length));
+    + more + "</div>" + (x.items === undefined ? "" : listHtml(state, x.items, x.items_n ?? x.items.length));
 }
 
 function listHtml(state: State, items: readonly Found[], n: number): string {

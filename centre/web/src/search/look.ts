@@ -10,6 +10,8 @@ import { getLang, t } from "../words.ts";
 import type { Word } from "../words.ts";
 import { dayOf, figuresHtml, filesHtml, periodOf, pickerHtml } from "./figures.ts";
 import type { Figures } from "./figures.ts";
+import { HEALTH_DAYS, healthHtml } from "./health.ts";
+import type { HealthReport } from "./health.ts";
 import { asked, formHtml, wordsOf } from "./form.ts";
 import { loadGoods } from "./goods.ts";
 import { carrierHtml, loadCarrier, loadRsu, loadVehicle, rsuHtml, vehicleHtml } from "./pages.ts";
@@ -136,8 +138,11 @@ export class Look implements View {
         return (state) => rsuHtml(state, found);
       }
       default: {
-        const found = await get<Figures>(`/api/${this.file(this.state.nowMs())}`);
-        return (state) => figuresHtml(state, found);
+        const [found, health] = await Promise.all([
+          get<Figures>(`/api/${this.file(this.state.nowMs())}`),
+          this.kind === "statistics" ? get<HealthReport>(`/api/desk/false?days=${HEALTH_DAYS}`) : null,
+        ]);
+        return (state) => figuresHtml(state, found, health === null ? "" : healthHtml(health, state.summary?.desk ?? null));
       }
     }
   }

@@ -9,7 +9,7 @@ import { ruleName } from "../rules.ts";
 import type { State } from "../state.ts";
 import { name, reason, t } from "../words.ts";
 import { goodsOf, goodsText, vehicleLink } from "./goods.ts";
-import { carrierLink, percent, stamp, table, violationTable } from "./tables.ts";
+import { block, carrierLink, percent, stamp, table, violationTable } from "./tables.ts";
 import type { Found } from "./tables.ts";
 
 interface Registered {
@@ -92,10 +92,6 @@ export async function loadCarrier(carrier: string): Promise<CarrierPage> {
 export async function loadRsu(esn: string): Promise<RsuPage> {
   const found = await get<Omit<RsuPage, "past">>(`/api/rsus/${encodeURIComponent(esn)}/history`);
   return { ...found, past: await past("esn", esn) };
-}
-
-function block(title: string, html: string, note = ""): string {
-  return `<section class="block"><h3>${title} <span>${note}</span></h3>${html}</section>`;
 }
 
 function facts(pairs: readonly (readonly [string, string])[]): string {

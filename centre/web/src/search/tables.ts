@@ -79,3 +79,8 @@ export function bar(part: number, rest: number, most: number): string {
 export function percent(share: number | null, digits = 1): string {
   return share === null ? "—" : `${(share * 100).toFixed(digits)} %`;
 }
+
+/** A part of a screen: its title, its table, and what it is of. */
+export function block(title: string, html: string, note = ""): string {
+  return `<section class="block"><h3>${title} <span>${note}</span></h3>${html}</section>`;
+}

@@ -8,6 +8,11 @@ export const SEARCH_WORDS = {
   qKmTo: ["至 km", "to km"], qLane: ["车道", "Lane"], qZone: ["区域", "Zone"], qState: ["状态", "State"], qLasts: ["是否持续", "Lasts"],
   qHandling: ["处置", "Handling"], qUn: ["UN 编号", "UN number"], qAny: ["全部", "any"],
   qTerminal: ["终端", "Terminal"], qFalse: ["误报", "False alarm"], qYes: ["是", "yes"], qNo: ["否", "no"],
+  hTitle: ["告警健康（EEMUA 191）", "Alarm health (EEMUA 191)"], hFigure: ["指标", "Figure"], hValue: ["当前", "Now"],
+  hGood: ["推荐", "Good"], hStanding: ["持续 24 h 以上未结案", "standing for over 24 h"], hFlood: ["告警泛滥时间占比", "share of time in flood"],
+  hChattering: ["抖动告警源", "chattering sources"], hSpread: ["优先级 1 : 2 : 3–4（%）", "priorities 1 : 2 : 3–4 (%)"],
+  hDeadlines: ["在时限内", "within the deadlines"], hDays: ["近 {n} 天", "last {n} days"], hByRadar: ["误报按雷达", "False alarms by radar"],
+  hNearest: ["已结案，按覆盖该处的最近雷达", "of those closed, by the nearest radar that covers the place"],
   qFind: ["查询", "Search"], qClear: ["清空", "Clear"], qOlder: ["更早 ›", "older ›"], qNewer: ["‹ 更新", "‹ newer"],
   qFound: ["共 {n} 条", "{n} found"], qMore: ["超过 {n} 条", "more than {n} found"], qNone: ["没有符合条件的违规。", "No violation fits."],
   qFilling: [
