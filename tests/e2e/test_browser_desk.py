@@ -98,7 +98,7 @@ def test_two_desks_see_each_other_and_the_second_reads_who_was_first(
     seen_ms = second.evaluate(seen, found.id)
     closed = next(x for x in stage.get(f"/api/alarms/{found.id}/acts")["items"] if x["act"] == "false")
     delay_ms = seen_ms - int(closed["at_ns"]) / 1e6
-    assert 0.0 < delay_ms < 2_000.0, delay_ms  # 200 ms where the machine is free
+    assert 0.0 < delay_ms < 2_000.0, delay_ms  # it came; benchmarks.centre has the limit of 200 ms
     for route in held:
         route.continue_()
     assert "marked false at" in wait_until_said(second, "was first")
