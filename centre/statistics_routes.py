@@ -27,6 +27,7 @@ TYPES = {
 }
 FILES = {"media_types": ("application/json", "text/csv", TYPES["xlsx"])}
 HISTORY_NS = 30 * 86_400_000_000_000  # of an RSU's hours
+Before = Annotated[int | None, QueryParameter(ge=0, le=2**53)]
 Limit = Annotated[int, QueryParameter(ge=1, le=500)]
 
 
@@ -63,11 +64,11 @@ def handlers(centre: Centre) -> list[ControllerRouterHandler]:
         return Response(body, media_type=TYPES[kind], headers=headers)
 
     @get("/api/rsus/{esn:str}/history")
-    async def history(esn: FromPath[str], limit: Limit = 100) -> dict[str, Any]:
+    async def history(esn: FromPath[str], limit: Limit = 100, before: Before = None) -> dict[str, Any]:
         found: dict[str, Any] = json_safe(
             {
                 "esn": esn,
-                "states": await read(reader.read, store.states, esn, limit),
+                **await read(reader.read, store.states, esn, limit, before),
                 "hours": await read(reader.read, store.hours_of, esn, centre.now_ns() - HISTORY_NS),
             }
         )

@@ -106,9 +106,11 @@ def shown(loss: Any, end_ns: int | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def losses(db: sa.Connection, state: str, limit: int) -> list[dict[str, Any]]:
-    """Return `items` of `/api/losses`, newest first."""
+def losses(db: sa.Connection, state: str, limit: int, before: int | None = None) -> list[dict[str, Any]]:
+    """Return `items` of `/api/losses`, newest first; `before`: only those with lower numbers."""
     query = sa.select(LOSS).order_by(LOSS.c.n.desc()).limit(limit)
+    if before is not None:
+        query = query.where(LOSS.c.n < before)
     if state == "open":
         query = query.where(LOSS.c.end_ns.is_(None))
     return [shown(row, row.end_ns) for row in db.execute(query)]

@@ -26,6 +26,7 @@ Handlers = list[ControllerRouterHandler]
 AnyRequest = Request[Any, Any, Any]
 FLOOD = {"n": health.FLOOD_N, "minutes": health.WINDOW_NS // health.MINUTE_NS}
 SHIFT_NS = 8 * 3_600 * 10**9
+Before = Annotated[int | None, QueryParameter(ge=0, le=2**53)]
 STAMP_MAX = 2**63 - 1  # of a column
 Since = Annotated[str | None, QueryParameter(pattern=r"^\d{1,19}$")]
 Result = TypeVar("Result")
@@ -44,8 +45,8 @@ def handlers(desk: Desk, described: bytes) -> Handlers:
         return {"items": await answered(desk.act(alarm_id, data, actor_of(request.scope)))}
 
     @get("/api/alarms/{alarm_id:str}/acts")
-    async def acts(alarm_id: FromPath[str]) -> dict[str, Any]:
-        return {"items": await desk.ask(rows.acts_of, alarm_id)}
+    async def acts(alarm_id: FromPath[str], before: Before = None) -> dict[str, Any]:
+        return await desk.ask(rows.acts_page, alarm_id, before)
 
     @get("/api/desk")
     async def description() -> dict[str, Any]:
@@ -78,14 +79,17 @@ def _view(desk: Desk) -> Handlers:
     async def losses(
         shown: Annotated[Literal["open", "all"], QueryParameter(name="state")] = "open",
         limit: Annotated[int, QueryParameter(ge=1, le=loss_rows.LISTED_MAX)] = 100,
+        before: Before = None,
     ) -> dict[str, Any]:
-        unwritten = desk.watching.unwritten()
-        found = await desk.ask(loss_rows.losses, shown, limit)
+        unwritten = desk.watching.unwritten() if before is None else []
+        page = await desk.ask(loss_rows.losses, shown, limit + 1, before)
+        found = page[:limit]
+        cursor = int(found[-1]["id"].removeprefix(loss_rows.PREFIX)) if len(page) > limit else None
         written = {each["id"] for each in found}  # a write can end between the two
         unwritten = [each for each in unwritten if each["id"] not in written]
         if shown == "open":
             unwritten = [each for each in unwritten if each["end_ns"] is None]
-        return {"items": [*unwritten, *found][:limit]}
+        return {"items": [*unwritten, *found], "next": cursor}
 
     return [losses]
 
@@ -94,8 +98,8 @@ def _shelves(desk: Desk) -> Handlers:
     """Return the handlers of the shelves."""
 
     @get("/api/shelves")
-    async def listed() -> dict[str, Any]:
-        return {"items": await desk.ask(shelving.shelves)}
+    async def listed(before: Before = None) -> dict[str, Any]:
+        return await desk.ask(shelving.page, before)
 
     @post("/api/shelves", opt={"right": "shelve"}, status_code=201)
     async def add(request: AnyRequest, data: JSONBody[WantedShelf]) -> dict[str, Any]:

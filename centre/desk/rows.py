@@ -79,10 +79,17 @@ def worklist(db: sa.Connection, now_ns: int) -> dict[str, Any]:
     return {"items": items, "more": len(rows) > LISTED_MAX}
 
 
-def acts_of(db: sa.Connection, alarm_id: str) -> list[dict[str, Any]]:
-    """Return what was done about an alarm, oldest first."""
-    query = sa.select(AUDIT).where(AUDIT.c.subject == alarm_id).order_by(AUDIT.c.n.desc()).limit(ACTS_MAX)
-    return [acts_row(row) for row in reversed(db.execute(query).all())]
+def acts_page(db: sa.Connection, alarm_id: str, before: int | None) -> dict[str, Any]:
+    """Return `/api/alarms/{id}/acts`: the newest ones before a number, and `next`: `before` of older ones."""
+    query = sa.select(AUDIT).where(AUDIT.c.subject == alarm_id).order_by(AUDIT.c.n.desc())
+    if before is not None:
+        query = query.where(AUDIT.c.n < before)
+    found = db.execute(query.limit(ACTS_MAX + 1)).all()
+    shown = found[:ACTS_MAX]
+    return {
+        "items": [acts_row(row) for row in reversed(shown)],
+        "next": shown[-1].n if len(found) > ACTS_MAX else None,
+    }
 
 
 def acts_row(row: Any) -> dict[str, Any]:

@@ -135,6 +135,17 @@ def shelves(db: sa.Connection, since_ns: int | None = None) -> list[dict[str, An
     return [shown(row) for row in db.execute(query).mappings()]
 
 
+def page(db: sa.Connection, before: int | None) -> dict[str, Any]:
+    """Return `/api/shelves`: the newest ones before a number, and `next`: `before` of older ones."""
+    query = sa.select(SHELF).order_by(SHELF.c.n.desc())
+    if before is not None:
+        query = query.where(SHELF.c.n < before)
+    found = db.execute(query.limit(LISTED_MAX + 1)).mappings().all()
+    listed = found[:LISTED_MAX]
+    cursor = listed[-1]["n"] if len(found) > LISTED_MAX else None
+    return {"items": [shown(row) for row in listed], "next": cursor}
+
+
 def shelf(db: sa.Connection, key: str) -> dict[str, Any] | None:
     """Return one Shelf, None where there is none."""
     row = db.execute(sa.select(SHELF).where(SHELF.c.n == int(key))).mappings().first()

@@ -80,11 +80,17 @@ def newest_states(db: sa.Connection) -> list[tuple[str, str, dict[str, Any]]]:
     return [(row.esn, row.state, _decoded(row.body)) for row in db.execute(query).all()]
 
 
-def states(db: sa.Connection, esn: str, limit: int) -> list[dict[str, Any]]:
-    """Return the changes of one RSU, newest first."""
+def states(db: sa.Connection, esn: str, limit: int, before: int | None = None) -> dict[str, Any]:
+    """Return a page of the changes of one RSU, newest first, and `next`: `before` of the page after it."""
     query = sa.select(UNIT_STATE).where(UNIT_STATE.c.esn == esn).order_by(UNIT_STATE.c.n.desc())
-    rows = db.execute(query.limit(limit)).all()
-    return [{"at_ns": row.at_ns, "state": row.state, **_decoded(row.body)} for row in rows]
+    if before is not None:
+        query = query.where(UNIT_STATE.c.n < before)
+    rows = db.execute(query.limit(limit + 1)).all()
+    shown = rows[:limit]
+    return {
+        "states": [{"at_ns": row.at_ns, "state": row.state, **_decoded(row.body)} for row in shown],
+        "next": shown[-1].n if len(rows) > limit else None,
+    }
 
 
 def hours_of(db: sa.Connection, esn: str, since_ns: int) -> list[dict[str, Any]]:

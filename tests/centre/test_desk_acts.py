@@ -10,13 +10,12 @@ from centre.audit.tables import AUDIT
 from centre.desk import intake
 from centre.desk.faults import RefusedError
 from centre.desk.people import users
-from centre.desk.rows import acts_of
 from centre.search.query import Search
 from centre.store import FEED
 from geofence.violation import ViolationVehicle
 from tests.support.centre_database import Centre
 from tests.support.centre_samples import T0_NS, episode_id, violation
-from tests.support.desk_stage import LI, WANG, ZHAO, DeskStage, S
+from tests.support.desk_stage import LI, WANG, ZHAO, DeskStage, S, acts_of
 
 
 @pytest.fixture

@@ -278,6 +278,7 @@ def test_a_loss_whose_answer_was_lost_keeps_the_number_that_it_got(engine):
     assert write(desk, opened) == write(desk, opened) == {1: 2}
     with engine.begin() as db:
         assert len(losses(db, "all", 9)) == 2
+        assert [row["id"] for row in losses(db, "all", 9, 2)] == ["loss-1"]
 
 
 def test_a_number_is_never_given_again(engine):

@@ -9,13 +9,12 @@ from centre.desk import figures, health, relief, shifts, timing
 from centre.desk.faults import RefusedError
 from centre.desk.health import Raised
 from centre.desk.radars import Radars
-from centre.desk.rows import acts_of
 from centre.desk.shelving import WantedShelf, add_shelf, remove_shelf, shelf, shelves
 from centre.desk.shifts import WantedShift
 from edge.sections import DeskConfig
 from geofence.violation import ViolationVehicle
 from tests.support.centre_samples import T0_NS
-from tests.support.desk_stage import LI, WANG, ZHAO, DeskStage, S
+from tests.support.desk_stage import LI, WANG, ZHAO, DeskStage, S, acts_of
 
 CALM = DeskConfig(deadlines_s=(30.0, 60.0, 180.0, 600.0), escalate_s=300.0)
 

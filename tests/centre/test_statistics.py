@@ -211,8 +211,15 @@ def test_hours_and_passages_add_up_and_old_rows_are_dropped(
                 Counter({passage: 2, passage._replace(kind=1): 1}), T0_NS,
             )  # fmt: skip
     centre = Centre(engine)
-    states = centre.reader.read(store.states, "RSU001", 10)
-    assert [row["at_ns"] for row in states] == [T0_NS + n for n in (4, 3, 2)]
+    page = centre.reader.read(store.states, "RSU001", 10)
+    assert [row["at_ns"] for row in page["states"]] == [T0_NS + n for n in (4, 3, 2)]
+    assert page["next"] is None
+    read, before = [], None  # by pages of one
+    for _ in range(3):
+        page = centre.reader.read(store.states, "RSU001", 1, before)
+        read += [row["at_ns"] - T0_NS for row in page["states"]]
+        before = page["next"]
+    assert (read, before) == ([4, 3, 2], None)
     assert centre.rows(UNIT_STATE) == 3
     assert centre.reader.read(store.newest_states) == [("RSU001", "online", {"sensors": {"R1": "online"}})]
     found = centre.reader.read(statistics, Period(hour_ns, hour_ns + HOUR_NS))

@@ -15,7 +15,7 @@ from centre.desk.acts import Acts, Wanted
 from centre.desk.intake import Intake
 from centre.desk.policy import Policy, policy_of
 from centre.desk.priority import Road
-from centre.desk.rows import handlings, worklist
+from centre.desk.rows import acts_page, handlings, worklist
 from centre.store import FEED
 from centre.violation_writer import ViolationWriter
 from edge.sections import DeskConfig
@@ -27,6 +27,12 @@ WANG, LI = Actor("wang", "operator", "desk-1"), Actor("li", "operator", "desk-2"
 ZHAO = Actor("zhao", "supervisor", "desk-3")
 S = 10**9
 Result = TypeVar("Result")
+
+
+def acts_of(db: sa.Connection, alarm_id: str) -> list[dict[str, Any]]:
+    """Return what was done about an alarm, oldest first."""
+    found: list[dict[str, Any]] = acts_page(db, alarm_id, None)["items"]
+    return found
 
 
 class DeskStage:

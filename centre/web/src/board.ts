@@ -2,8 +2,8 @@
 
 import { escape, kmh, moment, ms, station } from "./format.ts";
 import {
-  beganText, cargoOf, contactText, dwellText, endText, gateName, isOverdue, lastedText, loadJourneys, ordered, permitText, plateOf,
-  speedText, violationsText,
+  beganText, cargoOf, contactText, dwellText, ENDED_ROWS, endText, gateName, isOverdue, lastedText, loadJourneys, ordered, permitText,
+  plateOf, speedText, violationsText,
 } from "./journeys.ts";
 import type { GateName, Journey } from "./journeys.ts";
 import { Poll } from "./poll.ts";
@@ -24,7 +24,8 @@ const ENDED_COLUMNS: readonly Word[] = ["cPlate", "cUn", "cEntry", "cLasted", "c
 export class Board implements View {
   readonly rate = "text";
   private readonly root: HTMLElement;
-  private readonly journeys = new Poll(ASK_MS, loadJourneys);
+  private endedRows = ENDED_ROWS;
+  private readonly journeys = new Poll(ASK_MS, () => loadJourneys(this.endedRows));
 
   constructor(root: HTMLElement) {
     this.root = root;
@@ -32,6 +33,11 @@ export class Board implements View {
 
   mount(host: Host): void {
     const choose = (event: Event): void => {
+      if ((event.target as HTMLElement).closest("[data-board=older]") !== null) {
+        this.endedRows = (this.journeys.found?.ended.length ?? 0) + ENDED_ROWS;
+        this.journeys.renew();
+        return;
+      }
       if ((event.target as HTMLElement).closest("a") !== null) return; // to the vehicle's page
       const id = (event.target as HTMLElement).closest<HTMLElement>("tr[data-id]")?.dataset["id"];
       const journey = this.journeys.found?.open.find((x) => x.id === id);
@@ -41,7 +47,7 @@ export class Board implements View {
     };
     this.root.addEventListener("click", choose);
     this.root.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") choose(event);
+      if (event.key === "Enter" && (event.target as HTMLElement).tagName !== "BUTTON") choose(event); // a button clicks by itself
     });
   }
 
@@ -70,7 +76,8 @@ export class Board implements View {
     set(openTable, rows.length === 0 ? `<div class="blank">${t("boardEmpty")}</div>` : tableOf(OPEN_COLUMNS, body));
     set(endedTitle, `${t("leftRoad")} <span>${t("newestN", { n: found.ended.length })}</span>`);
     const left = found.ended.map((x) => endedRow(x, nowMs, gate)).join("");
-    set(endedTable, left === "" ? `<div class="blank">${t("leftNone")}</div>` : tableOf(ENDED_COLUMNS, left));
+    const more = found.more ? `<p><button type="button" data-board="older">${t("qOlder")}</button></p>` : "";
+    set(endedTable, left === "" ? `<div class="blank">${t("leftNone")}</div>` : tableOf(ENDED_COLUMNS, left) + more);
   }
 }
 

@@ -57,22 +57,24 @@ interface JourneyPage {
 }
 
 const OPEN_ROWS = 500;
-const ENDED_ROWS = 50;
+export const ENDED_ROWS = 50;
 const PAGES_MAX = 8;
 
-/** All open journeys, and the newest that ended. */
-export async function loadJourneys(): Promise<{ open: Journey[]; ended: Journey[] }> {
-  const open: Journey[] = [];
-  for (let before: number | null = null, page = 0; page < PAGES_MAX; page++) {
-    const found: JourneyPage = await get<JourneyPage>(
-      `/api/journeys?state=open&limit=${OPEN_ROWS}${before === null ? "" : `&before=${before}`}`,
-    );
-    open.push(...found.items);
-    before = found.next;
-    if (before === null) break;
+/** All open journeys, and as many of those that ended last; `more`: there are older ones. */
+export async function loadJourneys(endedRows: number): Promise<{ open: Journey[]; ended: Journey[]; more: boolean }> {
+  const [open, ended] = await Promise.all([loadState("open", OPEN_ROWS * PAGES_MAX), loadState("closed", endedRows)]);
+  return { open: open.items, ended: ended.items, more: ended.next !== null };
+}
+
+async function loadState(state: "open" | "closed", rows: number): Promise<JourneyPage> {
+  const items: Journey[] = [];
+  for (let before = ""; ;) {
+    const limit = Math.min(OPEN_ROWS, rows - items.length);
+    const found = await get<JourneyPage>(`/api/journeys?state=${state}&limit=${limit}${before}`);
+    items.push(...found.items);
+    if (found.next === null || items.length >= rows) return { items, next: found.next };
+    before = `&before=${found.next}`;
   }
-  const ended = await get<JourneyPage>(`/api/journeys?state=closed&limit=${ENDED_ROWS}`);
-  return { open, ended: ended.items };
 }
 
 /** Whether it is overdue at a time of the centre: the version that says so may be some seconds away. */

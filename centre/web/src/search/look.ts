@@ -111,7 +111,7 @@ export class Look implements View {
   }
 
   private get named(): string {
-    const text = this.address.slice(this.address.indexOf("=") + 1);
+    const text = this.address.slice(this.address.indexOf("=") + 1).split("?")[0]!; // in a name it is %3F
     try {
       return decodeURIComponent(text);
     } catch {
@@ -134,7 +134,7 @@ export class Look implements View {
         return (state) => carrierHtml(state, found);
       }
       case "rsu": {
-        const found = await loadRsu(this.named);
+        const found = await loadRsu(this.named, this.words.get("before") ?? "");
         return (state) => rsuHtml(state, found);
       }
       default: {

@@ -9,7 +9,7 @@ import { ruleName } from "../rules.ts";
 import type { State } from "../state.ts";
 import { name, reason, t } from "../words.ts";
 import { goodsOf, goodsText, vehicleLink } from "./goods.ts";
-import { block, carrierLink, percent, stamp, table, violationTable } from "./tables.ts";
+import { block, carrierLink, percent, rsuHref, stamp, table, violationTable } from "./tables.ts";
 import type { Found } from "./tables.ts";
 
 interface Registered {
@@ -69,6 +69,8 @@ export interface RsuPage {
     n?: number;
     version?: string | null;
   }[];
+  /** `before` of the page of older changes; null: there is none. */
+  next: number | null;
   hours: { hour_ns: string; watched_s: number; online_s: number; road_km_h: number; judged_km_h: number }[];
   past: Found[];
 }
@@ -89,8 +91,10 @@ export async function loadCarrier(carrier: string): Promise<CarrierPage> {
   return { ...found, past: await past("carrier", carrier) };
 }
 
-export async function loadRsu(esn: string): Promise<RsuPage> {
-  const found = await get<Omit<RsuPage, "past">>(`/api/rsus/${encodeURIComponent(esn)}/history`);
+/** `before`: the number that a page of changes ends before; empty: the newest ones. */
+export async function loadRsu(esn: string, before: string): Promise<RsuPage> {
+  const cursor = /^\d+$/.test(before) ? `?before=${before}` : "";
+  const found = await get<Omit<RsuPage, "past">>(`/api/rsus/${encodeURIComponent(esn)}/history${cursor}`);
   return { ...found, past: await past("esn", esn) };
 }
 
@@ -208,7 +212,15 @@ export function rsuHtml(state: State, x: RsuPage): string {
     ["n", t("qWatched", { n: (watched / 3_600).toFixed(1) })],
   ]);
   return `<h2 data-testid="rsu-title">${escape(x.esn)}</h2><div class="two">${block(t("qNow"), own)}${block(t("qHours"), hours)}</div>`
-    + block(t("qHistory"), changes) + pastHtml(state, x.past, null, "esn", x.esn);
+    + block(t("qHistory"), changes + older(x)) + pastHtml(state, x.past, null, "esn", x.esn);
+}
+
+/** The ways to the page of older changes, and back to the newest. */
+function older(x: RsuPage): string {
+  const page = rsuHref(x.esn);
+  const back = `<a href="${page}">${t("qNewest")}</a>`;
+  const on = x.next === null ? "" : `<a href="${page}?before=${x.next}" data-testid="before">${t("qOlder")}</a>`;
+  return `<p class="turns">${on} ${back}</p>`;
 }
 
 function sensors(found: Readonly<Record<string, string>>): string {

@@ -62,8 +62,12 @@ export function carrierLink(carrier: string): string {
   return `<a class="carrier" title="${escape(carrier)}" href="#carrier=${escape(encodeURIComponent(carrier))}">${escape(carrier)}</a>`;
 }
 
+export function rsuHref(esn: string): string {
+  return `#rsu=${escape(encodeURIComponent(esn))}`;
+}
+
 export function rsuLink(esn: string): string {
-  return `<a href="#rsu=${escape(encodeURIComponent(esn))}">${escape(esn)}</a>`;
+  return `<a href="${rsuHref(esn)}">${escape(esn)}</a>`;
 }
 
 const BAR_PX = 160; // all columns beside it at 1280 px

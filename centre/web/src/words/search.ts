@@ -13,7 +13,7 @@ export const SEARCH_WORDS = {
   hChattering: ["抖动告警源", "chattering sources"], hSpread: ["优先级 1 : 2 : 3–4（%）", "priorities 1 : 2 : 3–4 (%)"],
   hDeadlines: ["在时限内", "within the deadlines"], hDays: ["近 {n} 天", "last {n} days"], hByRadar: ["误报按雷达", "False alarms by radar"],
   hNearest: ["已结案，按覆盖该处的最近雷达", "of those closed, by the nearest radar that covers the place"],
-  qFind: ["查询", "Search"], qClear: ["清空", "Clear"], qOlder: ["更早 ›", "older ›"], qNewer: ["‹ 更新", "‹ newer"],
+  qFind: ["查询", "Search"], qClear: ["清空", "Clear"], qOlder: ["更早 ›", "older ›"], qNewer: ["‹ 更新", "‹ newer"], qNewest: ["最新", "newest"],
   qFound: ["共 {n} 条", "{n} found"], qMore: ["超过 {n} 条", "more than {n} found"], qNone: ["没有符合条件的违规。", "No violation fits."],
   qFilling: [
     "旧数据的查询索引仍在建立，结果可能不全。", "The index of an older database is still being filled: results may lack rows.",
