@@ -29,7 +29,8 @@ async def test_a_search_by_http_and_what_it_refuses(tmp_path: Path) -> None:
         assert first["n"] == 5
         second = await centre.get(f"/api/search?limit=2&before={first['older']}")
         back = await centre.get(f"/api/search?limit=2&after={second['newer']}")
-        assert back["items"] == first["items"]
+        # not whole rows: the desk takes alarms in meanwhile, and `handling` then says that they are new
+        assert [row["id"] for row in back["items"]] == [row["id"] for row in first["items"]]
         for wrong in (
             "before=x", "after=12", "since_ns=-1", "from_m=north", "grade=red", "limit=0", "limit=501",
             "state=gone", "false=perhaps", f"plate={'A' * 201}", "before=1_a&after=1_b",

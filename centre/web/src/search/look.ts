@@ -53,7 +53,7 @@ export class Look implements View {
   constructor(root: HTMLElement, state: State) {
     this.root = root;
     this.state = state;
-    root.innerHTML = '<nav></nav><div class="head"></div><div class="body" tabindex="-1" data-testid="look"></div>';
+    root.innerHTML = '<nav></nav><div class="head"></div><div class="body" tabindex="0" data-testid="look"></div>';
   }
 
   mount(_host: Host): void {
