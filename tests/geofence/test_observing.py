@@ -25,7 +25,7 @@ from geofence.state import (
 from tests.support.geofence_world import World, batch, feature, lonlat, road
 
 N, T0_NS = 60, 1_790_000_000_000_000_000
-SITE = Site(2.5, 2.5, 0.8, 4.0)
+SITE = Site(2.5, 2.5, 2.5, 0.8, 4.0)
 
 
 def all_named():
