@@ -6,7 +6,7 @@ import { deskLine, logLines, lossCard, trailLines } from "./desk/carddesk.ts";
 import type { LogLine } from "./desk/carddesk.ts";
 import { chipHtml, priorityDigit } from "./desk/deskrow.ts";
 import { hasVersions } from "./desk/model.ts";
-import { escape, kmh, moment, ms, probability, station, withUnit } from "./format.ts";
+import { byName, escape, kmh, moment, ms, probability, station, withUnit } from "./format.ts";
 import { markSvg } from "./icons.ts";
 import { isAlarm, rank } from "./order.ts";
 import {
@@ -77,7 +77,8 @@ function followed(state: State): string {
   const slot = fleet === null || state.follow === null ? -1 : fleet.slot(state.follow);
   if (fleet === null || slot < 0) return t("select");
   const plate = fleet.plate(slot);
-  return `<p><b>${plate ? vehicleLink(plate) : t("unknown")}</b></p>`
+  const presumed = byName(plate, fleet.nameP(slot)) === plate ? "" : ` ${t("presumed", { p: fleet.nameP(slot).toFixed(2) })}`;
+  return `<p><b>${plate ? vehicleLink(plate) : t("unknown")}</b>${presumed}</p>`
     + `${station(fleet.s[slot])} · ${kmh(fleet.speed[slot]!)} km/h · ${t("sigma")} ${fleet.sigma[slot]!.toFixed(2)} m`
     + `<br>${t("select")}`;
 }

@@ -69,6 +69,7 @@ export class Fleet {
   private readonly states: Source[] = [];
   private readonly plates = new Map<bigint, string>();
   private readonly terminals = new Map<bigint, string>();
+  private readonly sureness = new Map<bigint, number>();
   private readonly index = new Map<ReadonlyMap<bigint, string>, Map<string, bigint[]>>(); // cleared when a name changes
   private readonly ground: Ground;
 
@@ -86,6 +87,11 @@ export class Fleet {
 
   terminal(slot: number): string {
     return this.terminals.get(this.track[slot]!) ?? "";
+  }
+
+  /** The probability of its name; 1 where its RSU does not say. */
+  nameP(slot: number): number {
+    return this.sureness.get(this.track[slot]!) ?? 1;
   }
 
   findPlate(plate: string): number {
@@ -174,6 +180,8 @@ export class Fleet {
       this.forgetNames(track);
       if (plate) this.plates.set(track, plate);
       if (terminal) this.terminals.set(track, terminal);
+      const p = names.p[i];
+      if (p != null) this.sureness.set(track, p);
     }
   }
 
@@ -181,6 +189,7 @@ export class Fleet {
     this.index.clear();
     this.plates.delete(track);
     this.terminals.delete(track);
+    this.sureness.delete(track);
   }
 
   private store(snapshot: Snapshot, base: number, source: number, state: Source): void {

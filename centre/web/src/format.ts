@@ -91,6 +91,13 @@ export function shortPlate(plate: string): string {
   return plate.replace(/^[\u4e00-\u9fff][A-Z]·?/, "");
 }
 
+const BOUND_P = 0.995; // a name is bound at 0.999, and snapshots carry two decimals
+
+/** A name as the map writes it: one that is only presumed stands in brackets with its probability, `(A0001 0.93)`. */
+export function byName(name: string, p: number): string {
+  return name === "" || p >= BOUND_P ? name : `(${name} ${p.toFixed(2)})`;
+}
+
 export function escape(text: string): string {
   return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }

@@ -9,7 +9,7 @@ import {
   stakeWords, text, textWidth,
 } from "./draw.ts";
 import type { Ctx } from "./draw.ts";
-import { kmh, moment, shortPlate, station } from "./format.ts";
+import { byName, kmh, moment, shortPlate, station } from "./format.ts";
 import type { ClosePane, Pane } from "./maps.ts";
 import { isAlarm } from "./order.ts";
 import { paint } from "./painter.ts";
@@ -221,7 +221,7 @@ function target(state: State, site: Site): Target {
 export function closeTitle(state: State): string {
   if (state.site === null) return "";
   const at = target(state, state.site);
-  const plate = at.slot < 0 ? "" : labelOf(state, at.episode, state.fleet!.plate(at.slot));
+  const plate = at.slot < 0 ? "" : labelOf(state, at.episode, state.fleet!.plate(at.slot), state.fleet!.nameP(at.slot));
   const what = at.slot >= 0
     ? `${t("following")} ${plate}`
     : at.where === null
@@ -334,9 +334,8 @@ function drawPlates(ctx: Ctx, camera: Camera, state: State, except: number): voi
     if (x < 0 || x > camera.w || y < 0 || y > camera.h) continue;
     const half = 1.25 * camera.perMetre;
     const above = y - half - 6;
-    text(
-      ctx, x, above < 12 ? y + half + 14 : above, shortPlate(fleet.plate(slot)) || t("unknown"), { align: "center", halo: colours().bg },
-    );
+    const name = byName(shortPlate(fleet.plate(slot)), fleet.nameP(slot)) || t("unknown");
+    text(ctx, x, above < 12 ? y + half + 14 : above, name, { align: "center", halo: colours().bg });
   }
 }
 
@@ -361,7 +360,7 @@ function drawTarget(ctx: Ctx, camera: Camera, state: State, site: Site, slot: nu
   brackets(ctx, x - bw, y - bh, 2 * bw, 2 * bh);
   const ty = y + bh + 34 > camera.h ? y - bh - 24 : y + bh + 14; // no word below the rim
   const corrected = episode === null ? null : state.desk.of(episode.id).plate;
-  const plate = corrected ?? (fleet.plate(slot) || episode?.vehicle?.plate || t("unknown"));
+  const plate = corrected ?? (byName(fleet.plate(slot), fleet.nameP(slot)) || episode?.vehicle?.plate || t("unknown"));
   if (episode !== null) {
     mark(ctx, episode.grade, x - bw + 6, ty - 4, 5.5, state.isUnseen(episode), state.isNew(episode) && ringOn(state.viewMs()));
   }

@@ -3,7 +3,7 @@
 import type { Episode } from "./api.ts";
 import { isExerciseId } from "./desk/model.ts";
 import type { StakeWords } from "./draw.ts";
-import { age, moment, shortPlate } from "./format.ts";
+import { age, byName, moment, shortPlate } from "./format.ts";
 import type { State } from "./state.ts";
 import type { Where } from "./where.ts";
 import { t } from "./words.ts";
@@ -15,9 +15,10 @@ export function agoOf(state: State, where: Where): string {
 }
 
 /** What a vehicle is called in a picture: as a person corrected it, else as its track is named, else as its episode states it. */
-export function labelOf(state: State, episode: Episode | null, tracked = ""): string {
+export function labelOf(state: State, episode: Episode | null, tracked = "", p = 1): string {
   const corrected = episode === null ? null : state.desk.of(episode.id).plate;
-  return shortPlate(corrected ?? (tracked || (episode?.vehicle?.plate ?? episode?.vehicle?.terminal ?? ""))) || t("unknown");
+  if (corrected === null && tracked !== "") return byName(shortPlate(tracked), p) || t("unknown");
+  return shortPlate(corrected ?? episode?.vehicle?.plate ?? episode?.vehicle?.terminal ?? "") || t("unknown");
 }
 
 export function placeWords(state: State, episode: Episode, where: Where): StakeWords {

@@ -21,6 +21,8 @@ export interface Names {
   readonly track: readonly bigint[];
   readonly terminal: readonly (string | null)[];
   readonly plate: readonly (string | null)[];
+  /** How sure each name is, to two decimals; null: its RSU does not say. */
+  readonly p: readonly (number | null)[];
 }
 
 export interface Snapshot {
@@ -103,12 +105,13 @@ function readNames(names: Value | undefined): Names | null {
   if (names === null || names === undefined || typeof names !== "object" || Array.isArray(names) || names instanceof Uint8Array) {
     return null;
   }
-  const { track, terminal, plate } = names;
+  const { track, terminal, plate, identity_p } = names;
   if (!Array.isArray(track) || !Array.isArray(terminal) || !Array.isArray(plate)) return null;
   const text = (x: Value | undefined): string | null => (typeof x === "string" ? x : null);
   return {
     track: track.map((x) => BigInt(x as number | bigint)),
     terminal: track.map((_, i) => text(terminal[i])),
     plate: track.map((_, i) => text(plate[i])),
+    p: track.map((_, i) => (Array.isArray(identity_p) && typeof identity_p[i] === "number" ? identity_p[i] : null)),
   };
 }

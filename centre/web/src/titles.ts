@@ -28,7 +28,7 @@ export function drawTitles(state: State, trucksInDetail: number, wholeMoved: boo
   set(
     $("#focus h2"),
     `${t("detail")} <span>${station(state.windowFrom)} – ${station(state.windowFrom + state.windowM)}</span>`
-      + `<span>${t("scale")} · ${t("drawn")}</span>`
+      + `<span title="${t("legendPresumed")}">${t("scale")} · ${t("drawn")}${small ? "" : ` · ${t("legendPresumed")}`}</span>`
       + `<span class="end">${small ? "[ ]" : t("pan")}　${dash ? "—" : trucksInDetail} ${t("trucks")}</span>`,
   );
   set($("#map h2"), `${t("map")} ${small ? "" : `<span>${t("sameTurn")}</span>`}<span class="end">${dash ? "" : closeTitle(state)}</span>`);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { byName, shortPlate } from "../src/format.ts";
 import { Fleet, StreamClock } from "../src/fleet.ts";
 import { Axis, Plane } from "../src/projection.ts";
 import { readSnapshot } from "../src/snapshot.ts";
@@ -139,6 +140,25 @@ test("an older snapshot brings names but no positions", () => {
   near(f.s[0]!, 100, 1e-6);
   assert.equal(f.plate(0), "辽L·A1");
   assert.deepEqual([f.findPlate("辽L·A1"), f.findTerminal("139"), f.findTerminal("140")], [0, 0, -1]);
+});
+
+test("a name that is only presumed is known as such, until it is bound or gone", () => {
+  const f = fleet();
+  const said = (stampMs: number, p: number | null): void => {
+    const names = { track: [1], terminal: ["139"], plate: ["辽L·A1"], ...(p === null ? {} : { identity_p: [p] }) };
+    f.ingest(readSnapshot(snapshotBytes("A", stampMs, [car(100)], { names })));
+  };
+  said(1_000, 0.93);
+  assert.equal(byName(shortPlate(f.plate(0)), f.nameP(0)), "(A1 0.93)");
+  said(1_100, 1);
+  assert.equal(byName(shortPlate(f.plate(0)), f.nameP(0)), "A1");
+  said(1_200, 0.99);
+  assert.equal(byName("A1", f.nameP(0)), "(A1 0.99)");
+  said(1_300, null); // an RSU that does not say how sure it is
+  assert.equal(byName("A1", f.nameP(0)), "A1");
+  assert.equal(byName("", 0.93), "", "who has no name has no probability");
+  f.ingest(readSnapshot(snapshotBytes("A", 1_400, [car(100)], { names: { track: [], terminal: [], plate: [], identity_p: [] } })));
+  assert.equal(f.nameP(0), 1);
 });
 
 test("thousands of vehicles come and go without growing the arrays for ever", () => {

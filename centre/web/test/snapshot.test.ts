@@ -34,7 +34,7 @@ test("names and lanes are read where a snapshot has them", () => {
   assert.equal(readSnapshot(snapshotBytes("R", 0, [CAR])).names, null);
   const names = { track: [CAR.track, 3], terminal: ["139", null], plate: ["辽L·A1", null], identity_p: [1, 0] };
   const read = readSnapshot(snapshotBytes("R", 0, [CAR], { names, lanes: ["a", "b"] }));
-  assert.deepEqual(read.names, { track: [CAR.track, 3n], terminal: ["139", null], plate: ["辽L·A1", null] });
+  assert.deepEqual(read.names, { track: [CAR.track, 3n], terminal: ["139", null], plate: ["辽L·A1", null], p: [1, 0] });
   assert.deepEqual(read.lanes, ["a", "b"]);
 });
 

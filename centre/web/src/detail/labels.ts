@@ -3,7 +3,7 @@
 import type { Episode } from "../api.ts";
 import { brackets, colours, gradeColour, LabelSpace, mark, ringOn, stakeSpan, text, textWidth } from "../draw.ts";
 import type { Ctx } from "../draw.ts";
-import { moment, ms, shortPlate } from "../format.ts";
+import { byName, moment, ms, shortPlate } from "../format.ts";
 import { isAlarm } from "../order.ts";
 import { labelOf, placeWords } from "../places.ts";
 import { ruleView } from "../rules.ts";
@@ -73,7 +73,7 @@ export function drawLabels(ctx: Ctx, f: Frame, state: State, site: Site, labels:
     const [x, u] = [f.x(fleet.s[slot]!), fleet.u[slot]!];
     if (fleet.kind[slot] !== HAZMAT || !(x >= f.left && x <= f.right) || Number.isNaN(u)) continue;
     if (fleet.stale[slot] === 0 || state.connection === "disconnected") trucks++; // as the header counts
-    const plate = shortPlate(fleet.plate(slot));
+    const plate = byName(shortPlate(fleet.plate(slot)), fleet.nameP(slot));
     const y = f.y(u);
     if (special.has(slot) || staked.has(slot) || plate === "" || y < f.top || y > f.bottom) continue;
     const width = textWidth(ctx, plate);
@@ -99,7 +99,7 @@ function drawMarked(
   if (chosen || fleet.track[slot] === state.follow) brackets(ctx, x - 9, y - half - 4, 18, 2 * half + 8);
   const my = markHeight(f, fleet.u[slot]!);
   if (episode !== null) mark(ctx, episode.grade, x, my, 5.5, state.isUnseen(episode), state.isNew(episode) && ringOn(state.viewMs()));
-  const plate = labelOf(state, episode, fleet.plate(slot));
+  const plate = labelOf(state, episode, fleet.plate(slot), fleet.nameP(slot));
   const out = episode === null || episode.grade === "undecidable" ? null : seenExcess(episode, liveOf(state, episode));
   const depth = episode !== null && out !== null && out > 0 ? `${out.toFixed(2)} ${ruleView(episode.rule).unit}` : "";
   const width = textWidth(ctx, plate, true);
