@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 from cyclopts import Parameter
 
 from core.errors import CommandError, UsageError
@@ -17,13 +18,23 @@ from edge.sections import RadarConfig
 from fusion.config import RadarPose
 from fusion.observations import GnssFixes, Observation
 from petroroad.commissioning import plot as drawing
-from petroroad.commissioning.checks import ACCEPTED, Commissioning, commissioned, in_units
+from petroroad.commissioning.checks import (
+    ACCEPTED,
+    IN_SITE_FILE,
+    MODEL_SIGMA,
+    REJECTED,
+    UNDECIDED,
+    Commissioning,
+    commissioned,
+    in_units,
+)
 from petroroad.commissioning.passes import passes_of
 from petroroad.commissioning.registration import NAMES
 from petroroad.scoring.recorded_tracks import scope_of
 from roadside.inputs import GatewayFixes, decode
 
 SHARE_SIGMA_MIN = 0.01  # vehicles differ by more
+PLACE_M_MIN, HEADING_DEG_MIN = 0.01, 0.01  # nobody knows a pose better
 STAY_S_MIN, STAY_S_MAX = 0.05, 10.0  # what the site file takes
 
 
@@ -41,7 +52,8 @@ def commission(
     Vehicles that report by terminal and pass the radar show the errors of its pose, range and clock, and how
     sure they are; further checks are the mounting, the sign of range rates, the detection probability by
     distance and the timing. A radar is accepted where every check passes surely, rejected where one surely
-    fails, else undecided: record more traffic. Then come the lines of the site file as they should be.
+    fails, else undecided: record more traffic. Then come the lines of the site file as they should be, where
+    it is accepted or only its survey is off; with those of a rejected one, commission again with --site.
     Exit 0: accepted; 1: rejected or undecided.
 
     Parameters
@@ -138,17 +150,37 @@ def _lines(found: Commissioning) -> Iterator[str]:
 
 
 def _site_lines(site: Site, config: RadarConfig, found: Commissioning) -> Iterator[str]:
-    """Yield the radar's lines of the site file with the errors that were found taken off."""
+    """Yield what is to be done, and the radar's lines of the site file where they are worth copying.
+
+    Where more must be recorded, or what is wrong is no matter of the survey, none are: an error that is not
+    surely found would be put in place of the survey's.
+    """
+    yield ""
+    wrong = [check.name for check in found.checks if check.verdict == REJECTED]
+    if found.verdict == UNDECIDED:
+        yield "record more traffic, and name all recordings: nothing is to be copied yet"
+        return
+    if others := [name for name in wrong if name not in IN_SITE_FILE]:
+        yield f"put right first: {'; '.join(others)}. Then record and commission again"
+        return
     forward, left, rotation = found.registration.value[:3].tolist()
     c, s = math.cos(found.pose.boresight_rad), math.sin(found.pose.boresight_rad)
     d_east, d_north = forward * c - left * s, forward * s + left * c
     lon, lat = site.frame.lonlat_from_site([found.pose.east_m + d_east], [found.pose.north_m + d_north])
     heading = (config.heading_deg - math.degrees(rotation)) % 360.0
-    yield ""
-    yield "its lines in the site file, with what was found taken off:"
+    if wrong:
+        yield "its survey is off: copy these lines into a site file, and commission again with --site FILE,"
+        yield "on other recordings; it is accepted by their verdict, not by this one:"
+    else:
+        yield "its lines in the site file, with what was found taken off:"
     yield f"lon_deg = {float(lon[0]):.8f}  # was {config.lon_deg:.8f}"
     yield f"lat_deg = {float(lat[0]):.8f}  # was {config.lat_deg:.8f}"
     yield f"heading_deg = {heading:.3f}  # was {config.heading_deg:g}"
+    model = MODEL_SIGMA["along"], MODEL_SIGMA["across, near"]
+    place_m = float(np.hypot(found.registration.sigma[:2], model).max())  # per axis: forward, left
+    turn_rad = float(found.registration.sigma[2])
+    yield f"sigma_place_m = {max(place_m, PLACE_M_MIN):.3f}"
+    yield f"sigma_heading_deg = {max(math.degrees(turn_rad), HEADING_DEG_MIN):.3f}"
     share, sigma = float(found.registration.value[-1]), float(found.registration.sigma[-1])
     if config.reflects != "centres":
         yield f"reflection_share = {share:.3f}"

@@ -28,6 +28,8 @@ SURE_SIGMAS = 2.0
 # 1 sigma of what the model leaves out, beside that of the fit: satellites' errors that all receivers share
 # (0.1 m), bends, shadows; along the beam also bodies that reflect unlike the others
 MODEL_SIGMA = {"across, near": 0.1, "across, far": 0.1, "along": 0.2, "time": 0.01}
+# what other lines of the site file put right; a wrong time is the radar's own
+IN_SITE_FILE = ("survey: across, near", "survey: across, far", "survey: along")
 ALIKE = 0.7  # correlation of two errors from which on traffic shows little but their sum
 ONE_WAY_SHARE = 0.05  # of the detections that are of vehicles which go the other way
 LENGTHS_M_MIN = 1.0  # 1 sigma of the vehicles' lengths; the reflecting share is a slope over them

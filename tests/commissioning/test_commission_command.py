@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from petroroad.cli import run
+from petroroad.commands import commission
+from petroroad.commissioning.checks import commissioned
 from tests.support.foreign.generate import generate
 from tests.support.foreign.scenario import SCENARIOS
 from tests.support.foreign.tape import record
@@ -31,9 +33,47 @@ def test_it_prints_verdict_checks_and_lines_and_draws(recording, tmp_path, capsy
     assert status == 1
     assert "radar F1U: undecided" in err
     assert "survey: across, far" in out
-    assert "heading_deg = " in out
-    assert "accepted = false" in out
+    assert "record more traffic" in out
+    assert "heading_deg = " not in out, "an undecided error is not to be put in place of the survey's"
     assert ET.parse(plot).getroot().tag.endswith("svg")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "verdict", "said", "accepted"),
+    [
+        ({}, "accepted", "with what was found taken off", "true"),
+        ({"survey: along": "rejected"}, "rejected", "commission again with --site FILE", "false"),
+        ({"survey: along": "rejected", "timing": "undecided"}, "rejected", "with --site FILE", "false"),
+        ({"survey: time": "rejected"}, "rejected", "put right first: survey: time.", None),
+        (
+            {"survey: along": "rejected", "mounting": "rejected"},
+            "rejected",
+            "put right first: mounting.",
+            None,
+        ),
+        ({"traffic": "undecided"}, "undecided", "record more traffic", None),
+    ],
+)
+def test_lines_are_printed_where_they_are_worth_copying(
+    recording, capsys, monkeypatch, wrong, verdict, said, accepted
+):
+    def judged(passes, pose):
+        found = commissioned(passes, pose)
+        checks = [replace(check, verdict=wrong.get(check.name, "accepted")) for check in found.checks]
+        return replace(found, checks=checks)
+
+    monkeypatch.setattr(commission, "commissioned", judged)
+    status, out, _ = command(capsys, "F1U", recording)
+    assert status == (verdict != "accepted")
+    assert f"radar F1U: {verdict}" in out
+    assert said in out
+    lines = dict(line.split("  #")[0].split(" = ") for line in out.splitlines() if " = " in line)
+    if accepted is None:
+        assert lines == {}
+    else:
+        assert lines["accepted"] == accepted
+        assert 0.2 <= float(lines["sigma_place_m"]) < 5.0, "0.2 m along is what the model leaves out"
+        assert 0.0 < float(lines["sigma_heading_deg"]) < 5.0
 
 
 def test_json_has_each_estimate_with_its_sigma(recording, capsys):
