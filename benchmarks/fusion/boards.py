@@ -143,6 +143,7 @@ def _scenario_lines(name: str, mean: Mapping[str, float | None], rows: Sequence[
     n_wrong = sum(row.figures["bindings_wrong"] for row in rows)
     yield Line(f"fusion.identity.wrong.{name}", n_wrong, f"of {sum(row.figures['bindings'] for row in rows)}")
     yield Line(f"fusion.identity.bind_s_p90.{name}", mean["time_to_bind_s_p90"], "s")
+    yield Line(f"fusion.identity.within_five_reports.{name}", mean["bound_within_five_reports"], "")
     yield Line(f"fusion.lateral.p95.{name}", mean["lateral_m_p95"], "m")
     if name == "handover":
         yield Line("fusion.owned_twice.handover", mean["owned_twice"], "vehicle-stamps")

@@ -1,5 +1,7 @@
 """The report of docs/fusion.md and the names of the figures."""
 
+import re
+
 from benchmarks.fusion import boards, peers, report
 from benchmarks.fusion.boards import NAMES, Scored
 from benchmarks.fusion.peers import DEFAULTS, FILTERPY, GNN, OURS
@@ -34,17 +36,28 @@ def test_a_report_that_is_written_again_is_the_same(tmp_path):
     assert text.startswith("# Before\n")
     assert text.endswith("## After\n")
     assert "stale figures" not in text
+    assert re.search(r"Measured with the code of commit ([0-9a-f]{7,} of \d{4}-\d\d-\d\d|unknown),", text)
 
 
 def _lines():
     return [*boards.lines_of(BOARDS), *peers.lines_of("easy", [SCORES])]
 
 
+IDENTITY = ("precision", "recall", "wrong", "bind_s_p90", "within_five_reports")
+
+
+def test_a_figure_that_misses_its_goal_is_bold():
+    assert report._with_goal(0.985, 0.99) == "**0.985** (0.99)"
+    assert report._with_goal(0.992, 0.99) == "0.992 (0.99)"
+    assert report._with_goal(3.2, 3.0, at_least=False) == "**3.2** (3)"
+    assert report._with_goal(None, 0.99) == report._number(None)
+
+
 def test_each_scenario_has_its_figures():
     names = {line.name for line in _lines()}
     for name in NAMES:
         wanted = {f"fusion.{key}.{name}" for key in ("gospa", "switches_per_h", "lateral.p95")}
-        wanted |= {f"fusion.identity.{key}.{name}" for key in ("precision", "recall", "wrong", "bind_s_p90")}
+        wanted |= {f"fusion.identity.{key}.{name}" for key in IDENTITY}
         assert wanted <= names
     assert {f"fusion.nees.{axis}.{kind}" for axis in AXES for kind in CLASSES} <= names
 
