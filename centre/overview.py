@@ -196,7 +196,7 @@ class Overview:
         return warnings(
             own=Reported(self._peers.own, (), own),
             rsus=[Reported(row["esn"], row["degraded"], row["counts"]) for row in rsus],
-            gateways=[Reported(row["id"], (), row["counts"]) for row in gateways],
+            gateways=[Reported(row["id"], row["degraded"], row["counts"]) for row in gateways],
             notices=self._storage.notices(),
             asked_of=[row["esn"] for row in rsus if row["asked"]],
             centres=self._peers.rows(),

@@ -43,6 +43,7 @@ from edge.link_security import LOOK_S
 from edge.log import CountsLog, Logger, warn_unapplied
 from edge.metrics import Health
 from edge.notify import Notifier
+from edge.ports import Ports
 from edge.queues import VIOLATIONS
 from edge.service import STATUS_S, host_samples
 from edge.signing.guard import REFUSALS
@@ -151,11 +152,11 @@ class _Work:
         self.health = Health(
             self._ready, self._counts, self._samples, histograms=self.stored.histograms, expected=EXPECTED
         )
+        self.ports = Ports(process.log.warning)
         self.notifier = Notifier.from_env()
 
     async def run(self) -> None:
         """Work until the process's `stop`."""
-        where = self.process.site.where
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(part, name=f"worker.{name}")
@@ -166,7 +167,7 @@ class _Work:
                     "tend": self._tend(),
                     "beat": self._beat(),
                     "watchdog": self.notifier.watch(lambda: None, self._state),
-                    "health": self.health.serve(self.process.health_at, where, "--health"),
+                    "health": self.health.serve(self.process.health_at, "--health", self.ports),
                 }.items()
             ]
             self.notifier.ready()
@@ -254,7 +255,7 @@ class _Work:
     def _counts(self) -> dict[str, int]:
         found: list[Mapping[str, int]]
         found = [part.counts for part in (self.ingest, self.writer, self.queue, self.rsus, self.bugs)]
-        found.append(self.stored.latency.counts)
+        found += [self.stored.latency.counts, self.ports.counts]
         if self.guard is not None:
             found.append(self.guard.guard.counts)
         if self.tls is not None:
@@ -266,7 +267,7 @@ class _Work:
         own = None if self.tls is None else self.tls.own
         ends_s = None if own is None else own.not_after.timestamp()
         faults = () if self.tls is None else self.tls.faults()
-        return host_samples(faults, ends_s) | self.stored.samples() | {
+        return host_samples((*faults, *self.ports.faults()), ends_s) | self.stored.samples() | {
             "link_up": {("queue",): float(self.queue.connected)},
             "inbox_depth": n_messages, "inbox_bytes": n_bytes,
             "queue_depth": {(name,): float(n) for name, n in self.queue.depths.items()},

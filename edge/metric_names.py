@@ -23,6 +23,7 @@ DEGRADED = frozenset((
     "outbox_in_memory", "outbox_unread", "outbox_damaged", "outbox_altered", "outbox_foreign", "outbox_full",
     "recording_full", "recording_error", "recording_short", "one_centre", "twin", "registration",
     "certificate_expires", "certificate_expired", "certificate_damaged", "insecure", "forged_messages",
+    "port_closed",
 ))  # fmt: skip
 
 

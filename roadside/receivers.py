@@ -79,11 +79,17 @@ class _NmeaStream(asyncio.Protocol):
 
 
 async def serve_receiver(
-    url: str, clock: Clock, on_fix: OnFix, counts: Counter[str], rules: SessionRules
+    url: str,
+    clock: Clock,
+    on_fix: OnFix,
+    counts: Counter[str],
+    rules: SessionRules,
+    on_open: Callable[[], None] = lambda: None,
 ) -> None:
     """Listen on one `nmea://` or `jt808://` address until cancelled; OSError where it is in use.
 
     A receiver has no name of its own: its fixes carry its address.  rules : of the terminals
+    on_open : called once it listens
     """
     host, port = address_of(url)
     loop = asyncio.get_running_loop()
@@ -96,6 +102,7 @@ async def serve_receiver(
         terminals = TerminalServer(rules, clock, counts, deliver)
         server = await terminals.listen(host, port)
         async with server:
+            on_open()
             await terminals.run()
         return
     name = f"{host}:{port}"
@@ -108,6 +115,7 @@ async def serve_receiver(
             lambda: _NmeaStream(name, clock, on_fix, counts, connected), host, port
         )
         async with server:
+            on_open()
             await server.serve_forever()
     finally:
         datagrams.close()

@@ -3,15 +3,15 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from core.collecting import only_new_collected
-from core.errors import ConfigError
 from edge import log, topics, wire
 from edge.client_ids import wanted_centres
 from edge.clock import Clock
@@ -35,8 +35,7 @@ from geofence.journeys.journey import encoded
 from roadside.agent import Agent
 from roadside.centre_watch import CentreWatch
 from roadside.clip_server import ClipServer
-from roadside.devices.jt808.session import SessionRules
-from roadside.devices.radars import open_radar_ports
+from roadside.devices.radars import radars_by_url, serve_radars
 from roadside.gateway.gateway import check_secret, terminal_rules
 from roadside.inputs import EpisodesFound, Start
 from roadside.outputs import fault_of, faults_of, registrations_of
@@ -54,7 +53,7 @@ JOURNEYS_S = 0.5  # between looks for versions to send: a board needs no more
 
 
 async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
-    """Serve until cancelled; ConfigError where a port can't be opened.
+    """Serve until cancelled; a port that can't be opened is tried again, and is in the status meanwhile.
 
     state : directory of the outbox and the recordings
     """
@@ -171,7 +170,6 @@ class RsuService(Service):
             histograms=(agent.latency.histograms, agent.tick_times), expected=EXPECTED,
         )  # fmt: skip
         self.receiver_counts: Counter[str] = Counter()
-        self.listening = False
 
     @property
     def health_at(self) -> tuple[str | None, str]:
@@ -227,18 +225,42 @@ class RsuService(Service):
     async def work(self) -> None:
         """Receive, tick and run the pipeline until cancelled."""
         agent = self.agent
-        transports = await open_radar_ports(
-            self.site, agent.esn, agent.clock, agent.receive_scan, agent.counts.add
-        )
-        self.listening = True
-        self.shell.log_start("started", epoch=agent.outbox.epoch, recording=str(agent.recorder.path))
-        give_back(COMPILER)
-        try:
+        async with asyncio.TaskGroup() as tasks:
+            keys = []
+            for key, address, listening in self._inputs():
+                tasks.create_task(self.shell.ports.keep(key, address, listening), name=f"rsu.{key}")
+                keys.append(key)
+            await self.shell.ports.tried(*keys)
+            self.shell.log_start("started", epoch=agent.outbox.epoch, recording=str(agent.recorder.path))
+            give_back(COMPILER)
             with only_new_collected():
                 await self._run_tasks()
-        finally:
-            for transport in transports:
-                transport.close()
+
+    def _inputs(self) -> Iterator[tuple[str, str, Callable[[Callable[[], None]], Awaitable[None]]]]:
+        """Yield key in the site file, address and service of each port that observations arrive at."""
+        agent, place = self.agent, self.site.place(self.agent.esn)
+        names = [radar.id for radar in self.config.radar]
+        for url, radars in radars_by_url(self.config.radar).items():
+            key = f"rsu[{place}].radar[{names.index(radars[0].id)}].input"
+            yield (
+                key,
+                url,
+                partial(serve_radars, url, radars, agent.clock, agent.receive_scan, agent.counts.add),
+            )
+        rules = terminal_rules(self.site)
+        for i, receiver in enumerate(self.config.gnss):
+            yield (
+                f"rsu[{place}].gnss[{i}].input",
+                receiver.input,
+                partial(
+                    serve_receiver,
+                    receiver.input,
+                    agent.clock,
+                    agent.receive_fix,
+                    self.receiver_counts,
+                    rules,
+                ),
+            )
 
     async def _run_tasks(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -248,24 +270,12 @@ class RsuService(Service):
             tasks.create_task(self._send_journeys(), name="rsu.journeys")
             tasks.create_task(self._keep_needed(), name="rsu.retention")
             tasks.create_task(self.clips.run(), name="rsu.clips")
-            rules = terminal_rules(self.site)
-            for i, receiver in enumerate(self.config.gnss):
-                task = self._run_receiver(i, receiver.input, rules)
-                tasks.create_task(task, name=f"rsu.receiver.{receiver.input}")
 
     async def drain(self) -> None:
         """Step the queued inputs, then wait for the centre; the outbox keeps unacknowledged items."""
         self.agent.finish()
         self._send_due_journeys()
         await self.agent.outbox.drained()
-
-    async def _run_receiver(self, i: int, url: str, rules: SessionRules) -> None:
-        agent = self.agent
-        try:
-            await serve_receiver(url, agent.clock, agent.receive_fix, self.receiver_counts, rules)
-        except OSError as error:
-            key = f"rsu[{self.site.place(agent.esn)}].gnss[{i}].input"
-            raise ConfigError(self.site.where, key, f"can't be opened: {error}", url) from error
 
     async def _keep_needed(self) -> None:
         """Let the recordings of violations that the centre lacks be kept."""
@@ -308,7 +318,7 @@ class RsuService(Service):
             map=setup.road.version,
             version=versions()["petroroad"],
             clock_offset_ms=presence.clock_offset_ms,
-            sensors=dict(agent.pipeline.sensor_states),
+            sensors=self._sensors(),
             counts=self.counts(),
             unjudged=agent.pipeline.unjudged,
             degraded=(*self._degraded(), *self.watch.degraded, *faults),
@@ -323,15 +333,21 @@ class RsuService(Service):
         )
         return Outgoing(topics.status(agent.esn), wire.encode(status), 1, True)
 
+    def _sensors(self) -> dict[str, str]:
+        """Return the state of each radar; one whose port can't be opened is `closed`."""
+        closed = set(self.shell.ports.closed.values())
+        shut = {radar.id: "closed" for radar in self.config.radar if radar.input in closed}
+        return dict(self.agent.pipeline.sensor_states) | shut
+
     def _ready(self) -> Ready:
         connected = {name: link.connected for name, link in self.shell.links.items()}
-        facts = {"listening": self.listening} | connected
+        facts = {"listening": not self.shell.ports.closed} | connected
         # a full disk does not make it unready: it still serves, and reports the disk
         return all(facts.values()), facts | {"degraded": list(self._degraded())}
 
     def _degraded(self) -> tuple[str, ...]:
         agent = self.agent
-        return (*agent.outbox.degraded, *agent.recorder.degraded, *self.shell.security.faults())
+        return (*agent.outbox.degraded, *agent.recorder.degraded, *self.shell.faults())
 
     def _gauges(self) -> Samples:
         places = {"outbox": self.agent.outbox.path.parent, "recordings": self.agent.recorder.path.parent}

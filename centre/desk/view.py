@@ -88,8 +88,8 @@ class View:
     ) -> None:
         """Add what an RSU that lives lacks."""
         for sensor, state in status.sensors.items():
-            if state == "silent":
-                faults["radar", f"{name}/{sensor}"[:PART_MAX]] = Fault(now_ns, "silent")
+            if state in {"silent", "closed"}:
+                faults["radar", f"{name}/{sensor}"[:PART_MAX]] = Fault(now_ns, state)
             elif state == "clock":
                 faults["clock", f"{name}/{sensor}"[:PART_MAX]] = Fault(now_ns, "radar")
         clock = status.host_clock

@@ -90,7 +90,9 @@ def gateway_row(name: str, registry: UnitRegistry, now_ns: int) -> dict[str, Any
     unit = registry.rows().get(name, Unit(known=False))
     row = _common(name, "id", unit, registry, now_ns)
     status = unit.status
-    return row | {"terminals": status.terminals if isinstance(status, wire.GatewayStatus) else None}
+    if not isinstance(status, wire.GatewayStatus):
+        return row | {"terminals": None, "degraded": []}
+    return row | {"terminals": status.terminals, "degraded": list(status.degraded)}
 
 
 def _common(name: str, key: str, unit: Unit, registry: UnitRegistry, now_ns: int) -> dict[str, Any]:

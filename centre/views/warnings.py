@@ -24,6 +24,7 @@ RSU_KINDS = (
     "outbox_damaged",
     "outbox_altered",
     "outbox_foreign",
+    "port_closed",
 )
 
 
@@ -89,7 +90,7 @@ def warnings(
     others = [own, *gateways]
     for kind in dict.fromkeys((*RSU_KINDS, *TLS_KINDS)):
         names = [each.name for each in others if kind in TLS_KINDS and each.counts.get(f"tls.{kind}")]
-        names += [each.name for each in rsus if kind in each.degraded]
+        names += [each.name for each in (*gateways, *rsus) if kind in each.degraded]
         if names:
             detail = refused_of([*others, *rsus]) if kind == "forged_messages" else ""
             found.append(_line(kind, names, detail))

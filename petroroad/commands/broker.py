@@ -10,6 +10,7 @@ import uvloop
 from core.errors import CommandError, ConfigError, UsageError
 from edge.config import Site, address_of, is_address, load_site
 from edge.metrics import Health
+from edge.ports import Ports
 from edge.tls import file_stamp
 from edge.topics import NAME
 from petroroad.commands.running import until_signal
@@ -91,9 +92,14 @@ async def _run(served: _Served, health: str | None) -> None:
     metrics = BrokerMetrics()
     answers = Health(lambda: (metrics.runs, {"broker": metrics.runs}), gauges=metrics.samples)
     async with asyncio.TaskGroup() as tasks:
-        answering = tasks.create_task(answers.serve(health, "broker", "health"))
+        answering = tasks.create_task(answers.serve(health, "--health", Ports(_say)))
         await _serve(served, metrics)
         answering.cancel()
+
+
+def _say(event: str, **facts: object) -> None:
+    shown = ", ".join(f"{name} {value}" for name, value in facts.items())
+    sys.stderr.write(f"broker: {event}: {shown}\n")
 
 
 async def _serve(served: _Served, metrics: BrokerMetrics) -> None:

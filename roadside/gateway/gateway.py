@@ -63,6 +63,7 @@ class Gateway:
         self.clock = clock
         self.counts: Counter[str] = Counter()
         self.publish, self.link_counts = publish, link_counts
+        self.faults: Callable[[], tuple[str, ...]] = tuple  # reasons for `degraded`; set by the process
         self.pending = asyncio.Event()  # a fix waits for `flush`
         self.epoch = clock.now_ns() // NS
         self.rules = terminal_rules(site)
@@ -131,6 +132,7 @@ class Gateway:
             clock_offset_ms=presence.clock_offset_ms,
             counts=self.all_counts(),
             stamp_ns=self.clock.now_ns(),
+            degraded=self.faults(),
         )
         return Outgoing(topics.gateway_status(self.config.id), encode(status), 1, True)
 

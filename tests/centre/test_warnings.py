@@ -46,6 +46,8 @@ def rsu(name: str, *degraded: str, **counts: int) -> Reported:
     ({"expected": "main", "main": "main"}, [("centre_missing", ["main"], "")]),  # now they are handled here
     ({"expected": "standby", "main": "centre", "centres": BOTH}, []),
     ({"rsus": [rsu("R1", "twin"), rsu("R2", "disk_full", "twin")]}, [("twin", ["R1", "R2"], "")]),
+    ({"rsus": [rsu("R1", "port_closed")], "gateways": [Reported("GW", ("port_closed",), {})]},
+     [("port_closed", ["GW", "R1"], "")]),
     ({"rsus": [rsu("R1", "one_centre")]}, [("one_centre", ["R1"], "")]),
     ({"rsus": [rsu("R1", "disk_full")]}, []),  # in its row of the table
     ({"own": Reported("centre", (), {"tls.certificate_expires": 1}),

@@ -230,6 +230,7 @@ export interface Gateway {
   beat_ns: string | null;
   beat_age_s: number | null;
   counts: Record<string, number>;
+  degraded: string[];
   clock_offset_ms: number | null;
   version: string | null;
 }

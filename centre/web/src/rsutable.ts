@@ -22,7 +22,7 @@ interface Row {
 
 function sensorSign(state: string): string {
   if (state === "online") return "●";
-  return state === "silent" || state === "clock" ? "▲✕" : "○";
+  return state === "silent" || state === "closed" || state === "clock" ? "▲✕" : "○";
 }
 
 export class RsuTable implements View {
@@ -164,13 +164,16 @@ export class RsuTable implements View {
   private gatewayRow(x: Gateway, state: State): void {
     const on = x.state === "online";
     const beat = x.state === "never" ? "—" : on ? cell(beatAge(x, state).toFixed(1), x.stale) : cell(age(beatAge(x, state)), true);
+    const fault = on && (x.stale || x.degraded.length > 0);
     const cells =
-      `<td>${stateSvg(x.state, on && x.stale)}${name(x.state)}</td><td>${escape(x.id)}</td><td class="wide-cell">${t("gateway")}</td>
+      `<td>${stateSvg(x.state, fault)}${name(x.state)}</td><td>${escape(x.id)}</td><td class="wide-cell">${t("gateway")}</td>
       <td>${
         on && x.clock_offset_ms !== null ? signed(x.clock_offset_ms) : "—"
       }</td><td>—</td><td>—</td><td class="wide-cell">${beat}</td><td class="wide-cell">—</td>`;
     this.write(
-      x.id, x.state, `main${x.state === "offline" ? " flag" : ""}`, cells, () => moreCells([[t("versionW"), x.version ?? "—"]], x.counts),
+      x.id, x.state, `main${x.state === "offline" ? " flag" : ""}`, cells, () => moreCells(
+        [[t("versionW"), x.version ?? "—"], ...x.degraded.map((why): [string, string] => ["▲", reason(why)])], x.counts,
+      ),
     );
   }
 }
