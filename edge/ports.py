@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 
 RETRY_S, RETRY_S_MAX = 1.0, 15.0
-PORT_CLOSED = "port_closed"  # a reason in `degraded`, and the sensors' state `closed`
+PORT_CLOSED = "port_closed"  # a reason in `degraded`, and the state of a sensor behind it
 
 
 class Ports:

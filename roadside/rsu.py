@@ -23,6 +23,7 @@ from edge.link import Outgoing
 from edge.memory import bound_heap, give_back
 from edge.metrics import Health, Ready
 from edge.outbox.outbox import Outbox
+from edge.ports import PORT_CLOSED
 from edge.recording.retention import Limits, Retention
 from edge.recording.series import FILE_BYTES_MAX, Series
 from edge.sections import RetentionConfig
@@ -334,9 +335,9 @@ class RsuService(Service):
         return Outgoing(topics.status(agent.esn), wire.encode(status), 1, True)
 
     def _sensors(self) -> dict[str, str]:
-        """Return the state of each radar; one whose port can't be opened is `closed`."""
+        """Return the state of each radar; one whose port can't be opened is `port_closed`."""
         closed = set(self.shell.ports.closed.values())
-        shut = {radar.id: "closed" for radar in self.config.radar if radar.input in closed}
+        shut = {radar.id: PORT_CLOSED for radar in self.config.radar if radar.input in closed}
         return dict(self.agent.pipeline.sensor_states) | shut
 
     def _ready(self) -> Ready:

@@ -88,7 +88,7 @@ class View:
     ) -> None:
         """Add what an RSU that lives lacks."""
         for sensor, state in status.sensors.items():
-            if state in {"silent", "closed"}:
+            if state in {"silent", "port_closed"}:
                 faults["radar", f"{name}/{sensor}"[:PART_MAX]] = Fault(now_ns, state)
             elif state == "clock":
                 faults["clock", f"{name}/{sensor}"[:PART_MAX]] = Fault(now_ns, "radar")

@@ -110,7 +110,7 @@ def test_without_the_broker_the_broker_alone_is_lost(site):
 
 
 def test_a_radar_whose_port_is_closed_is_lost(site):
-    assert site.run(40, "RSU001", sensors={"R1": "closed"}) == ([("radar", "RSU001/R1")], [])
+    assert site.run(40, "RSU001", sensors={"R1": "port_closed"}) == ([("radar", "RSU001/R1")], [])
 
 
 def test_a_silent_radar_is_one_loss_though_the_cover_shrinks_with_it(site):

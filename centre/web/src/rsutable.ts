@@ -22,7 +22,7 @@ interface Row {
 
 function sensorSign(state: string): string {
   if (state === "online") return "●";
-  return state === "silent" || state === "closed" || state === "clock" ? "▲✕" : "○";
+  return state === "silent" || state === "port_closed" || state === "clock" ? "▲✕" : "○";
 }
 
 export class RsuTable implements View {

@@ -37,7 +37,6 @@ export const WORDS = {
   violation: ["违规", "Violation"], warning: ["预警", "Warning"], notice: ["提示", "Notice"], undecidable: ["不可判定", "Undecidable"],
   violationS: ["违规", "VIOL"], warningS: ["预警", "WARN"], noticeS: ["提示", "NOTE"], undecidableS: ["不可判", "UNDEC"],
   online: ["在线", "online"], offline: ["离线", "offline"], never: ["未接入", "never seen"], silent: ["无数据", "silent"],
-  closed: ["端口未打开", "port not open"],
   staleBeat: ["心跳迟", "beat late"],
   since: ["自", "since"], lastKnown: ["最后已知 {n} 车", "last known: {n}"], notJudged: ["不可判定", "undecidable"],
   lane_departure: ["偏离车道", "Lane departure"], overspeed: ["超速", "Overspeed"], illegal_stop: ["违规停车", "Illegal stop"],
