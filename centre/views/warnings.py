@@ -11,6 +11,7 @@ from centre.workers.watch import Fault
 
 SOUND = Fault()
 NOTHING: Mapping[str, str] = MappingProxyType({})
+NONE: Mapping[str, int] = MappingProxyType({})
 REFUSED = "refused."  # counts of whose messages were refused, and why: `edge.link_security`
 PARTS_MAX = 16  # names in one line
 # of a part's own status: reasons in `degraded` of an RSU, `tls.REASON` in the counts of a gateway or of ours
@@ -43,6 +44,7 @@ def warnings(
     gateways: Sequence[Reported],
     notices: Sequence[str],
     asked_of: Sequence[str],
+    lost_of: Mapping[str, int] = NONE,
     centres: Sequence[Mapping[str, Any]],
     expected: str | None,
     main: str = "",
@@ -55,6 +57,7 @@ def warnings(
     """Return `warnings` of `/api/summary`.
 
     notices : of the database's files.  asked_of : RSUs that are asked for what the database lacks
+    lost_of : RSUs that no longer have what they sent and the database lacks, and how many violations
     workers : what is wrong with those of the site
     centres : `centres` of the summary.  expected : id of the site's other centre; None: there is one only
     main : id of the site's first centre, at whose desk alarms are handled while it lives
@@ -75,6 +78,8 @@ def warnings(
         found.append(_line("work_fails", tuple(failing), next(iter(failing.values()))))
     if platforms:
         found.append(_line("platform_silent", tuple(platforms), next(iter(platforms.values()))))
+    if lost_of:
+        found.append(_line("items_lost", tuple(lost_of), str(sum(lost_of.values()))))
     if asked_of:
         found.append(_line("asking", asked_of))
     if expected is not None and expected == main and _lives(main, centres):

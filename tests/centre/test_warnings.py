@@ -33,6 +33,7 @@ def rsu(name: str, *degraded: str, **counts: int) -> Reported:
      [("work_fails", ["desk.intake", "evidence"], "KeyError: x")]),
     ({"platforms": {"webhook": "TimeoutError"}}, [("platform_silent", ["webhook"], "TimeoutError")]),
     ({"doubts_clock": True}, [("centre_clock", ["centre"], "")]),
+    ({"lost_of": {"RSU-1": 2, "RSU-2": 3}}, [("items_lost", ["RSU-1", "RSU-2"], "5")]),
     ({"asked_of": ["RSU-1"]}, [("asking", ["RSU-1"], "")]),
     ({"workers": Fault(absent=True, silent=("w1", "w2"))}, [("workers_absent", ["w1", "w2"], "")]),
     ({"workers": Fault(absent=True)}, [("workers_absent", [], "")]),  # none was ever there

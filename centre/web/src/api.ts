@@ -205,6 +205,11 @@ export interface Rsu {
   outbox_depth: number | null;
   stored: number;
   missing: number;
+  /** Of the missing: asked for now; asked for and come; in no file of the RSU any more. Nil in an earlier centre. */
+  asked?: number;
+  recovered?: number;
+  lost?: number;
+  lost_since_ns?: string | null;
   config: string | null;
   map: string | null;
   version: string | null;

@@ -154,7 +154,7 @@ export class RsuTable implements View {
     this.write(x.esn, x.state, `main${x.state === "offline" || fault ? " flag" : ""}${now ? " now" : ""}`, cells, () => moreCells([
       [t("cBeat"), x.beat_ns === null ? "—" : moment(ms(x.beat_ns), state.nowMs())],
       ["p99 n", `${x.latency.n}${x.latency.deferred > 0 ? ` · ${t("deferredN", { n: x.latency.deferred })}` : ""}`],
-      [t("stored"), String(x.stored)], [t("missing"), String(x.missing)],
+      [t("stored"), String(x.stored)], [t("missing"), String(x.missing)], ...missingFacts(x, state),
       [t("versionW"), x.version ?? "—"], [t("mapW"), x.map ?? "—"], [t("rulesW"), x.config ?? "—"],
       ...clockFacts(x), ...x.degraded.map((why): [string, string] => ["▲", why === "twin" ? `${reason(why)} ×${x.twin_n}` : reason(why)]),
       ...states.map(([id, s]): [string, string] => [id, name(s)]),
@@ -186,6 +186,15 @@ function cameraLink(state: State, esn: string): string {
   if (url === null) return "";
   const words = `title="${t("camera")}" aria-label="${t("camera")} ${escape(esn)}"`;
   return ` <a href="${escape(url)}" target="_blank" rel="noopener noreferrer" ${words}>◉</a>`;
+}
+
+/** What became of the violations that the centre lacks: which it asks for, and which no file holds any more. */
+export function missingFacts(x: Rsu, state: State): [string, string][] {
+  const found: [string, string][] = [];
+  if ((x.asked ?? 0) > 0) found.push([t("askedN"), String(x.asked)]);
+  if ((x.recovered ?? 0) > 0) found.push([t("recoveredN"), String(x.recovered)]);
+  if ((x.lost ?? 0) > 0) found.push([`▲ ${t("itemsLost")}`, `${x.lost} · ${t("since")} ${moment(ms(x.lost_since_ns), state.nowMs())}`]);
+  return found;
 }
 
 function beatAge(x: Rsu | Gateway, state: State): number {

@@ -56,6 +56,13 @@ export interface CarrierPage {
   past: Found[];
 }
 
+export interface LostItem {
+  epoch: number;
+  seq: number;
+  received_ns: string;
+  reason: string;
+}
+
 export interface RsuPage {
   esn: string;
   states: {
@@ -68,6 +75,8 @@ export interface RsuPage {
     n?: number;
     version?: string | null;
   }[];
+  /** What no file of it holds any more, newest first; nil in an earlier centre. */
+  lost?: LostItem[];
   hours: { hour_ns: string; watched_s: number; online_s: number; road_km_h: number; judged_km_h: number }[];
   past: Found[];
 }
@@ -210,7 +219,15 @@ export function rsuHtml(state: State, x: RsuPage): string {
     ["n", t("qWatched", { n: (watched / 3_600).toFixed(1) })],
   ]);
   return `<h2 data-testid="rsu-title">${escape(x.esn)}</h2><div class="two">${block(t("qNow"), own)}${block(t("qHours"), hours)}</div>`
-    + block(t("qHistory"), changes) + pastHtml(state, x.past, null, "esn", x.esn);
+    + lostHtml(x.lost ?? [], now?.lost ?? 0) + block(t("qHistory"), changes) + pastHtml(state, x.past, null, "esn", x.esn);
+}
+
+/** The violations of an RSU that are lost: with their numbers, since nothing else is left of them. */
+function lostHtml(items: readonly LostItem[], n: number): string {
+  if (items.length === 0) return "";
+  const rows = items.map((x) => [stamp(x.received_ns), String(x.epoch), String(x.seq), escape(x.reason)]);
+  const body = table([t("qSince"), t("qEpoch"), t("qSeq"), t("qReason")], rows, t("itemsLost"));
+  return block(`▲ ${t("itemsLost")}`, body, `n ${Math.max(n, items.length)}`);
 }
 
 function sensors(found: Readonly<Record<string, string>>): string {
