@@ -30,6 +30,7 @@ from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
 from centre.violation_writer import ViolationWriter
 from centre.worker_queue import Settle, WorkerQueue
+from centre.workers.nodes import NodeWatch
 from centre.workers.store import beat, forget
 from centre.workers.watch import Beat
 from centre.writer import Writer
@@ -136,6 +137,7 @@ class _Work:
         rsus = UnitRegistry("rsu", [rsu.esn for rsu in site.config.rsu], self.started_ns)
         self.stored = StoredMetrics(rsus.rows(), partial(ahead_ns, rsus))
         self.bugs = Bugs(process.log)
+        self.nodes = NodeWatch(site.config.nats.servers)
         self.writer = Writer(
             ViolationWriter(engine, now_ns, self.bugs.note), process.log, lambda: None, bounds, storage,
             on_stored=self.stored.stored,
@@ -166,6 +168,7 @@ class _Work:
                     "report": self._report(),
                     "tend": self._tend(),
                     "beat": self._beat(),
+                    "nodes": self.nodes.run(),
                     "watchdog": self.notifier.watch(lambda: None, self._state),
                     "health": self.health.serve(self.process.health_at, "--health", self.ports),
                 }.items()
@@ -272,6 +275,7 @@ class _Work:
             "inbox_depth": n_messages, "inbox_bytes": n_bytes,
             "queue_depth": {(name,): float(n) for name, n in self.queue.depths.items()},
             "database_up": self.writer.fault is None,
+            "cluster_node_up": {(node,): float(is_up) for node, is_up in self.nodes.up.items()},
         }  # fmt: skip
 
     def _ready(self) -> tuple[bool, dict[str, Any]]:

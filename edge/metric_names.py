@@ -122,6 +122,9 @@ METRICS: dict[str, Described] = {
     "queue_depth": Described(
         "gauge", ("worker",), "Messages in a queue of the cluster; absent: unknown.", ("queue",)
     ),
+    "cluster_node_up": Described(
+        "gauge", ("worker",), "Whether a node of the cluster answers this worker.", ("node",)
+    ),
     "centre_up": Described("gauge", CENTRE, "Whether a centre on the broker serves.", ("centre",)),
     **{
         f"{kind}s_{state}": Described("gauge", CENTRE, f"{name}s that are {state}.")
