@@ -6,8 +6,9 @@ scheduled sending of the deciding scan (a delay of the sending counts) to the co
 (`committed_ns`), with its stages (`benchmarks.latency_commit`). Beside it runs what a plain TCP connection
 and the two waits for the disk take (`benchmarks.raw_tcp`). The bare names are the worse one of both brokers.
 
-`rsu.cpu` is the share of a core that the RSUs' processes take together, all threads, by the system's account,
-`rsu.rss` the memory of the largest at the end, `centre.cpu` and `broker.cpu` the shares of the others.
+`rsu.cpu_share` is the share of a core that the RSUs' processes take together, all threads, by the system's
+account, `rsu.rss_mib` the memory of the largest at the end, `centre.cpu_share` and `broker.cpu_share` the
+shares of the others.
 `--quick` has one RSU with all vehicles, and ends within a minute.
 """
 
@@ -120,8 +121,8 @@ async def measure(kind: Kind, seconds: float, n_rsus: int, folder: Path) -> list
     used = {"broker": shares[0], "centre": shares[1], "rsu": sum(shares[2:])}
     return [
         *lines_of(kind, ways, peer_ms),
-        *(Line(f"{part}.cpu.{kind}", 100.0 * share, "% of a core") for part, share in used.items()),
-        Line(f"rsu.rss.{kind}", largest_mib, "MiB"),
+        *(Line(f"{part}.cpu_share.{kind}", 100.0 * share, "% of a core") for part, share in used.items()),
+        Line(f"rsu.rss_mib.{kind}", largest_mib, "MiB"),
     ]
 
 
@@ -144,7 +145,7 @@ def worst_of(lines: list[Line], n_rsus: int) -> list[Line]:
     """Return the worse one of both brokers under the bare names."""
     unit = f"ms, {VEHICLES} vehicles over {n_rsus} RSU{'s' if n_rsus > 1 else ''}, the worse broker"
     found = []
-    for name in (*(f"latency.commit.{share}" for share, _ in SHARES), "rsu.cpu", "rsu.rss"):
+    for name in (*(f"latency.commit.{share}" for share, _ in SHARES), "rsu.cpu_share", "rsu.rss_mib"):
         worst = worse_of(lines, name)
         found.append(worst._replace(unit=unit if name.startswith("latency") else worst.unit))
     return found

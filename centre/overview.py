@@ -13,6 +13,7 @@ from centre.costly import Costly, timed
 from centre.database import Database
 from centre.faults import UnreadableError
 from centre.peers import Peers
+from centre.reader import Lost
 from centre.storage import Storage
 from centre.track_hub import TrackHub
 from centre.unit_registry import UnitRegistry
@@ -23,11 +24,11 @@ from centre.views.warnings import Reported, warnings
 from centre.workers.store import beats
 from centre.workers.watch import WorkerWatch
 from core.intervals import union_m
-from edge.ask import LOST
 from edge.exposition import Values
 from edge.figures import merged
 from edge.sections import RsuConfig
 
+LOST_SHOWN_NS = 86_400 * 10**9  # how long the banner has a loss; row, page and alert keep it
 LATENCY_WINDOW_S = 900  # the latency quantiles cover this time
 
 
@@ -70,7 +71,7 @@ class Overview:
         self._other_centre, self._shared = other_centre, shared
         self._desk: Callable[[], Awaitable[dict[str, Any]]] | None = None  # its figures
         self._asked, self._strangers = asked, strangers
-        self._lost: Mapping[str, int] = {}  # by RSU
+        self._lost: Mapping[str, Lost] = {}  # by RSU
         self._voids: Mapping[str, int] = {}  # likewise, the lost ones included
         self.configs = {config.esn: config for config in configs}
         self._now_ns, self._rsus, self._gateways, self._tracks = now_ns, rsus, gateways, tracks
@@ -119,7 +120,7 @@ class Overview:
         if self._workers.expected:
             self._workers.receive(await read(beats, self._database.engine), self._now_ns())
         self._gaps = await read(reader.gaps)
-        self._lost, self._voids = await read(reader.voids, LOST), await read(reader.voids, "")
+        self._lost, self._voids = await read(reader.lost), await read(reader.voids, "")
         self._latencies = await read(reader.latencies, self._now_ns() - LATENCY_WINDOW_S * 10**9)
         self._latencies_of = figures.by_esn(self._latencies)
 
@@ -130,7 +131,9 @@ class Overview:
             return units.gateway_row(name, self._gateways, now_ns)
         samples, gap = self._latencies_of.get(name, ()), self._gaps.get(name, (0, 0))
         row = units.rsu_row(name, self.configs.get(name), self._rsus, now_ns, gap, samples)
-        return row | self._asked(name) | {"lost": self._lost.get(name, 0)}
+        lost = self._lost.get(name)
+        since = {"lost_since_ns": None if lost is None else str(lost.first_ns)}
+        return row | self._asked(name) | {"lost": 0 if lost is None else lost.n} | since
 
     def gaps(self) -> Mapping[str, tuple[int, int]]:
         """Return by RSU how many items are stored and missing, as last read."""
@@ -177,7 +180,7 @@ class Overview:
             "missing": sum(missing for _, missing in self._gaps.values()),
             "asked": sum(asked["asked"] for asked in asked_of),
             "recovered": sum(asked["recovered"] for asked in asked_of),
-            "lost": sum(self._lost.values()),
+            "lost": sum(lost.n for lost in self._lost.values()),
             "desk": await self._desk_figures(),
         }
 
@@ -190,17 +193,18 @@ class Overview:
             return None
 
     def _warnings(self) -> list[dict[str, Any]]:
-        parts = merged(*self._own_counts).items()
+        parts, lost_after_ns = merged(*self._own_counts).items(), self._now_ns() - LOST_SHOWN_NS
         own = Counter({reason: n for reason, n in parts if reason.startswith("centres.")})
         own.update(self._broker.link_counts())
         rsus, gateways = self.rsu_table()["rsus"], self.rsu_table()["gateways"]
         return warnings(
             own=Reported(self._peers.own, (), own),
             rsus=[Reported(row["esn"], row["degraded"], row["counts"], row) for row in rsus],
-            gateways=[Reported(row["id"], (), row["counts"], row) for row in gateways],
+            gateways=[Reported(row["id"], row["degraded"], row["counts"], row) for row in gateways],
             others=self._others(),
             notices=self._storage.notices(),
             asked_of=[row["esn"] for row in rsus if row["asked"]],
+            lost_of={esn: lost.n for esn, lost in self._lost.items() if lost.newest_ns > lost_after_ns},
             centres=self._peers.rows(),
             expected=self._other_centre,
             main=self._peers.main,
@@ -261,7 +265,7 @@ class Overview:
         by_name: dict[str, Values] = {
             "broker_certificate_not_after_timestamp_seconds": {(name,): end for name, end in ends_s.items()},
             "rsu_missing_items": {(esn,): self._gaps.get(esn, (0, 0))[1] for esn in esns},
-            "rsu_lost_items": {(esn,): self._lost.get(esn, 0) for esn in esns},
+            "rsu_lost_items": {(esn,): self._lost[esn].n if esn in self._lost else 0 for esn in esns},
             "rsu_void_items": {(esn,): self._voids.get(esn, 0) for esn in esns},
         }
         return (

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sqlite3
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
@@ -56,7 +55,7 @@ class CentreProcess:
         return "centre" if self.main_id is None else "standby"
 
     async def run(self) -> None:
-        """Serve until stopped; raises ConfigError where the address or the database can't be used.
+        """Serve until stopped; raises ConfigError where the database can't be used.
 
         A database that turns out to be damaged is mended, and served again: pages connect anew by themselves.
         So is one whose disk was full or read-only at the start, once it takes writes.
@@ -75,17 +74,10 @@ class CentreProcess:
         """Serve until stopped; return what ended it before, None for a clean end."""
         config = self.site.config
         door = door_of(self.site, self.section)
-        host, port = address_of(config.centre.http)
         clients = {MAIN: config.centre.id, TRACKS: f"{config.centre.id}-tracks"}
         shell = Shell("centre", self.site, self.clock, self.log, clients, Holder("centre", config.centre.id))
-        listener = self._bind(f"{self.section}.http", host, port)
-        try:
-            centre = await until_there(self.site, self.log, self.stop, self._open_centre)
-        except BaseException:
-            listener.close()
-            raise
+        centre = await until_there(self.site, self.log, self.stop, self._open_centre)
         if centre is None:
-            listener.close()
             return None
         centre.broker.connect(shell.main, shell.link_counts)
         settings = shell.main.settings
@@ -97,13 +89,12 @@ class CentreProcess:
             await self._start(centre)
             # an exception in a callback comes from the web server: it costs one connection only
             await shell.run(
-                _CentreService(centre, shell, listener, door, self._no_database), ends_on_bug=False
+                _CentreService(centre, shell, self.section, door, self._no_database), ends_on_bug=False
             )
             self.log.info("stopped")
         except* (DamagedError, HealedError) as errors:
             ended = _first(errors)
         finally:
-            listener.close()
             centre.close()
         return ended
 
@@ -160,12 +151,6 @@ class CentreProcess:
     def _oldest_ns(self) -> int:
         return oldest_kept_ns(self.site, self.clock.now_ns())
 
-    def _bind(self, key: str, host: str, port: int) -> socket.socket:
-        try:
-            return bind(host, port)
-        except OSError as error:
-            raise ConfigError(self.site.where, key, f"can't listen: {error}", f"{host}:{port}") from error
-
 
 class _CentreService(Service):
     """The centre as the process shell sees it; its work is to serve the page."""
@@ -178,11 +163,11 @@ class _CentreService(Service):
         self,
         centre: Centre,
         shell: Shell,
-        listener: socket.socket,
+        section: str,
         door: Door,
         no_database: Callable[..., ConfigError],
     ) -> None:
-        self.centre, self.shell, self.listener, self.no_database = centre, shell, listener, no_database
+        self.centre, self.shell, self.section, self.no_database = centre, shell, section, no_database
         self.door = door
         self.subscriptions, self.health = centre.ingest.subscriptions, centre.health
 
@@ -233,7 +218,15 @@ class _CentreService(Service):
             tls = self.door.certificate
             app = build(self.centre, door=self.door)
             context = None if tls is None else tls.context
-            await serve(app, self.listener, self.centre.stop, context, self.shell.on_http_end)
+            http = self.shell.site.config.centre.http
+
+            async def serve_page(on_open: Callable[[], None]) -> None:
+                with bind(*address_of(http)) as listener:
+                    on_open()
+                    await serve(app, listener, self.centre.stop, context, self.shell.on_http_end)
+
+            # violations are stored while another program holds the page's port
+            await self.shell.ports.keep(f"{self.section}.http", http, serve_page, self.centre.stop)
 
 
 def _first(group: BaseExceptionGroup[DamagedError | HealedError]) -> DamagedError | HealedError:

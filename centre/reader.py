@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -36,6 +36,14 @@ _NEWEST = EPISODE.join(
 
 def _void_of(reason: str) -> sa.ColumnElement[bool]:
     return TRANSPORT.c.void.is_not(None) & TRANSPORT.c.void.startswith(reason)
+
+
+class Lost(NamedTuple):
+    """Items of one RSU that no file of it holds: how many, when the first and newest were given up."""
+
+    n: int
+    first_ns: int
+    newest_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,6 +307,23 @@ class Reader:
         query = sa.select(TRANSPORT.c.esn, sa.func.count()).where(_void_of(reason))
         with self._engine.begin() as db:
             return {row[0]: row[1] for row in db.execute(query.group_by(TRANSPORT.c.esn)).all()}
+
+    def lost(self) -> dict[str, Lost]:
+        """Return by RSU what no file of it holds any more."""
+        at = TRANSPORT.c.received_ns
+        query = sa.select(TRANSPORT.c.esn, sa.func.count(), sa.func.min(at), sa.func.max(at))
+        with self._engine.begin() as db:
+            rows = db.execute(query.where(_void_of(LOST)).group_by(TRANSPORT.c.esn)).all()
+        return {row[0]: Lost(row[1], row[2], row[3]) for row in rows}
+
+    def lost_items(self, esn: str, limit: int) -> list[dict[str, Any]]:
+        """Return the newest items that an RSU gave up, with what it said."""
+        columns = [TRANSPORT.c[name] for name in ("epoch", "seq", "received_ns")]
+        query = sa.select(*columns, TRANSPORT.c.void.label("reason"))
+        query = query.where(TRANSPORT.c.esn == esn, _void_of(LOST))
+        order = [TRANSPORT.c[name].desc() for name in ("received_ns", "epoch", "seq")]
+        with self._engine.begin() as db:
+            return [dict(row) for row in db.execute(query.order_by(*order).limit(limit)).mappings().all()]
 
     def asks(self, since_ns: int) -> dict[str, tuple[int, int]]:
         """Return by RSU how often it was asked for everything since then, and when the last time."""

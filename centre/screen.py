@@ -107,6 +107,7 @@ def screened_status(
     if isinstance(status, wire.GatewayStatus):
         changed["terminals"] = screen.count("terminals", status.terminals, COUNT_MAX)
         changed["strange_terminals"] = screen.texts("strange_terminals", status.strange_terminals)
+        changed["degraded"] = screen.rows("degraded", status.degraded[:ENTRIES_MAX], is_plain)
         return msgspec.structs.replace(status, **changed)
     changed |= {
         "last_seq": screen.count("last_seq", status.last_seq, LAST_SEQ_MAX),

@@ -69,6 +69,7 @@ def handlers(centre: Centre) -> list[ControllerRouterHandler]:
             {
                 "esn": esn,
                 **await read(reader.read, store.states, esn, limit, before),
+                "lost": await centre.database.read(centre.database.reader.lost_items, esn, limit),
                 "hours": await read(reader.read, store.hours_of, esn, centre.now_ns() - HISTORY_NS),
             }
         )

@@ -294,7 +294,7 @@ def _shown(status: AnyStatus) -> tuple[Any, ...]:
     The ends of unjudged stretches vary by metres, so they are rounded to 10 m.
     """
     if isinstance(status, wire.GatewayStatus):
-        return (status.state, status.epoch, status.version, status.strange_terminals)
+        return (status.state, status.epoch, status.version, status.degraded, status.strange_terminals)
     stretches = [
         (each.road, round(each.from_m, -1), round(each.to_m, -1), each.reason) for each in status.unjudged
     ]

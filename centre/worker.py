@@ -31,6 +31,7 @@ from centre.unit_registry import UnitRegistry
 from centre.views.warnings import REFUSED
 from centre.violation_writer import ViolationWriter
 from centre.worker_queue import Settle, WorkerQueue
+from centre.workers.nodes import NodeWatch
 from centre.workers.store import beat, forget
 from centre.workers.watch import Beat
 from centre.writer import Writer
@@ -45,6 +46,7 @@ from edge.link_security import LinkSecurity
 from edge.log import CountsLog, Logger, warn_unapplied
 from edge.metrics import Health
 from edge.notify import Notifier
+from edge.ports import Ports
 from edge.queues import VIOLATIONS
 from edge.service import STATUS_S, host_samples
 from edge.signing.guard import REFUSALS
@@ -142,6 +144,7 @@ class _Work:
         rsus = UnitRegistry("rsu", [rsu.esn for rsu in site.config.rsu], self.started_ns)
         self.stored = StoredMetrics(rsus.rows(), partial(ahead_ns, rsus))
         self.bugs = Bugs(process.log)
+        self.nodes = NodeWatch(site.config.nats.servers)
         self.writer = Writer(
             ViolationWriter(engine, now_ns, self.bugs.note), process.log, lambda: None, bounds, storage,
             on_stored=self.stored.stored,
@@ -158,11 +161,11 @@ class _Work:
         self.health = Health(
             self._ready, self._counts, self._samples, histograms=self.stored.histograms, expected=EXPECTED
         )
+        self.ports = Ports(process.log.warning)
         self.notifier = Notifier.from_env()
 
     async def run(self) -> None:
         """Work until the process's `stop`."""
-        where = self.process.site.where
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(part, name=f"worker.{name}")
@@ -173,8 +176,9 @@ class _Work:
                     "tls": self.security.run(),
                     "tend": self._tend(),
                     "beat": self._beat(),
+                    "nodes": self.nodes.run(),
                     "watchdog": self.notifier.watch(lambda: None, self._state),
-                    "health": self.health.serve(self.process.health_at, where, "--health"),
+                    "health": self.health.serve(self.process.health_at, "--health", self.ports),
                 }.items()
             ]
             self.notifier.ready()
@@ -255,17 +259,19 @@ class _Work:
     def _counts(self) -> dict[str, int]:
         found: list[Mapping[str, int]]
         found = [part.counts for part in (self.ingest, self.writer, self.queue, self.rsus, self.bugs)]
-        found.append(self.stored.latency.counts)
+        found += [self.stored.latency.counts, self.ports.counts]
         return merged(*found, self.security.counts())
 
     def _samples(self) -> dict[str, float | Values]:
         n_messages, n_bytes = self.ingest.waiting
-        shown = host_samples(self.security.faults(), self.security.certificate_ends_s())
+        faults = (*self.security.faults(), *self.ports.faults())
+        shown = host_samples(faults, self.security.certificate_ends_s())
         return shown | self.stored.samples() | {
             "link_up": {("queue",): float(self.queue.connected)},
             "inbox_depth": n_messages, "inbox_bytes": n_bytes,
             "queue_depth": {(name,): float(n) for name, n in self.queue.depths.items()},
             "database_up": self.writer.fault is None,
+            "cluster_node_up": {(node,): float(is_up) for node, is_up in self.nodes.up.items()},
         }  # fmt: skip
 
     def _ready(self) -> tuple[bool, dict[str, Any]]:

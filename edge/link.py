@@ -18,7 +18,7 @@ import aiomqtt
 
 from core.errors import ConfigError
 from edge.config import address_of
-from edge.mqtt_client import LINK_ERRORS, PENDING_MAX, MqttClient, OnMessage, is_denied
+from edge.mqtt_client import LINK_ERRORS, PENDING_BYTES_MAX, PENDING_MAX, MqttClient, OnMessage, is_denied
 from edge.sections import MqttConfig
 from edge.signing.site_guard import SiteGuard, site_guard
 from edge.tls import Credentials, Holder, check_addresses, credentials
@@ -119,7 +119,7 @@ class Link:
         self.subscribe(subscriptions, on_message)
         self.announce(will=will, birth=birth)
         self._client: MqttClient | None = None  # while connected
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: dict[asyncio.Task[None], int] = {}  # and the bytes of each
         self._newest: dict[str, Outgoing] = {}
         self._newest_waits = asyncio.Event()
         self._leave_asked = asyncio.Event()
@@ -167,16 +167,19 @@ class Link:
         if self._client is None:
             return self._refuse("link.down")
         qos = min(qos, self.settings.qos_max)
-        if qos and len(self._sending) >= PENDING_MAX:  # before it is signed: that is the costly part
+        if qos and self._is_full():  # before it is signed: that is the costly part
             return self._refuse("link.full")
         payload = self._signed(topic, payload)
         if qos == 0:
             reason = self._client.publish_unanswered(topic, payload, retain=retain)
             return reason is None or self._refuse(reason)
         task = asyncio.create_task(self._send(self._client, Outgoing(topic, payload, qos, retain)))
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
+        self._sending[task] = len(payload)
+        task.add_done_callback(self._sending.pop)
         return True
+
+    def _is_full(self) -> bool:
+        return len(self._sending) >= PENDING_MAX or sum(self._sending.values()) >= PENDING_BYTES_MAX
 
     async def publish_confirmed(self, topic: str, payload: bytes) -> bool:
         """Publish at QoS 1 and wait for the broker's answer; False where there is none."""

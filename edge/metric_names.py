@@ -23,6 +23,7 @@ DEGRADED = frozenset((
     "outbox_in_memory", "outbox_unread", "outbox_damaged", "outbox_altered", "outbox_foreign", "outbox_full",
     "recording_full", "recording_error", "recording_short", "one_centre", "twin", "registration",
     "certificate_expires", "certificate_expired", "certificate_damaged", "insecure", "forged_messages",
+    "port_closed",
 ))  # fmt: skip
 
 
@@ -130,6 +131,9 @@ METRICS: dict[str, Described] = {
     ),
     "queue_depth": Described(
         "gauge", ("worker",), "Messages in a queue of the cluster; absent: unknown.", ("queue",)
+    ),
+    "cluster_node_up": Described(
+        "gauge", ("worker",), "Whether a node of the cluster answers this worker.", ("node",)
     ),
     "centre_up": Described("gauge", CENTRE, "Whether a centre on the broker serves.", ("centre",)),
     **{

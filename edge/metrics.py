@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,11 +12,11 @@ import uvicorn
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
-from core.errors import ConfigError
 from edge.config import address_of
 from edge.exposition import Samples, Values, text_of
 from edge.histograms import Histograms
 from edge.patience import OnEnd, Patience, protocol_of
+from edge.ports import Ports
 
 Ready = tuple[bool, dict[str, Any]]  # whether it serves, and why not
 CONNECTIONS_MAX = 512
@@ -81,23 +82,22 @@ class Health:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def serve(self, address: str | None, where: str, key: str) -> None:
-        """Run at the address that a file names under a key; ConfigError where nothing can listen there."""
-        try:
-            await self.run(address)
-        except OSError as error:
-            raise ConfigError(where, key, f"can't listen: {error}", address) from error
-
-    async def run(self, address: str | None) -> None:
-        """Serve on HOST:PORT until cancelled; None: only wait. OSError where the port is in use."""
+    async def serve(self, address: str | None, key: str, ports: Ports) -> None:
+        """Run at the address of a key, tried until it can be had: a port to watch us ends no service."""
         if address is None:
             await asyncio.Event().wait()
             return
+        await ports.keep(key, address, partial(self.run, address))
+
+    async def run(self, address: str, on_open: Callable[[], None] = lambda: None) -> None:
+        """Serve on HOST:PORT until cancelled; OSError where the port is in use."""
         host, port = address_of(address)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.socket(family, socket.SOCK_STREAM) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((host, port))
+            listener.listen()
+            on_open()
             patience = Patience(lambda why, address: self.on_end(why, address))
             config = uvicorn.Config(
                 self, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1,

@@ -15,6 +15,8 @@ import aiomqtt
 KEEPALIVE_S = 5
 PUBLISH_S = 2.5
 PENDING_MAX = 256  # accepted and not yet sent or answered
+PENDING_BYTES_MAX = 16_000_000  # of their payloads: sixteen of the longest message
+UNCOUNTED_MAX = 16  # so few can't have more bytes
 INFLIGHT_MAX = 64  # of QoS 1 on the wire: the client's cost grows with it
 SOCKET_OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
@@ -73,13 +75,19 @@ class MqttClient(aiomqtt.Client):
         Nothing will answer it, so it needs no task: a gateway sends thousands a second.
         """
         mqtt = self._client
-        if len(mqtt._out_packet) >= PENDING_MAX:
+        if self._is_full():
             mqtt.loop_write()  # a long turn of the loop: write first, full is a blocked socket
-        if len(mqtt._out_packet) >= PENDING_MAX:
+        if self._is_full():
             return "link.full"
         if mqtt.publish(topic, payload, 0, retain).rc != 0:  # lost, and `until_lost` has not noticed yet
             return "link.down"
         return None
+
+    def _is_full(self) -> bool:
+        waiting = self._client._out_packet
+        if len(waiting) <= UNCOUNTED_MAX:
+            return False
+        return len(waiting) >= PENDING_MAX or sum(len(p["packet"]) for p in waiting) >= PENDING_BYTES_MAX
 
     async def leave(self) -> None:
         """Leave the connection; aiomqtt alone fails after a cancelled connect, and keeps the socket open."""

@@ -23,6 +23,7 @@ from edge.log import CountsLog, Logger, warn_unapplied
 from edge.metrics import Health
 from edge.notify import Notifier
 from edge.patience import NO_REQUEST, OnEnd
+from edge.ports import Ports
 from edge.signing.guard import REFUSALS
 from edge.status_order import Stamps
 from edge.subscriptions import MAIN, Incoming, Subscription, Subscriptions
@@ -125,16 +126,21 @@ class Shell:
         }
         self.main = self.links[MAIN]
         self.security = LinkSecurity(settings, self.links, logger)
+        self.ports = Ports(logger.warning)
         self.notifier = Notifier.from_env()
         self.on_http_end: OnEnd = lambda _why, _address: None  # set by `attach`
 
     def link_counts(self) -> dict[str, int]:
-        """Return the counters of the connections; those beside the main one begin with their name."""
-        found = dict(self.main.counts) | self.security.counts()
+        """Return the counters of connections and ports; links beside the main one begin with their name."""
+        found = dict(self.main.counts) | self.security.counts() | self.ports.counts
         for name, link in self.links.items():
             if link is not self.main:
                 found |= {f"{name}.{reason}": n for reason, n in link.counts.items()}
         return found
+
+    def faults(self) -> tuple[str, ...]:
+        """Return what is wrong with connections and ports: reasons for `degraded`."""
+        return (*self.security.faults(), *self.ports.faults())
 
     def log_start(self, event: str, **facts: object) -> None:
         """Log that the service has started, and the settings that it does not apply; report it to systemd."""
@@ -198,7 +204,7 @@ class Shell:
         parts["status"] = self._report(service)
         parts["tls"] = self.security.run()
         parts["watchdog"] = self.notifier.watch(service.progress, self._state)
-        parts["health"] = service.health.serve(address, self.site.where, key)
+        parts["health"] = service.health.serve(address, key, self.ports)
         if ends_on_bug:
             parts["bug"] = until_bug(service.count)
         return parts
@@ -213,7 +219,7 @@ class Shell:
     def _samples(self, reporting: Reporting | None) -> Samples:
         """Return what every part shows to Prometheus."""
         offset_ms = self.probe.offset_ms
-        found = host_samples(self.security.faults(), self.security.certificate_ends_s())
+        found = host_samples(self.faults(), self.security.certificate_ends_s())
         found["link_up"] = {(name,): float(link.connected) for name, link in self.links.items()}
         if reporting is not None and reporting.clock_req is not None and offset_ms is not None:
             found["clock_offset_seconds"] = offset_ms / 1e3

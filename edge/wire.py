@@ -223,6 +223,7 @@ class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     counts: dict[str, int]
     stamp_ns: int | None = None
     strange_terminals: Strange = {}
+    degraded: tuple[str, ...] = ()  # reasons, such as port_closed
 
 
 class GnssFix(msgspec.Struct, frozen=True, kw_only=True):
@@ -361,14 +362,9 @@ def fixes_of(columns: GnssColumns) -> list[GnssFix]:
 
 
 def snapshot_of(
-    records: Records,
-    *,
-    esn: str,
-    seq: int,
-    stamp_ns: int,
-    lanes: tuple[str, ...] | None = None,
-    names: TrackNames | None = None,
-) -> TrackSnapshot:
+    records: Records, *, esn: str, seq: int, stamp_ns: int,
+    lanes: tuple[str, ...] | None = None, names: TrackNames | None = None,
+) -> TrackSnapshot:  # fmt: skip
     """Pack records of TRACK_DTYPE or SIGNED_DTYPE, shape (n,)."""
     assert records.dtype in (TRACK_DTYPE, SIGNED_DTYPE), "records of TRACK_DTYPE or SIGNED_DTYPE"
     return TrackSnapshot(

@@ -14,7 +14,7 @@ from core.times import FUTURE_NS
 from fusion import layout as at
 from fusion.body_sizes import UNKNOWN_EXTENT_M, UNKNOWN_EXTENT_SIGMA_M
 from fusion.doubt_table import DoubtTable
-from fusion.handover_doubt import CarriedDoubt, carried_doubt
+from fusion.handover_doubt import PLACE_M_MAX, CarriedDoubt, carried_doubt
 from fusion.handover_doubt import is_sound as is_sound_doubt
 from fusion.layout import States
 from fusion.models.manoeuvre import SUM_MAX
@@ -22,7 +22,7 @@ from fusion.observations import SIZE_M_MAX, SPEED_MPS_MAX, TAU_S_MAX
 from fusion.track_store import TerminalTable, TrackStore
 
 # Limits of a carried state: beyond them squares overflow, or no vehicle is like that.
-PLACE_M_MAX, BEND_MPS2_MAX, BIAS_M_MAX, BIAS_S_MAX = 200_000.0, 50.0, 10_000.0, TAU_S_MAX
+BEND_MPS2_MAX, BIAS_M_MAX, BIAS_S_MAX = 50.0, 10_000.0, TAU_S_MAX
 HEADING_RAD_MAX, VARIANCE_MAX, CARRIED_OUTLIERS_MAX = 100.0, 1e8, 2**31
 CARRIED_AGE_NS_MAX = 3_600_000_000_000  # an outage delays handovers; an older position is useless
 LAG_NS_MAX = 60_000_000_000  # a state may be so much older than its newest fix: the terminal was bound since

@@ -27,6 +27,7 @@ from edge.subscriptions import Handler, Incoming, Subscription, Subscriptions
 from geofence.clocks import judging_ns
 from geofence.violation import Violation
 from roadside.down_gate import DownGate
+from roadside.handover_gate import HandoverGate
 from roadside.inputs import (
     ENCODER,
     ClockStep,
@@ -58,6 +59,9 @@ from roadside.pipeline_map import Published
 from roadside.pipeline_setup import Setup
 
 INBOX_MAX = 1_000
+# of it for radars and ticks alone. What others have waiting is limited in bytes by its gate: `down_gate`
+# 4 MB, `handover_gate` 4 MB of each neighbour, PUBLICATIONS_MAX maps
+RADARS_ONLY = 400
 RESYNC_NS = 10 * TICK_NS
 PUBLICATIONS_MAX = 4
 
@@ -100,9 +104,11 @@ class Agent:
     tick_times: Histograms = field(default_factory=lambda: Histograms("tick_seconds"))
     on_acknowledged: Callable[[wire.ViolationAck], None] = lambda ack: None
     down_gate: DownGate = field(init=False)
+    handover_gate: HandoverGate = field(init=False)
 
     def __post_init__(self) -> None:
         self.down_gate = DownGate(self.counts.add, self.gateways)
+        self.handover_gate = HandoverGate(self.counts.add, (), time.monotonic())
 
     @property
     def esn(self) -> str:
@@ -113,6 +119,10 @@ class Agent:
 
     def enqueue(self, arrival: Arrival) -> bool:
         """Put an arrival into the inbox; when the pipeline is behind, the newest is dropped and counted."""
+        is_scan = isinstance(arrival.payload, RadarPayload)
+        if not is_scan and self.inbox.qsize() >= INBOX_MAX - RADARS_ONLY:
+            self.counts.add("inbox.full")
+            return False
         try:
             self.inbox.put_nowait(arrival)
         except asyncio.QueueFull:
@@ -144,11 +154,12 @@ class Agent:
         ]
         configure = self._decoded(self._receive_config)
         rows.append(Subscription(topics.config_down(self.esn), 1, configure, retained=True))
+        self.handover_gate = HandoverGate(self.counts.add, neighbours, time.monotonic())
         for esn in neighbours:
             offer, ack = topics.handover(esn, self.esn), topics.handover_ack(esn, self.esn)
             rows += [
-                Subscription(offer, 1, self._decoded(self._receive_handover)),
-                Subscription(ack, 1, self._decoded(self._receive_handover_ack)),
+                Subscription(offer, 1, self._decoded(self._receive_handover), admits=self._admits_handover),
+                Subscription(ack, 1, self._decoded(self._receive_handover_ack), admits=self._admits_handover),
             ]
         return Subscriptions(rows, self._count_unexpected)
 
@@ -207,12 +218,16 @@ class Agent:
         for journey_id in self.journeys.acknowledge(decode_journey_ack(message.payload)):
             self.outbox.keep_journey(journey_id, None)
 
+    def _admits_handover(self, message: Incoming) -> bool:
+        return self.handover_gate.admits(message.topic.name, len(message.payload), time.monotonic())
+
     def _receive_handover(self, message: Incoming) -> None:
         if message.topic.peer != self.esn:
             self._count_unexpected()
             return
         handover = wire.decode_handover(message.payload)
-        self.enqueue(Arrival(f"/handover/{message.topic.name}", message.payload, None, handover))
+        if self.enqueue(Arrival(f"/handover/{message.topic.name}", message.payload, None, handover)):
+            self.handover_gate.queued(message.topic.name, len(message.payload))
 
     def _receive_handover_ack(self, message: Incoming) -> None:
         if message.topic.peer != self.esn:
@@ -270,6 +285,8 @@ class Agent:
         if arrival is not None:
             if isinstance(arrival.payload, GatewayPayload):
                 self.down_gate.done(arrival.body)
+            elif isinstance(arrival.payload, wire.Handover) and arrival.body is not None:
+                self.handover_gate.done(arrival.topic.removeprefix("/handover/"), len(arrival.body))
             item = self._input_of(arrival)
             if item is None:
                 return

@@ -163,11 +163,17 @@ class _NmeaStream(asyncio.Protocol):
 
 
 async def serve_receiver(
-    config: GnssInputConfig, clock: Clock, on_fix: OnFix, counts: Counter[str], terminals: Terminals
+    config: GnssInputConfig,
+    clock: Clock,
+    on_fix: OnFix,
+    counts: Counter[str],
+    terminals: Terminals,
+    on_open: Callable[[], None] = lambda: None,
 ) -> None:
     """Listen on one `nmea://` or `jt808://` address until cancelled; OSError where it is in use.
 
     A receiver has no name of its own: its fixes carry its address.
+    on_open : called once it listens
     """
     host, port = address_of(config.input)
     loop = asyncio.get_running_loop()
@@ -180,6 +186,7 @@ async def serve_receiver(
         server = TerminalServer(terminals.rules, clock, counts, deliver, limits=terminals.limits)
         server.strangers = terminals.strangers
         async with await server.listen(host, port):
+            on_open()
             await server.run()
         return
     source = None if config.source is None else plain_host(config.source)
@@ -189,6 +196,7 @@ async def serve_receiver(
     )
     try:  # TCP second: who can connect can also send datagrams
         async with await loop.create_server(lambda: _NmeaStream(receiver), host, port):
+            on_open()
             await receiver.sweep()
     finally:
         datagrams.close()

@@ -3,15 +3,15 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from core.collecting import only_new_collected
-from core.errors import ConfigError
 from edge import log, topics, wire
 from edge.client_ids import wanted_centres
 from edge.clock import Clock
@@ -24,9 +24,10 @@ from edge.memory import bound_heap, give_back
 from edge.metrics import Health, Ready
 from edge.open_ports import open_ports_of_rsu, warn_open_ports
 from edge.outbox.outbox import Outbox
+from edge.ports import PORT_CLOSED
 from edge.recording.retention import Limits, Retention
 from edge.recording.series import FILE_BYTES_MAX, Series
-from edge.sections import GnssInputConfig, RetentionConfig
+from edge.sections import RetentionConfig
 from edge.service import Presence, Reporting, Service, Shell
 from edge.strangers import Strangers
 from edge.subscriptions import MAIN
@@ -37,7 +38,7 @@ from geofence.journeys.journey import encoded
 from roadside.agent import Agent
 from roadside.centre_watch import CentreWatch
 from roadside.clip_server import ClipServer
-from roadside.devices.radars import open_radar_ports
+from roadside.devices.radars import radars_by_url, serve_radars
 from roadside.gateway.gateway import check_secret, terminal_limits, terminal_rules
 from roadside.inputs import EpisodesFound, Start
 from roadside.outputs import fault_of, faults_of, registrations_of
@@ -55,7 +56,7 @@ JOURNEYS_S = 0.5  # between looks for versions to send: a board needs no more
 
 
 async def run(site: Site, esn: str, state: Path, clock: Clock) -> None:
-    """Serve until cancelled; ConfigError where a port can't be opened.
+    """Serve until cancelled; a port that can't be opened is tried again, and is in the status meanwhile.
 
     state : directory of the outbox and the recordings
     """
@@ -176,7 +177,6 @@ class RsuService(Service):
             histograms=(agent.latency.histograms, agent.tick_times), expected=EXPECTED,
         )  # fmt: skip
         self.receiver_counts: Counter[str] = Counter()
-        self.listening = False
         self.strange_radars, self.strange_terminals = Strangers(), Strangers()
 
     @property
@@ -233,19 +233,51 @@ class RsuService(Service):
     async def work(self) -> None:
         """Receive, tick and run the pipeline until cancelled."""
         agent = self.agent
-        transports = await open_radar_ports(
-            self.site, agent.esn, agent.clock, agent.receive_scan, agent.counts.add, self.strange_radars
-        )
-        self.listening = True
-        self.shell.log_start("started", epoch=agent.outbox.epoch, recording=str(agent.recorder.path))
-        warn_open_ports(self.shell.log, open_ports_of_rsu(self.config))
-        give_back(COMPILER)
-        try:
+        async with asyncio.TaskGroup() as tasks:
+            keys = []
+            for key, address, listening in self._inputs():
+                tasks.create_task(self.shell.ports.keep(key, address, listening), name=f"rsu.{key}")
+                keys.append(key)
+            await self.shell.ports.tried(*keys)
+            self.shell.log_start("started", epoch=agent.outbox.epoch, recording=str(agent.recorder.path))
+            warn_open_ports(self.shell.log, open_ports_of_rsu(self.config))
+            give_back(COMPILER)
             with only_new_collected():
                 await self._run_tasks()
-        finally:
-            for transport in transports:
-                transport.close()
+
+    def _inputs(self) -> Iterator[tuple[str, str, Callable[[Callable[[], None]], Awaitable[None]]]]:
+        """Yield key in the site file, address and service of each port that observations arrive at."""
+        agent, place = self.agent, self.site.place(self.agent.esn)
+        names = [radar.id for radar in self.config.radar]
+        for url, radars in radars_by_url(self.config.radar).items():
+            key = f"rsu[{place}].radar[{names.index(radars[0].id)}].input"
+            yield (
+                key,
+                url,
+                partial(
+                    serve_radars,
+                    url,
+                    radars,
+                    agent.clock,
+                    agent.receive_scan,
+                    agent.counts.add,
+                    strangers=self.strange_radars,
+                ),
+            )
+        own = Terminals(terminal_rules(self.site), terminal_limits(self.site), self.strange_terminals)
+        for i, receiver in enumerate(self.config.gnss):
+            yield (
+                f"rsu[{place}].gnss[{i}].input",
+                receiver.input,
+                partial(
+                    serve_receiver,
+                    receiver,
+                    agent.clock,
+                    agent.receive_fix,
+                    self.receiver_counts,
+                    own,
+                ),
+            )
 
     async def _run_tasks(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -255,24 +287,12 @@ class RsuService(Service):
             tasks.create_task(self._send_journeys(), name="rsu.journeys")
             tasks.create_task(self._keep_needed(), name="rsu.retention")
             tasks.create_task(self.clips.run(), name="rsu.clips")
-            own = Terminals(terminal_rules(self.site), terminal_limits(self.site), self.strange_terminals)
-            for i, receiver in enumerate(self.config.gnss):
-                task = self._run_receiver(i, receiver, own)
-                tasks.create_task(task, name=f"rsu.receiver.{receiver.input}")
 
     async def drain(self) -> None:
         """Step the queued inputs, then wait for the centre; the outbox keeps unacknowledged items."""
         self.agent.finish()
         self._send_due_journeys()
         await self.agent.outbox.drained()
-
-    async def _run_receiver(self, i: int, config: GnssInputConfig, terminals: Terminals) -> None:
-        agent = self.agent
-        try:
-            await serve_receiver(config, agent.clock, agent.receive_fix, self.receiver_counts, terminals)
-        except OSError as error:
-            key = f"rsu[{self.site.place(agent.esn)}].gnss[{i}].input"
-            raise ConfigError(self.site.where, key, f"can't be opened: {error}", config.input) from error
 
     async def _keep_needed(self) -> None:
         """Let the recordings of violations that the centre lacks be kept."""
@@ -315,7 +335,7 @@ class RsuService(Service):
             map=setup.road.version,
             version=versions()["petroroad"],
             clock_offset_ms=presence.clock_offset_ms,
-            sensors=dict(agent.pipeline.sensor_states),
+            sensors=self._sensors(),
             counts=self.counts(),
             unjudged=agent.pipeline.unjudged,
             degraded=(*self._degraded(), *self.watch.degraded, *faults),
@@ -333,15 +353,21 @@ class RsuService(Service):
         )
         return Outgoing(topics.status(agent.esn), wire.encode(status), 1, True)
 
+    def _sensors(self) -> dict[str, str]:
+        """Return the state of each radar; one whose port can't be opened is `port_closed`."""
+        closed = set(self.shell.ports.closed.values())
+        shut = {radar.id: PORT_CLOSED for radar in self.config.radar if radar.input in closed}
+        return dict(self.agent.pipeline.sensor_states) | shut
+
     def _ready(self) -> Ready:
         connected = {name: link.connected for name, link in self.shell.links.items()}
-        facts = {"listening": self.listening} | connected
+        facts = {"listening": not self.shell.ports.closed} | connected
         # a full disk does not make it unready: it still serves, and reports the disk
         return all(facts.values()), facts | {"degraded": list(self._degraded())}
 
     def _degraded(self) -> tuple[str, ...]:
         agent = self.agent
-        return (*agent.outbox.degraded, *agent.recorder.degraded, *self.shell.security.faults())
+        return (*agent.outbox.degraded, *agent.recorder.degraded, *self.shell.faults())
 
     def _gauges(self) -> Samples:
         places = {"outbox": self.agent.outbox.path.parent, "recordings": self.agent.recorder.path.parent}

@@ -6,6 +6,7 @@ no other way in.
 
 import asyncio
 import contextlib
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from core.times import NS
 from edge.clock import Clock
 from edge.config import Site
 from edge.metrics import Health, Ready
+from edge.ports import Ports
 from roadside.devices import radar_udp
 from sim.record import Tape
 from sim.terminals import SimulatedTerminal
@@ -68,7 +70,7 @@ class Drive:
 
     async def _serve_health(self) -> None:
         served = Health(self.ready, lambda: self.counts, self._gauges)
-        await served.serve(self.health, "sim", "--health")
+        await served.serve(self.health, "--health", Ports(_say))
 
     def _gauges(self) -> dict[str, float]:
         return {"vehicles": float(len(self.world.traffic.active_rows()))}
@@ -187,3 +189,8 @@ def _port(site: Site, url: str, scheme: str, key: str) -> tuple[str, int]:
     if parts.scheme != scheme or parts.hostname is None or parts.port is None:
         raise ConfigError(site.where, key, f"the simulator drives {scheme}://HOST:PORT", url)
     return parts.hostname, parts.port
+
+
+def _say(event: str, **facts: object) -> None:
+    shown = ", ".join(f"{name} {value}" for name, value in facts.items())
+    sys.stderr.write(f"sim: {event}: {shown}\n")

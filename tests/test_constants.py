@@ -31,7 +31,7 @@ ONCE = {
     "TARGET_HEIGHT_M": "fusion/observations.py",
     "SIZE_M_MAX": "fusion/observations.py",
     "SPEED_MPS_MAX": "fusion/observations.py",
-    "PLACE_M_MAX": "fusion/handover.py",
+    "PLACE_M_MAX": "fusion/handover_doubt.py",
     "FEED_MARGIN_M": "roadside/gateway/routing.py",
     "MOVED_MPS": "geofence/state.py",
     "COURSE_MPS_MIN": "geofence/kernels.py",

@@ -195,6 +195,8 @@ class Rsu(Unit):
     stretch_m: Pair | None
     stored: int
     missing: int
+    lost: int
+    lost_since_ns: MaybeNs
     outbox_depth: int | None
     sensors: dict[str, str]
     degraded: list[str]
@@ -211,6 +213,7 @@ class Gateway(Unit):
     id: str
     terminals: int | None
     strange_terminals: dict[str, str]
+    degraded: list[str]
 
 
 class RsuTable(TypedDict):

@@ -98,7 +98,7 @@ class View:
     ) -> None:
         """Add what an RSU that lives lacks."""
         for sensor, state in status.sensors.items():
-            if state == "silent":
+            if state in {"silent", "port_closed"}:
                 faults["radar", _part(name, sensor)] = Fault(now_ns, state)
             elif state == "never":  # not since the RSU's start: an open loss lasts, though the RSU forgot it
                 faults["radar", _part(name, sensor)] = Fault(now_ns, state, lasts_ns=NEVER_LASTS_NS)

@@ -129,8 +129,12 @@ def gateway_row(name: str, registry: UnitRegistry, now_ns: int) -> dict[str, Any
     row = _common(name, "id", unit, registry, now_ns)
     status = unit.status
     if not isinstance(status, wire.GatewayStatus):
-        return row | {"terminals": None, "strange_terminals": {}}
-    return row | {"terminals": status.terminals, "strange_terminals": status.strange_terminals}
+        return row | {"terminals": None, "degraded": [], "strange_terminals": {}}
+    return row | {
+        "terminals": status.terminals,
+        "degraded": list(status.degraded),
+        "strange_terminals": status.strange_terminals,
+    }
 
 
 def _common(name: str, key: str, unit: Unit, registry: UnitRegistry, now_ns: int) -> dict[str, Any]:

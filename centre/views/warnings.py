@@ -14,6 +14,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 NO_STRANGERS: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 # kind of the line: the field of a unit's row
 STRANGE = {"strange_terminal": "strange_terminals", "strange_radar": "strange_radars"}
+NONE: Mapping[str, int] = MappingProxyType({})
 REFUSED = "refused."  # counts of whose messages were refused, and why: `edge.link_security`
 PARTS_MAX = 16  # names in one line
 # of a part's own status: reasons in `degraded` of an RSU, `tls.REASON` in the counts of a gateway or of ours
@@ -28,6 +29,7 @@ RSU_KINDS = (
     "outbox_altered",
     "outbox_foreign",
     "registration",
+    "port_closed",
 )
 
 
@@ -48,6 +50,7 @@ def warnings(
     others: Sequence[Reported] = (),
     notices: Sequence[str],
     asked_of: Sequence[str],
+    lost_of: Mapping[str, int] = NONE,
     centres: Sequence[Mapping[str, Any]],
     expected: str | None,
     main: str = "",
@@ -62,6 +65,7 @@ def warnings(
 
     others : workers, and brokers by what they show to us
     notices : of the database's files.  asked_of : RSUs that are asked for what the database lacks
+    lost_of : RSUs that no longer have what they sent and the database lacks, and how many violations
     workers : what is wrong with those of the site
     centres : `centres` of the summary.  expected : id of the site's other centre; None: there is one only
     main : id of the site's first centre, at whose desk alarms are handled while it lives
@@ -83,6 +87,8 @@ def warnings(
         found.append(_line("work_fails", tuple(failing), next(iter(failing.values()))))
     if platforms:
         found.append(_line("platform_silent", tuple(platforms), next(iter(platforms.values()))))
+    if lost_of:
+        found.append(_line("items_lost", tuple(lost_of), str(sum(lost_of.values()))))
     if asked_of:
         found.append(_line("asking", asked_of))
     if expected is not None and expected == main and _lives(main, centres):
@@ -98,7 +104,7 @@ def warnings(
     counting = [own, *gateways, *others]
     for kind in dict.fromkeys((*RSU_KINDS, *TLS_KINDS)):
         names = [each.name for each in counting if kind in TLS_KINDS and each.counts.get(f"tls.{kind}")]
-        names += [each.name for each in rsus if kind in each.degraded]
+        names += [each.name for each in (*gateways, *rsus) if kind in each.degraded]
         if names:
             detail = refused_of([*counting, *rsus]) if kind == "forged_messages" else ""
             if kind == "registration":

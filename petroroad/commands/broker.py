@@ -10,17 +10,21 @@ import uvloop
 from core.errors import CommandError, ConfigError, UsageError
 from edge.config import Site, address_of, is_address, load_site
 from edge.metrics import Health
+from edge.notify import Notifier
+from edge.ports import Ports
 from edge.tls import file_stamp
 from edge.topics import NAME
 from petroroad.commands.running import until_signal
 from petroroad.processes.broker import BrokerMissingError, Kind, start_broker
 from petroroad.processes.broker_files import Login
 from petroroad.processes.broker_metrics import BrokerMetrics
+from petroroad.processes.broker_probe import Probe
 from petroroad.processes.broker_security import ServerTls, server_tls
 from petroroad.processes.children import Child, ChildError, NotReadyError
 
 LISTEN = "127.0.0.1:1883"
 LOOK_S = 5.0  # between looks at the files of TLS
+PROBES_PER_PERIOD = 6.0  # of the watchdog: one that is late does no harm
 
 
 def broker(
@@ -88,15 +92,34 @@ class _Served:
 
 
 async def _run(served: _Served, health: str | None) -> None:
-    metrics = BrokerMetrics()
+    metrics, notifier = BrokerMetrics(), Notifier.from_env()
     answers = Health(lambda: (metrics.runs, {"broker": metrics.runs}), gauges=metrics.samples)
     async with asyncio.TaskGroup() as tasks:
-        answering = tasks.create_task(answers.serve(health, "broker", "health"))
-        await _serve(served, metrics)
-        answering.cancel()
+        beside = [
+            tasks.create_task(answers.serve(health, "--health", Ports(_say))),
+            tasks.create_task(_watch(served, notifier)),
+        ]
+        await _serve(served, metrics, notifier)
+        for task in beside:
+            task.cancel()
 
 
-async def _serve(served: _Served, metrics: BrokerMetrics) -> None:
+async def _watch(served: _Served, notifier: Notifier) -> None:
+    """Report to systemd as long as the program answers; without a watchdog it is not asked."""
+    if notifier.watchdog_s is None:
+        return
+    probe = Probe(*address_of(served.listen), notifier.watchdog_s / PROBES_PER_PERIOD)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(probe.run())
+        tasks.create_task(notifier.watch(lambda: probe.n_answers, lambda: f"{probe.n_answers} answers"))
+
+
+def _say(event: str, **facts: object) -> None:
+    shown = ", ".join(f"{name} {value}" for name, value in facts.items())
+    sys.stderr.write(f"broker: {event}: {shown}\n")
+
+
+async def _serve(served: _Served, metrics: BrokerMetrics, notifier: Notifier) -> None:
     tls = served.tls()
     while True:
         try:
@@ -104,6 +127,7 @@ async def _serve(served: _Served, metrics: BrokerMetrics) -> None:
         except (BrokerMissingError, ChildError, NotReadyError, OSError) as error:
             raise CommandError(str(error)) from error
         metrics.started(child, None if tls is None else tls.ends_s)
+        notifier.ready()
         if sys.stderr.isatty():
             how = "MQTT" if tls is None else "MQTT over TLS"
             sys.stderr.write(f"{served.kind} serves {how} on {served.listen}; its log: {child.spec.log}\n")

@@ -39,7 +39,7 @@ def _fault(name: str, status: Status | GatewayStatus | None, live: frozenset[str
         return "is offline: look at its power, its link and its unit"
     if name not in live:
         return "is silent: its broker has not noticed that it is gone"
-    reasons = status.degraded if isinstance(status, Status) else ()
+    reasons = status.degraded
     return f"is degraded: {', '.join(reasons)}" if reasons else None
 
 

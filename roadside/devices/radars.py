@@ -6,14 +6,14 @@ A radar of another make is a decoder in a file of its own, a row of `DECODERS`, 
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from core.errors import ConfigError, DeviceError
+from core.errors import DeviceError
 from edge.clock import Clock
-from edge.config import Site, address_of
+from edge.config import address_of
 from edge.sections import RadarConfig, RadarScheme
 from edge.strangers import Strangers
 from roadside.devices import radar_udp
@@ -74,29 +74,38 @@ class RadarPort(asyncio.DatagramProtocol):
         self.count("radar.socket")
 
 
-async def open_radar_ports(
-    site: Site, esn: str, clock: Clock, on_scan: OnScan, count: Count, strangers: Strangers | None = None
-) -> list[asyncio.DatagramTransport]:
-    """Bind each address of an RSU's radars once; ConfigError where it is in use.
+def radars_by_url(radars: Sequence[RadarConfig]) -> dict[str, list[RadarConfig]]:
+    """Return an RSU's radars by their address: each address is bound once."""
+    found: dict[str, list[RadarConfig]] = {}
+    for radar in radars:
+        found.setdefault(radar.input, []).append(radar)
+    return found
 
+
+async def serve_radars(
+    url: str,
+    radars: Sequence[RadarConfig],
+    clock: Clock,
+    on_scan: OnScan,
+    count: Count,
+    on_open: Callable[[], None] = lambda: None,
+    strangers: Strangers | None = None,
+) -> None:
+    """Receive at one address until cancelled; OSError where it can't be bound.
+
+    on_open : called once it is bound
     strangers : by radar, who else sent under its name
     """
-    strangers = strangers or Strangers()
-    sensors: dict[str, list[RadarConfig]] = {}
-    for radar in site.rsu(esn).radar:
-        sensors.setdefault(radar.input, []).append(radar)
+    ids = frozenset(radar.id for radar in radars)
+    sources = {radar.id: plain_host(radar.source) for radar in radars if radar.source is not None}
+    port = partial(RadarPort, clock, _decoder_of(url), ids, on_scan, count, sources, strangers or Strangers())
     loop = asyncio.get_running_loop()
-    transports = []
+    transport, _ = await loop.create_datagram_endpoint(port, local_addr=address_of(url))
     try:
-        for url, radars in sensors.items():
-            ids = frozenset(radar.id for radar in radars)
-            sources = {radar.id: plain_host(radar.source) for radar in radars if radar.source is not None}
-            port = partial(RadarPort, clock, _decoder_of(url), ids, on_scan, count, sources, strangers)
-            transport, _ = await loop.create_datagram_endpoint(port, local_addr=address_of(url))
-            transports.append(transport)
-    except OSError as error:
-        raise ConfigError(site.where, "rsu.radar.input", f"can't be opened: {error}") from error
-    return transports
+        on_open()
+        await asyncio.Event().wait()
+    finally:
+        transport.close()
 
 
 def _decoder_of(url: str) -> Decode:

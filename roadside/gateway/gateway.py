@@ -66,6 +66,7 @@ class Gateway:
         self.clock = clock
         self.counts: Counter[str] = Counter()
         self.publish, self.link_counts = publish, link_counts
+        self.faults: Callable[[], tuple[str, ...]] = tuple  # reasons for `degraded`; set by the process
         self.pending = asyncio.Event()  # a fix waits for `flush`
         self.epoch = clock.now_ns() // NS
         self.rules = terminal_rules(site)
@@ -134,6 +135,7 @@ class Gateway:
             clock_offset_ms=presence.clock_offset_ms,
             counts=self.all_counts(),
             stamp_ns=presence.stamp_ns,
+            degraded=self.faults(),
             strange_terminals=self.server.strangers.shown(time.monotonic()),
         )
         return Outgoing(topics.gateway_status(self.config.id), encode(status), 1, True)

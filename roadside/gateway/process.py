@@ -2,8 +2,8 @@
 
 import asyncio
 import resource
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from functools import partial
 
 from core.errors import ConfigError
 from edge import log, topics
@@ -22,7 +22,7 @@ EXPECTED = ("terminal.live",)  # shown as 0 before it happens: an alert looks at
 
 
 async def run(site: Site, clock: Clock) -> None:
-    """Serve until cancelled; ConfigError where a listener can't be opened, our own bug ends all."""
+    """Serve until cancelled; ConfigError for a listener of another kind, our own bug ends all."""
     _allow_sockets()
     config = gateway_config(site)
     check_secret(site, config.listeners)
@@ -30,8 +30,11 @@ async def run(site: Site, clock: Clock) -> None:
     logger = log.setup(part="gateway", gateway=name)
     shell = Shell("gateway", site, clock, logger, {MAIN: f"gateway-{name}"}, Holder("gateway", name))
     gateway = Gateway(site, clock, shell.main.publish, shell.link_counts)
-    async with _listening(gateway, site.where):
-        await shell.run(GatewayService(gateway, shell))
+    gateway.faults = shell.faults
+    for i, url in enumerate(config.listeners):
+        if not url.startswith("jt808://"):
+            raise ConfigError(site.where, f"gateway.listeners[{i}]", "must be jt808://HOST:PORT", url)
+    await shell.run(GatewayService(gateway, shell))
 
 
 class GatewayService(Service):
@@ -66,10 +69,14 @@ class GatewayService(Service):
 
     async def work(self) -> None:
         """Serve terminals and send to the RSUs until cancelled."""
-        gateway = self.gateway
-        self.shell.log_start("started", listeners=gateway.config.listeners, epoch=gateway.epoch)
+        gateway, ports = self.gateway, self.shell.ports
         warn_open_ports(self.shell.log, open_ports_of_gateway(gateway.config))
         async with asyncio.TaskGroup() as tasks:
+            urls = {f"gateway.listeners[{i}]": url for i, url in enumerate(gateway.config.listeners)}
+            for key, url in urls.items():
+                tasks.create_task(ports.keep(key, url, partial(_listen, gateway, url)), name=f"gateway.{url}")
+            await ports.tried(*urls)
+            self.shell.log_start("started", listeners=gateway.config.listeners, epoch=gateway.epoch)
             tasks.create_task(gateway.server.run(), name="gateway.terminals")
             tasks.create_task(self._flush(), name="gateway.flush")
             tasks.create_task(self._beat(), name="gateway.beat")
@@ -89,8 +96,9 @@ class GatewayService(Service):
             await asyncio.sleep(BEAT_S)
 
     def _ready(self) -> Ready:
-        connected = self.shell.main.connected
-        return connected, {"link": connected, "terminals": self.gateway.server.n_terminals}
+        connected, listening = self.shell.main.connected, not self.shell.ports.closed
+        facts = {"link": connected, "listening": listening, "terminals": self.gateway.server.n_terminals}
+        return connected and listening, facts
 
     def _gauges(self) -> dict[str, float]:
         return {"terminals": self.gateway.server.n_terminals, "fixes_waiting": self.gateway.n_waiting}
@@ -102,23 +110,11 @@ def _allow_sockets() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-@asynccontextmanager
-async def _listening(gateway: Gateway, where: str) -> AsyncIterator[None]:
-    """Hold every listener of `[gateway]` open."""
-    servers: list[asyncio.Server] = []
+async def _listen(gateway: Gateway, url: str, on_open: Callable[[], None]) -> None:
+    """Accept terminals at one address until cancelled; OSError where it can't be had."""
+    server = await gateway.server.listen(*address_of(url))
     try:
-        for i, url in enumerate(gateway.config.listeners):
-            servers.append(await _listen(gateway, url, f"gateway.listeners[{i}]", where))
-        yield
+        on_open()
+        await asyncio.Event().wait()
     finally:
-        for server in servers:
-            server.close()
-
-
-async def _listen(gateway: Gateway, url: str, key: str, where: str) -> asyncio.Server:
-    if not url.startswith("jt808://"):
-        raise ConfigError(where, key, "must be jt808://HOST:PORT", url)
-    try:
-        return await gateway.server.listen(*address_of(url))
-    except OSError as error:
-        raise ConfigError(where, key, f"can't listen: {error}", url) from error
+        server.close()

@@ -118,6 +118,12 @@ async def test_what_is_missing_is_asked_for_and_shown_as_recovered_or_lost(
         assert (said["missing"], said["asked"], said["recovered"], said["lost"]) == (0, 0, 19, 1)
         (row,) = [row for row in (await centre.get("/api/rsus"))["rsus"] if row["esn"] == "RSU001"]
         assert (row["stored"], row["recovered"], row["lost"]) == (40, 19, 1)
+        page = await centre.get("/api/rsus/RSU001/history")
+        (item,) = page["lost"]
+        assert (item["epoch"], item["seq"], item["reason"]) == (10, 7, "lost 7: no recording holds it")
+        assert item["received_ns"] == row["lost_since_ns"]
+        (line,) = [each for each in said["warnings"] if each["kind"] == "items_lost"]
+        assert (line["parts"], line["detail"]) == (["RSU001"], "1")
         by_key = [ask for ask in rsu.asks if ask.seqs]
         assert [(ask.epoch, ask.seqs) for ask in by_key] == [(10, (*range(1, 11), *range(31, 41)))]
         listed = (await centre.get("/api/quarantine"))["items"]

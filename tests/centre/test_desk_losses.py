@@ -115,6 +115,10 @@ def test_without_the_broker_the_broker_alone_is_lost(site):
     assert site.run(SETTLE_NS // S + 8, "RSU001") == ([], [("broker", "broker")])
 
 
+def test_a_radar_whose_port_is_closed_is_lost(site):
+    assert site.run(40, "RSU001", sensors={"R1": "port_closed"}) == ([("radar", "RSU001/R1")], [])
+
+
 def test_a_silent_radar_is_one_loss_though_the_cover_shrinks_with_it(site):
     wide = (wire.UnjudgedStretch(road="main", from_m=0.0, to_m=400.0, reason="radar", since_ns=T0_NS),)
     opened, _ = site.run(40, "RSU001", sensors={"R1": "silent"}, unjudged=wide)

@@ -33,6 +33,7 @@ def rsu(name: str, *degraded: str, **counts: int) -> Reported:
      [("work_fails", ["desk.intake", "evidence"], "KeyError: x")]),
     ({"platforms": {"webhook": "TimeoutError"}}, [("platform_silent", ["webhook"], "TimeoutError")]),
     ({"doubts_clock": True}, [("centre_clock", ["centre"], "")]),
+    ({"lost_of": {"RSU-1": 2, "RSU-2": 3}}, [("items_lost", ["RSU-1", "RSU-2"], "5")]),
     ({"asked_of": ["RSU-1"]}, [("asking", ["RSU-1"], "")]),
     ({"workers": Fault(absent=True, silent=("w1", "w2"))}, [("workers_absent", ["w1", "w2"], "")]),
     ({"workers": Fault(absent=True)}, [("workers_absent", [], "")]),  # none was ever there
@@ -46,6 +47,8 @@ def rsu(name: str, *degraded: str, **counts: int) -> Reported:
     ({"expected": "main", "main": "main"}, [("centre_missing", ["main"], "")]),  # now they are handled here
     ({"expected": "standby", "main": "centre", "centres": BOTH}, []),
     ({"rsus": [rsu("R1", "twin"), rsu("R2", "disk_full", "twin")]}, [("twin", ["R1", "R2"], "")]),
+    ({"rsus": [rsu("R1", "port_closed")], "gateways": [Reported("GW", ("port_closed",), {})]},
+     [("port_closed", ["GW", "R1"], "")]),
     ({"rsus": [rsu("R1", "one_centre")]}, [("one_centre", ["R1"], "")]),
     ({"rsus": [rsu("R1", "registration")], "misplaced": ["R1/west 1.20 m"]},
      [("registration", ["R1"], "R1/west 1.20 m")]),

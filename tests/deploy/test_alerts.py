@@ -53,6 +53,10 @@ def up(kind: str, steps: str, name: str = "RSU-1") -> dict[str, str]:
     return {f'petroroad_unit_up{{{AT},kind="{kind}",name="{name}"}}': steps}
 
 
+def node(instance: str, name: str) -> str:
+    return f'petroroad_cluster_node_up{{instance="{instance}",part="worker",unit="w",node="{name}"}}'
+
+
 def ends(days: float) -> dict[str, str]:
     return {f"petroroad_certificate_not_after_timestamp_seconds{RSU}": f"{days * DAY_S:.0f}x60"}
 
@@ -125,6 +129,8 @@ CASES: list[tuple[str, dict[str, str], int, int]] = [
     ("PetroroadBrokerDown", {'petroroad_broker_up{instance="b:1"}': "1x60"}, 3, 0),
     ("PetroroadRadarMisplaced", of_rsu("rsu_sensor_misplaced", "1x60", ',sensor="R1"'), 15, 1),
     ("PetroroadRadarMisplaced", of_rsu("rsu_sensor_misplaced", "0x60", ',sensor="R1"'), 15, 0),
+    ("PetroroadClusterNodeDown", {node("w:1", "n1"): "0x60", node("w:1", "n2"): "1x60"}, 3, 1),
+    ("PetroroadClusterNodeDown", {node("w:1", "n1"): "0x60", node("w:2", "n1"): "1x60"}, 3, 0),  # by one
     ("PetroroadSensorSilent", SILENT | up("rsu", "1x60"), 3, 1),
     ("PetroroadSensorSilent", SILENT | up("rsu", "0x60"), 3, 0),  # the RSU is off: another alert
     ("PetroroadBacklogOld", {f"petroroad_outbox_oldest_age_seconds{RSU}": "0+30x60"}, 5, 1),

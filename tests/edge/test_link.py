@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import ConfigError
-from edge.link import PENDING_MAX, Link, LinkSettings, Outgoing, link_settings
+from edge.link import PENDING_BYTES_MAX, PENDING_MAX, Link, LinkSettings, Outgoing, link_settings
 from edge.sections import MqttConfig
 from petroroad.processes.broker import BrokerMissingError, broker_spec, start_broker
 from petroroad.processes.children import ChildError
@@ -180,12 +180,25 @@ async def test_a_broker_that_reads_nothing_fills_a_bounded_queue():
     server = await asyncio.start_server(accept, "127.0.0.1", 0, limit=1_024)
     async with server:
         async with linked(server.sockets[0].getsockname()[1], "a") as link:
-            taken = [link.publish("t", bytes(100_000), qos=0) for _ in range(4 * PENDING_MAX)]
+            taken = [link.publish("t", bytes(60_000), qos=0) for _ in range(4 * PENDING_MAX)]
             assert not taken[-1]
             assert PENDING_MAX <= sum(taken) < 2 * PENDING_MAX  # what the socket took is on top
             assert link.counts["link.full"] == taken.count(False)
         over.set()
         await asyncio.wait_for(asyncio.gather(*handlers), 30.0)
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+async def test_long_messages_fill_it_by_their_bytes(tmp_path, qos):
+    """Of the longest messages a few wait, not as many as of short ones; within one turn nothing leaves."""
+    n_bytes = 1_000_000
+    async with broker(tmp_path) as (_, port), linked(port, "a") as link:
+        blocked = link._client._client
+        blocked.loop_write = lambda: None  # a socket that takes nothing
+        taken = [link.publish("t", bytes(n_bytes), qos=qos) for _ in range(PENDING_MAX)]
+        del blocked.loop_write
+    assert sum(taken) <= PENDING_BYTES_MAX // n_bytes + 1
+    assert link.counts["link.full"] == taken.count(False)
 
 
 async def test_of_snapshots_the_newest_wins(tmp_path):

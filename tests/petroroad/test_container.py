@@ -151,7 +151,8 @@ def test_compose_runs_the_parts_of_its_site():
     assert asked == health
     scraped = yaml.safe_load((FOLDER / "prometheus.yml").read_text(encoding="utf-8"))
     targets = scraped["scrape_configs"][0]["static_configs"][0]["targets"]
-    assert sorted(targets) == sorted(health.values())
+    (broker,) = _after(SERVING["broker"]["command"], "--health")
+    assert sorted(targets) == sorted([*health.values(), broker])
     assert all(address.startswith("127.0.0.1:") for address in targets)
 
 
@@ -171,6 +172,8 @@ def test_its_prometheus_has_the_alerts_and_the_labels_that_they_need():
                 labels[rule["target_label"]] = rule["replacement"]
     site = load_site(FOLDER / "site" / "site.toml")
     wanted = {each.address: {"part": each.part, "unit": each.unit} for each in targets_of(site)}
+    (broker,) = _after(SERVING["broker"]["command"], "--health")
+    wanted[broker] = {"part": "broker", "unit": "broker"}
     assert found == wanted
 
 

@@ -1,12 +1,14 @@
 """The brokers' files in `deploy/` as shipped, but for folders and port: only right flows pass."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
 
 from petroroad.cli import run
 from petroroad.processes.broker import program
+from petroroad.processes.broker_files import MOSQUITTO, NATS
 from petroroad.processes.children import ChildSpec, start
 from petroroad.processes.ports import kept_port
 from tests.support.tls_links import linked, only_right_flows, refusal, settings_of, skip_without
@@ -37,6 +39,18 @@ async def shipped(tmp_path, kind, port, site):
     return await start(
         ChildSpec(name="broker", argv=(program(kind), "-c", str(config)), log=tmp_path / "log")
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "ours"),
+    [("nats", NATS), ("mosquitto", MOSQUITTO)],
+)
+def test_the_shipped_files_have_every_limit_of_the_embedded_broker(kind, ours):
+    def limits(text):
+        return set(re.findall(r"\bmax_\w+:? [0-9]\w*|message_size_limit \d+", text))
+
+    assert len(limits(ours)) >= 4
+    assert limits(ours) <= limits((ROOT / "deploy" / f"{kind}.conf").read_text())
 
 
 @pytest.mark.parametrize("kind", ["nats", "mosquitto"])

@@ -11,7 +11,7 @@ from edge.clock import Clock
 from edge.config import RADARS, parse_site
 from petroroad.processes.ports import kept_port
 from roadside.devices import radar_udp
-from roadside.devices.radars import DECODERS, RadarPort, open_radar_ports
+from roadside.devices.radars import DECODERS, RadarPort, radars_by_url, serve_radars
 from roadside.inputs import ObjectColumns, RadarPayload
 from tests.support.site_text import ONE_RSU, RADAR_POSE
 
@@ -48,7 +48,12 @@ async def test_radars_of_one_address_share_a_socket_and_a_stranger_is_counted():
     with kept_port() as port:
         address = f"127.0.0.1:{port}"
         made = site(("front", address), ("rear", address))
-        (transport,) = await open_radar_ports(made, "R1", Clock.paced(T0_NS), scans.append, count)
+        ((url, radars),) = radars_by_url(made.rsu("R1").radar).items()
+        opened = asyncio.Event()
+        serving = asyncio.create_task(
+            serve_radars(url, radars, Clock.paced(T0_NS), scans.append, count, opened.set)
+        )
+        await asyncio.wait_for(opened.wait(), 30.0)
     with socket.socket(type=socket.SOCK_DGRAM) as radar:
         for body in (scan("rear"), b"PRAD", scan("other")):
             radar.sendto(body, ("127.0.0.1", port))
@@ -56,7 +61,7 @@ async def test_radars_of_one_address_share_a_socket_and_a_stranger_is_counted():
             while len(counted) < 2:
                 came.clear()
                 await came.wait()
-    transport.close()
+    serving.cancel()
     assert [payload.sensor for payload in scans] == ["rear"]
     assert counted[1] == "radar.unknown_sensor"
 
@@ -112,9 +117,9 @@ def test_a_receivers_address_to_send_from_is_checked(url, source, said):
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_an_address_in_use_is_the_operators_error():
+async def test_an_address_in_use_is_refused():
     with socket.socket(type=socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
-        made = site(("front", f"127.0.0.1:{taken.getsockname()[1]}"))
-        with pytest.raises(ConfigError, match=r"site\.toml: rsu\.radar\.input: can't be opened"):
-            await open_radar_ports(made, "R1", Clock.wall(), print, print)
+        radars = site(("front", f"127.0.0.1:{taken.getsockname()[1]}")).rsu("R1").radar
+        with pytest.raises(OSError, match="in use"):
+            await serve_radars(radars[0].input, radars, Clock.wall(), print, print)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from edge import wire
 from edge.clock import Clock
 from edge.config import load_site
 from edge.figures import Counts
+from edge.service import Presence
 from edge.versions import versions
 from geofence.violation import Stamps, encode
 from roadside.agent import Agent
@@ -57,7 +59,6 @@ def ready(service):
 
 
 def test_a_full_disk_is_reported_and_is_no_reason_to_go_out_of_service(service):
-    service.listening = True
     for link in service.shell.links.values():
         link._client = object()  # connected
     assert ready(service) == (200, {"listening": True, "link": True, "tracks": True, "degraded": []})
@@ -69,8 +70,23 @@ def test_a_full_disk_is_reported_and_is_no_reason_to_go_out_of_service(service):
 
 
 def test_without_a_broker_it_is_not_ready(service):
-    service.listening = True
     assert ready(service) == (503, {"listening": True, "link": False, "tracks": False, "degraded": []})
+
+
+async def test_a_radar_whose_port_is_not_open_is_closed_and_the_others_are_served(tmp_path):
+    site = load_site(EXAMPLE)
+    clock = Clock.paced(T0_NS)
+    async with opened(site, "RSU001", tmp_path, clock) as (outbox, recorder):
+        pipeline = Pipeline(setups(site, expects_gateway=True, esns=("RSU001",))["RSU001"])
+        agent = Agent(pipeline, clock, outbox, recorder, Counts())
+        service = RsuService(site, agent, shell_of(site, "RSU001", clock))
+        first, *others = service.config.radar
+        service.shell.ports.closed["rsu[0].radar[0].input"] = first.input
+        status = wire.decode_status(service.status(Presence("online", 1, None)).payload)
+    shut = [each.id for each in (first, *others) if each.input == first.input]
+    assert [name for name, state in status.sensors.items() if state == "port_closed"] == shut
+    assert "port_closed" in status.degraded
+    assert ready(service)[1]["listening"] is False
 
 
 async def test_metrics_show_the_rsus_state_and_times(tmp_path):

@@ -219,6 +219,11 @@ export interface Rsu {
   outbox_depth: number | null;
   stored: number;
   missing: number;
+  /** Of the missing: asked for now; asked for and come; in no file of the RSU any more. Nil in an earlier centre. */
+  asked?: number;
+  recovered?: number;
+  lost?: number;
+  lost_since_ns?: string | null;
   config: string | null;
   map: string | null;
   version: string | null;
@@ -249,6 +254,7 @@ export interface Gateway {
   beat_ns: string | null;
   beat_age_s: number | null;
   counts: Record<string, number>;
+  degraded: string[];
   clock_offset_ms: number | null;
   version: string | null;
   strange_terminals: Record<string, string>;

@@ -23,7 +23,7 @@ interface Row {
 
 function sensorSign(state: string): string {
   if (state === "online") return "●";
-  return state === "silent" || state === "clock" ? "▲✕" : "○";
+  return state === "silent" || state === "port_closed" || state === "clock" ? "▲✕" : "○";
 }
 
 export class RsuTable implements View {
@@ -155,7 +155,7 @@ export class RsuTable implements View {
     this.write(x.esn, x.state, `main${x.state === "offline" || fault ? " flag" : ""}${now ? " now" : ""}`, cells, () => moreCells([
       [t("cBeat"), x.beat_ns === null ? "—" : moment(ms(x.beat_ns), state.nowMs())],
       ["p99 n", `${x.latency.n}${x.latency.deferred > 0 ? ` · ${t("deferredN", { n: x.latency.deferred })}` : ""}`],
-      [t("stored"), String(x.stored)], [t("missing"), String(x.missing)],
+      [t("stored"), String(x.stored)], [t("missing"), String(x.missing)], ...missingFacts(x, state),
       [t("versionW"), x.version ?? "—"], [t("mapW"), x.map ?? "—"], [t("rulesW"), x.config ?? "—"],
       ...clockFacts(x), ...x.degraded.map((why): [string, string] => ["▲", why === "twin" ? `${reason(why)} ×${x.twin_n}` : reason(why)]),
       ...strangers("strangeTerminal", x.strange_terminals), ...strangers("strangeRadar", x.strange_radars),
@@ -166,14 +166,18 @@ export class RsuTable implements View {
   private gatewayRow(x: Gateway, state: State): void {
     const on = x.state === "online";
     const beat = x.state === "never" ? "—" : on ? cell(beatAge(x, state).toFixed(1), x.stale) : cell(age(beatAge(x, state)), true);
+    const fault = on && (x.stale || x.degraded.length > 0);
     const cells =
-      `<td>${stateSvg(x.state, on && x.stale)}${name(x.state)}</td><td>${escape(x.id)}</td><td class="wide-cell">${t("gateway")}</td>
+      `<td>${stateSvg(x.state, fault)}${name(x.state)}</td><td>${escape(x.id)}</td><td class="wide-cell">${t("gateway")}</td>
       <td>${
         on && x.clock_offset_ms !== null ? signed(x.clock_offset_ms) : "—"
       }</td><td>—</td><td>—</td><td class="wide-cell">${beat}</td><td class="wide-cell">—</td>`;
     this.write(
       x.id, x.state, `main${x.state === "offline" ? " flag" : ""}`, cells, () => moreCells(
-        [[t("versionW"), x.version ?? "—"], ...strangers("strangeTerminal", x.strange_terminals)], x.counts,
+        [
+          [t("versionW"), x.version ?? "—"], ...x.degraded.map((why): [string, string] => ["▲", reason(why)]),
+          ...strangers("strangeTerminal", x.strange_terminals),
+        ], x.counts,
       ),
     );
   }
@@ -192,6 +196,15 @@ function cameraLink(state: State, esn: string): string {
   if (url === null) return "";
   const words = `title="${t("camera")}" aria-label="${t("camera")} ${escape(esn)}"`;
   return ` <a href="${escape(url)}" target="_blank" rel="noopener noreferrer" ${words}>◉</a>`;
+}
+
+/** What became of the violations that the centre lacks: which it asks for, and which no file holds any more. */
+export function missingFacts(x: Rsu, state: State): [string, string][] {
+  const found: [string, string][] = [];
+  if ((x.asked ?? 0) > 0) found.push([t("askedN"), String(x.asked)]);
+  if ((x.recovered ?? 0) > 0) found.push([t("recoveredN"), String(x.recovered)]);
+  if ((x.lost ?? 0) > 0) found.push([`▲ ${t("itemsLost")}`, `${x.lost} · ${t("since")} ${moment(ms(x.lost_since_ns), state.nowMs())}`]);
+  return found;
 }
 
 function beatAge(x: Rsu | Gateway, state: State): number {

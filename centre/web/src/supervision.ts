@@ -111,6 +111,7 @@ export function isSlow(rsu: Rsu): boolean {
 /** Whether an online RSU has a fault: late heartbeat, clock, backlog, latency, a sensor that is silent or was never heard. */
 export function hasFault(rsu: Rsu): boolean {
   return rsu.stale || Math.abs(rsu.clock_offset_ms ?? 0) > CLOCK_MS_MAX || (rsu.outbox_depth ?? 0) > OUTBOX_MAX || isSlow(rsu)
-    || rsu.degraded.length > 0 || rsu.missing > 50 || Object.values(rsu.sensors).some((x) => x !== "online")
+    || rsu.degraded.length > 0 || rsu.missing > 50 || (rsu.lost ?? 0) > 0
+    || Object.values(rsu.sensors).some((x) => x !== "online")
       || wrongClocks(rsu) > 0;
 }

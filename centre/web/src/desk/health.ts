@@ -17,7 +17,7 @@ export function drawFooter(el: HTMLElement, state: State): void {
     `<b class="${!dash && (x ?? 0) > 0 ? "bad" : ""}">${!dash && (x ?? 0) > 0 ? "▲ " : ""}${value(x)}</b>`;
   const alarms = `<span class="wide">${t("footHour")} <b>${value(s?.alarms.last_hour)}</b></span>`;
   const delivery = `<span>${t("footMissing")} ${bad(s?.missing)}</span>`
-    + `<span>${t("footQuarantine")} ${bad(s?.quarantined)}</span>`
+    + `<span><a href="#quarantine" data-testid="quarantined">${t("footQuarantine")} ${bad(s?.quarantined)}</a></span>`
     + `<span class="wide">${t("footOutbox")} <b>${value(s?.outbox_depth)}</b></span>`
     + `<span class="wide">${t("footStored")} <b>${value(s?.total)}</b></span>`;
   const versions = state.site === null

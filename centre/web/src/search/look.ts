@@ -15,14 +15,15 @@ import type { HealthReport } from "./health.ts";
 import { asked, formHtml, wordsOf } from "./form.ts";
 import { loadGoods } from "./goods.ts";
 import { carrierHtml, loadCarrier, loadRsu, loadVehicle, rsuHtml, vehicleHtml } from "./pages.ts";
+import { loadQuarantine, quarantineHtml } from "./quarantine.ts";
 import { violationTable } from "./tables.ts";
 import type { Found } from "./tables.ts";
 import { set } from "../written.ts";
 
 /** Addresses of this screen, without the `#`. */
-export const LOOK_HASH = /^#((?:search|statistics|report)(?:\?.*)?|(?:vehicle|carrier|rsu)=.+)$/;
+export const LOOK_HASH = /^#((?:search|statistics|report|quarantine)(?:\?.*)?|(?:vehicle|carrier|rsu)=.+)$/;
 const PAGE_ROWS = 50;
-const PAGES: readonly string[] = ["vehicle", "rsu"]; // asked for again while they are shown
+const PAGES: readonly string[] = ["vehicle", "rsu", "quarantine"]; // asked for again while they are shown
 const AGAIN_MS = 15_000;
 
 interface SearchPage {
@@ -36,7 +37,8 @@ interface SearchPage {
 
 type Answer = (state: State) => string;
 const NAV: readonly (readonly [string, Word])[] = [
-  ["search", "qSearch"], ["statistics", "qStatistics"], ["report", "qReport"], ["journeys", "qBoard"], ["", "qRoad"],
+  ["search", "qSearch"], ["statistics", "qStatistics"], ["report", "qReport"],
+  ["quarantine", "qQuarantine"], ["journeys", "qBoard"], ["", "qRoad"],
 ];
 
 export class Look implements View {
@@ -136,6 +138,10 @@ export class Look implements View {
       case "rsu": {
         const found = await loadRsu(this.named, this.words.get("before") ?? "");
         return (state) => rsuHtml(state, found);
+      }
+      case "quarantine": {
+        const found = await loadQuarantine(this.words.get("before"));
+        return () => quarantineHtml(found);
       }
       default: {
         const [found, health] = await Promise.all([

@@ -57,6 +57,13 @@ export interface CarrierPage {
   past: Found[];
 }
 
+export interface LostItem {
+  epoch: number;
+  seq: number;
+  received_ns: string;
+  reason: string;
+}
+
 export interface RsuPage {
   esn: string;
   states: {
@@ -71,6 +78,8 @@ export interface RsuPage {
   }[];
   /** `before` of the page of older changes; null: there is none. */
   next: number | null;
+  /** What no file of it holds any more, newest first; nil in an earlier centre. */
+  lost?: LostItem[];
   hours: { hour_ns: string; watched_s: number; online_s: number; road_km_h: number; judged_km_h: number }[];
   past: Found[];
 }
@@ -212,7 +221,7 @@ export function rsuHtml(state: State, x: RsuPage): string {
     ["n", t("qWatched", { n: (watched / 3_600).toFixed(1) })],
   ]);
   return `<h2 data-testid="rsu-title">${escape(x.esn)}</h2><div class="two">${block(t("qNow"), own)}${block(t("qHours"), hours)}</div>`
-    + block(t("qHistory"), changes + older(x)) + pastHtml(state, x.past, null, "esn", x.esn);
+    + lostHtml(x.lost ?? [], now?.lost ?? 0) + block(t("qHistory"), changes + older(x)) + pastHtml(state, x.past, null, "esn", x.esn);
 }
 
 /** The ways to the page of older changes, and back to the newest. */
@@ -221,6 +230,14 @@ function older(x: RsuPage): string {
   const back = `<a href="${page}">${t("qNewest")}</a>`;
   const on = x.next === null ? "" : `<a href="${page}?before=${x.next}" data-testid="before">${t("qOlder")}</a>`;
   return `<p class="turns">${on} ${back}</p>`;
+}
+
+/** The violations of an RSU that are lost: with their numbers, since nothing else is left of them. */
+function lostHtml(items: readonly LostItem[], n: number): string {
+  if (items.length === 0) return "";
+  const rows = items.map((x) => [stamp(x.received_ns), String(x.epoch), String(x.seq), escape(x.reason)]);
+  const body = table([t("qSince"), t("qEpoch"), t("qSeq"), t("qReason")], rows, t("itemsLost"));
+  return block(`▲ ${t("itemsLost")}`, body, `n ${Math.max(n, items.length)}`);
 }
 
 function sensors(found: Readonly<Record<string, string>>): string {

@@ -50,5 +50,10 @@ export const SEARCH_WORDS = {
   qGap: ["车距", "gap"], qGapLeast: ["应距 {m}", "least {m}"], qTooClose: ["跟车过近时长", "too close for"],
   qTooMany: ["过密时长", "too many for"], qParked: ["停车时长", "parked for"],
   qAlong: ["顺行", "with the lane"], qAgainstShort: ["逆行", "against"],
+  qEpoch: ["纪元", "epoch"], qSeq: ["序号", "number"], qReason: ["原因", "why"], qBytes: ["字节", "bytes"], qTopic: ["主题", "topic"],
+  qQuarantine: ["隔离区", "Quarantine"], qNoQuarantine: ["隔离区为空。", "Nothing is quarantined."],
+  qQuarantineWhat: [
+    "中心收到但未能入库的消息，最新在上；保留原始字节供检查。", "What the centre received and could not store, newest on top; its bytes are kept to be looked at.",
+  ],
   qCorrected: ["更正为 {p}", "corrected to {p}"], qDay: ["日期", "Day"],
 } as const satisfies Record<string, readonly [string, string]>;
