@@ -6,7 +6,7 @@ Damaged evidence accuses an innocent driver or blocks the judging; a damaged epi
 import numpy as np
 
 from core.arrays import I64
-from fusion.handover import PLACE_M_MAX
+from fusion.handover_doubt import PLACE_M_MAX
 from fusion.observations import SPEED_MPS_MAX
 from geofence.carry import CarriedHistory, CarriedJudgement, history_rows
 from geofence.episodes import OpenEpisode

@@ -12,7 +12,7 @@ import msgspec
 from core.times import FUTURE_NS
 from edge.decoding import decoder
 from edge.wire import SIDE_MAX
-from fusion.handover import PLACE_M_MAX
+from fusion.handover_doubt import PLACE_M_MAX
 from fusion.observations import SPEED_MPS_MAX
 from roadside.found_again import KEPT_NS
 from roadside.pipeline_state import LostState
