@@ -95,9 +95,10 @@ async def test_the_centre_collects_seldom_and_only_what_is_new(monkeypatch: pyte
     service: Any = object.__new__(process._CentreService)
     service.centre, service.listener = SimpleNamespace(stop=None), None
     service.door = SimpleNamespace(certificate=None)
-    http = SimpleNamespace(centre=SimpleNamespace(http="127.0.0.1:1"))
-    site = SimpleNamespace(config=http)
-    service.shell = SimpleNamespace(log_start=lambda *_, **__: None, site=site, on_http_end=None)
+    service.section = "centre"
+    site = SimpleNamespace(config=SimpleNamespace(centre=SimpleNamespace(http="127.0.0.1:0")))
+    ports = SimpleNamespace(keep=lambda _key, _address, serving, _stop: serving(lambda: None))
+    service.shell = SimpleNamespace(log_start=lambda *_, **__: None, site=site, on_http_end=None, ports=ports)
     await process._CentreService.work(service)
     assert seen.threshold == OBJECTS_PER_COLLECTION
     assert seen.n_frozen > 0
