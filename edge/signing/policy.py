@@ -46,7 +46,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("rsu", "command/down"): Rule(("centre",), own=False, fresh=True),
     ("rsu", "command/up"): Rule(("rsu",), own=True),
     ("gateway", "status"): Rule(("gateway",), own=True),
-    ("gateway", "command/down"): Rule(("centre",), own=False, fresh=True),
+    ("gateway", "command/down"): Rule(("centre", "operator"), own=False, fresh=True),
     ("gateway", "command/up"): Rule(("gateway",), own=True),
     ("gateway", "clock/req"): Rule(("gateway",), own=True),
     ("gateway", "clock/rsp"): Rule(("centre",), own=False, fresh=True),

@@ -16,7 +16,7 @@ from petroroad.processes.ports import kept_port
 
 pytestmark = pytest.mark.anyio
 TEST_S = 60.0
-BODY = bytes(4_000_000)  # more than what the kernel and the server keep for a client that does not read
+BODY = bytes(64_000_000)  # more than what both ends' kernels and the server keep for who does not read
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
 
 

@@ -41,7 +41,7 @@ OTHERS = {
     "v2x/v1/gateway/G1/status": ({"G1"}, set()),
     "v2x/v1/gateway/G1/command/up": ({"G1"}, set()),
     "v2x/v1/gateway/G1/clock/req": ({"G1"}, set()),
-    "v2x/v1/gateway/G1/command/down": (CENTRE, {"G1"}),
+    "v2x/v1/gateway/G1/command/down": ({"C1", "operator"}, {"G1"}),
     "v2x/v1/gateway/G1/clock/rsp": (CENTRE, {"G1"}),
     "v2x/v1/gateway/G2/status": (set(), set()),
     "v2x/v1/centre/C1/status": (CENTRE, {"R1", "R2", "R3", "G1"}),

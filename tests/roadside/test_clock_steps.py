@@ -43,7 +43,13 @@ class Machine(WallClock):
 def test_live_and_replayed_are_the_same_bytes(tmp_path, monkeypatch, step_s):
     monkeypatch.setattr(Machine, "wall_ns", T0_NS)
     monkeypatch.setattr(Machine, "monotonic_ns", 5 * NS)
-    monkeypatch.setattr(agent_module, "time", SimpleNamespace(monotonic_ns=lambda: Machine.monotonic_ns))
+    monkeypatch.setattr(
+        agent_module,
+        "time",
+        SimpleNamespace(
+            monotonic_ns=lambda: Machine.monotonic_ns, monotonic=lambda: Machine.monotonic_ns * 1e-9
+        ),
+    )
     site = load_site(EXAMPLE)
     setup, path = setups(site, expects_gateway=False)["RSU001"], tmp_path / "r.mcap"
     with Recorder(path) as recorder:
@@ -89,7 +95,13 @@ def setup():
 def test_what_closes_as_the_clock_is_set_was_detected_by_the_old_clock(setup, monkeypatch, years):
     """Its stamps are of that clock; under a detection by the new one the centre could believe none."""
     monkeypatch.setattr(Machine, "wall_ns", T0_NS)
-    monkeypatch.setattr(agent_module, "time", SimpleNamespace(monotonic_ns=lambda: Machine.monotonic_ns))
+    monkeypatch.setattr(
+        agent_module,
+        "time",
+        SimpleNamespace(
+            monotonic_ns=lambda: Machine.monotonic_ns, monotonic=lambda: Machine.monotonic_ns * 1e-9
+        ),
+    )
     outbox, pipeline = Put(), Pipeline(setup)
     agent = Agent(pipeline, Machine(0, 0), outbox=outbox, recorder=Put(), counts=Counts())
     for now_ns, item in drive(setup, leave, seconds=8.0)[:-1]:

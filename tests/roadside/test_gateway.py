@@ -234,9 +234,11 @@ async def test_listener_of_another_kind_is_the_operators_error():
 
 def test_a_listener_that_is_not_open_is_in_the_status():
     made, _ = gateway()
-    assert "degraded" not in msgpack.unpackb(made.status(Presence("online", 1, None)).payload)
+    assert "degraded" not in msgpack.unpackb(made.status(Presence("online", 1, None, 77)).payload)
     made.faults = lambda: ("port_closed",)
-    assert msgpack.unpackb(made.status(Presence("online", 1, None)).payload)["degraded"] == ["port_closed"]
+    assert msgpack.unpackb(made.status(Presence("online", 1, None, 77)).payload)["degraded"] == [
+        "port_closed"
+    ]
 
 
 def test_site_without_a_gateway_is_the_operators_error():

@@ -82,7 +82,7 @@ async def test_a_radar_whose_port_is_not_open_is_closed_and_the_others_are_serve
         service = RsuService(site, agent, shell_of(site, "RSU001", clock))
         first, *others = service.config.radar
         service.shell.ports.closed["rsu[0].radar[0].input"] = first.input
-        status = wire.decode_status(service.status(Presence("online", 1, None)).payload)
+        status = wire.decode_status(service.status(Presence("online", 1, None, 77)).payload)
     shut = [each.id for each in (first, *others) if each.input == first.input]
     assert [name for name, state in status.sensors.items() if state == "port_closed"] == shut
     assert "port_closed" in status.degraded

@@ -113,5 +113,5 @@ export function hasFault(rsu: Rsu): boolean {
   return rsu.stale || Math.abs(rsu.clock_offset_ms ?? 0) > CLOCK_MS_MAX || (rsu.outbox_depth ?? 0) > OUTBOX_MAX || isSlow(rsu)
     || rsu.degraded.length > 0 || rsu.missing > 50 || (rsu.lost ?? 0) > 0
     || Object.values(rsu.sensors).some((x) => x !== "online")
-      || wrongClocks(rsu) > 0;
+    || wrongClocks(rsu) > 0;
 }
