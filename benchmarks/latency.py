@@ -37,7 +37,7 @@ from petroroad.processes.children import Child, ChildSpec, start, stop_all, unti
 from petroroad.processes.ports import kept_port
 from roadside.devices import radar_udp
 
-WARM_UP_S, QUICK_S, WHOLE_S = 6.0, 12.0, 120.0
+WARM_UP_S, QUICK_S, WHOLE_S = 6.0, 16.0, 120.0
 END_S = 1.0  # for the last violations
 RSUS = 10
 PERIOD_NS = 100_000_000
