@@ -27,7 +27,7 @@ export const WORDS = {
   hazLane: ["危化道", "HAZMAT"], mixLane: ["混行道", "mixed"], carLane: ["客车道", "cars"], otherLane: ["车道", "lane"],
   hazShort: ["危", "HAZ"], haz: ["危化", "HAZ"], mix: ["混行", "MIX"], car: ["客车", "CAR"], ramp: ["匝道", "RAMP"], outside: ["车道外", "off lanes"],
   radar: ["雷达", "Radar"], legendTruck: ["▸ 危化车", "▸ hazmat truck"], legendOther: ["❘ 其他车辆，仅雷达覆盖处可见", "❘ other (radar cover only)"],
-  legendPresumed: ["( ) 推定身份及概率", "( ) name presumed, with its probability"], presumed: ["推定，概率 {p}", "presumed, p {p}"],
+  legendPresumed: ["( ) 推定身份", "( ) presumed"], presumed: ["推定，概率 {p}", "presumed, p {p}"],
   legendOtherShort: ["❘ 其他车辆", "❘ other"],
   oneStretch: ["1 段", "1 stretch"], nStretches: ["{n} 段", "{n} stretches"], scale: ["横向按真实比例", "lateral at true scale"],
   drawn: ["车身轮廓 ± 1σ · 4 s 速度矢 · 30 s 尾迹", "footprint ± 1σ · 4 s speed vector · 30 s tail"], pan: ["[ ] 平移", "[ ] pan"],
