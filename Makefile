@@ -53,7 +53,7 @@ ifdef TESTS
 else
 	$(call STAGE,kernels beside lint and centre)
 	@$(MAKE) --no-print-directory kernels & kernels=$$!; $(MAKE) --no-print-directory page lint && \
-	$(PYTEST) -m "not e2e" -n 3 --dist loadfile tests/centre; tested=$$?; wait $$kernels && exit $$tested
+	$(PYTEST) -m "not e2e" -n 2 --dist loadfile tests/centre; tested=$$?; wait $$kernels && exit $$tested
 	$(call STAGE,benchmarks beside arithmetic)
 	@$(MAKE) --no-print-directory bench-check & bench=$$!; \
 	$(PYTEST) -m "not e2e" $(ARITHMETIC); tested=$$?; wait $$bench && exit $$tested

@@ -110,7 +110,7 @@ async def test_what_is_missing_is_asked_for_and_shown_as_recovered_or_lost(
         rsu.send(range(11, 31))  # the first ten and the last ten never come
         rsu.beat()
         said = await centre.get("/api/summary")
-        while said["missing"] or said["lost"] == 0:
+        while said["missing"] or said["asked"] or said["lost"] == 0:
             rsu.beat()
             rsu.answer()
             await asyncio.sleep(0.05)
