@@ -20,7 +20,7 @@ COMPUTED := $(addprefix tests/,benchmarks core geofence importers deploy/test_al
 # Where the environment has this set, Python keeps no bytecode: each of the hundreds of processes that the tests start
 # would compile all our sources anew.
 unexport PYTHONDONTWRITEBYTECODE
-# a test that hangs fails by name: after minutes its stacks are printed and its process ends
+# A test that takes 240 s hangs: Python prints where it stands and ends, and the test has failed by name.
 PYTEST := $(BIN)/python -m pytest --max-worker-restart 0 -o faulthandler_timeout=240 -o faulthandler_exit_on_timeout=true
 STAGE = @echo "test: $$(date +%T) $(1)"
 PACKAGES := core edge roadside fusion geofence importers sim centre petroroad benchmarks

@@ -11,6 +11,7 @@ from centre import postgresql
 from centre.beside import OnBug, uncared
 from centre.desk_tables import HANDLING
 from centre.episode_views import SHOWN, EpisodeViews
+from centre.numbered import page_of
 from centre.search import backfill
 from centre.search.query import Search, search
 from centre.search.tables import EPISODE_KEY
@@ -336,16 +337,10 @@ class Reader:
         columns = [
             QUARANTINE.c[name] for name in ("n", "received_ns", "topic", "esn", "epoch", "seq", "reason")
         ]
-        query = sa.select(*columns, QUARANTINE.c.size_bytes.label("bytes")).order_by(QUARANTINE.c.n.desc())
-        if before is not None:
-            query = query.where(QUARANTINE.c.n < before)
+        query = sa.select(*columns, QUARANTINE.c.size_bytes.label("bytes"))
         with self._engine.begin() as db:
-            rows = db.execute(query.limit(limit + 1)).mappings().all()
-        shown = rows[:limit]
-        return {
-            "next": shown[-1]["n"] if len(rows) > len(shown) else None,
-            "items": [json_safe(dict(row)) for row in shown],
-        }
+            found, older = page_of(db, query, QUARANTINE.c.n, limit, before)
+        return {"next": older, "items": [json_safe(row._asdict()) for row in found]}
 
     def statuses(self) -> list[Any]:
         """Return all rows of STATUS."""

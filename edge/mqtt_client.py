@@ -5,6 +5,7 @@ connect. `constraints.txt` pins both libraries; tests/edge/test_link.py fails wh
 """
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import Callable
@@ -53,6 +54,7 @@ class MqttClient(aiomqtt.Client):
             queue_type=lambda maxsize: _Dispatch(on_message),  # type: ignore[arg-type]  # a factory serves too
             **settings,
         )
+        self._loop = _Watching(self._loop)  # type: ignore[assignment]  # of a loop aiomqtt needs no more
         self.pending_calls_threshold = 2 * PENDING_MAX  # it warns beyond; the link has a bound
 
     def _on_disconnect(self, *arguments: Any) -> None:
@@ -94,6 +96,34 @@ class MqttClient(aiomqtt.Client):
         if self._connected.cancelled():
             self._connected = asyncio.get_running_loop().create_future()
         await self.__aexit__(None, None, None)
+
+
+class _Watching:
+    """The loop, as aiomqtt sees it: to watch a socket that is closed already does nothing.
+
+    It connects in a thread and asks the loop for its next turn; until then a broker that refuses may have
+    closed the socket. That the connection is lost, paho has said then.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._of = loop
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._of, name)
+
+    def add_reader(self, fd: int, callback: Callable[[], None]) -> None:
+        """As the loop's."""
+        self._watch(self._of.add_reader, fd, callback)
+
+    def add_writer(self, fd: int, callback: Callable[[], None]) -> None:
+        """As the loop's."""
+        self._watch(self._of.add_writer, fd, callback)
+
+    @staticmethod
+    def _watch(add: Callable[..., None], fd: int, callback: Callable[[], None]) -> None:
+        if fd >= 0:
+            with contextlib.suppress(OSError):  # EBADF
+                add(fd, callback)
 
 
 class _Dispatch(asyncio.Queue[aiomqtt.Message]):

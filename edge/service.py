@@ -238,7 +238,7 @@ class Shell:
                 if reporting.epoch() != epoch:  # a conflict: the will must carry the new epoch
                     epoch = reporting.epoch()
                     self.main.reconnect()
-                if self._stamps.must_begin_anew():  # nobody would believe a lower stamp of this connection
+                if self._stamps.must_begin_anew():  # readers refuse stamps that fall within a connection
                     self.main.reconnect()
                 else:
                     self.main.send(reporting.status(self._presence("online", self.main.connection)))

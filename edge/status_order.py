@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from core.times import NS
 
-AGE_NS = 60 * NS  # an older status, by a clock whose offset is known, was kept back
+AGE_NS = 60 * NS  # somebody kept back a status that is older; only where the sender's clock offset is known
 # A status that is younger is of a sender that lives now: nothing that was recorded in a silence of
 # SILENT_NS before it can be as young
 LIVE_NS = 3 * NS

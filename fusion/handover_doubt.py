@@ -1,5 +1,7 @@
 """Doubt in a terminal, as it is sent to a neighbour: it holds there until that has looked for itself."""
 
+import math
+
 import msgspec
 
 from core.times import FUTURE_NS
@@ -59,7 +61,7 @@ def carried_doubt(doubts: DoubtTable, w: int) -> CarriedDoubt:
         anchor_ns=ints[col.ANCHOR_NS],
         repeats=ints[col.REPEATS],
         anchor_m=(floats[col.ANCHOR_E], floats[col.ANCHOR_N]),
-        stood_m=None if stood[0] != stood[0] else stood,
+        stood_m=None if math.isnan(stood[0]) else stood,
         jam=_jam_of(doubts, w),
     )
 

@@ -102,7 +102,7 @@ def _report(lines: Sequence[Line], found: Measured) -> Iterator[str]:
 
 
 def _measured_at() -> str:
-    """Return of which code and day the figures are."""
+    """Return a line that names the commit and the day of the figures."""
     words = ("git", "log", "-1", "--format=%h of %cs")
     said = subprocess.run(words, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
     return f"Measured with the code of commit {said.stdout.strip() or 'unknown'}, on one machine, in one run."

@@ -13,6 +13,7 @@ from centre.desk.losses import Key, Loss, Turn
 from centre.desk.policy import Policy
 from centre.desk.priority import priority_of_loss
 from centre.desk_tables import LOSS
+from centre.numbered import page_of
 from geofence.plausible import plain
 
 KIND = "loss"  # of the feed's events
@@ -106,14 +107,20 @@ def shown(loss: Any, end_ns: int | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def losses(db: sa.Connection, state: str, limit: int, before: int | None = None) -> list[dict[str, Any]]:
-    """Return `items` of `/api/losses`, newest first; `before`: only those with lower numbers."""
-    query = sa.select(LOSS).order_by(LOSS.c.n.desc()).limit(limit)
-    if before is not None:
-        query = query.where(LOSS.c.n < before)
+def losses(db: sa.Connection, state: str, limit: int) -> list[dict[str, Any]]:
+    """Return the newest losses, `all` or `open`."""
+    return losses_page(db, state, limit, None)[0]
+
+
+def losses_page(
+    db: sa.Connection, state: str, limit: int, before: int | None
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Return a page of `items` of `/api/losses`, newest first, and `before` of the page after it."""
+    query = sa.select(LOSS)
     if state == "open":
         query = query.where(LOSS.c.end_ns.is_(None))
-    return [shown(row, row.end_ns) for row in db.execute(query)]
+    found, older = page_of(db, query, LOSS.c.n, limit, before)
+    return [shown(row, row.end_ns) for row in found], older
 
 
 def loss(db: sa.Connection, alarm_id: str) -> dict[str, Any] | None:

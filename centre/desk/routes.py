@@ -82,9 +82,7 @@ def _view(desk: Desk) -> Handlers:
         before: Before = None,
     ) -> dict[str, Any]:
         unwritten = desk.watching.unwritten() if before is None else []
-        page = await desk.ask(loss_rows.losses, shown, limit + 1, before)
-        found = page[:limit]
-        cursor = int(found[-1]["id"].removeprefix(loss_rows.PREFIX)) if len(page) > limit else None
+        found, cursor = await desk.ask(loss_rows.losses_page, shown, limit, before)
         written = {each["id"] for each in found}  # a write can end between the two
         unwritten = [each for each in unwritten if each["id"] not in written]
         if shown == "open":

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from centre.audit.tables import AUDIT
 from centre.desk_tables import HANDLING
+from centre.numbered import page_of
 from geofence.plausible import plain
 
 LISTED_MAX = 2_000
@@ -81,15 +82,9 @@ def worklist(db: sa.Connection, now_ns: int) -> dict[str, Any]:
 
 def acts_page(db: sa.Connection, alarm_id: str, before: int | None) -> dict[str, Any]:
     """Return `/api/alarms/{id}/acts`: the newest ones before a number, and `next`: `before` of older ones."""
-    query = sa.select(AUDIT).where(AUDIT.c.subject == alarm_id).order_by(AUDIT.c.n.desc())
-    if before is not None:
-        query = query.where(AUDIT.c.n < before)
-    found = db.execute(query.limit(ACTS_MAX + 1)).all()
-    shown = found[:ACTS_MAX]
-    return {
-        "items": [acts_row(row) for row in reversed(shown)],
-        "next": shown[-1].n if len(found) > ACTS_MAX else None,
-    }
+    query = sa.select(AUDIT).where(AUDIT.c.subject == alarm_id)
+    found, older = page_of(db, query, AUDIT.c.n, ACTS_MAX, before)
+    return {"items": [acts_row(row) for row in reversed(found)], "next": older}
 
 
 def acts_row(row: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def shipped() -> tuple[ExerciseConfig, ...]:
 
 
 def scripts_with(own: Sequence[ExerciseConfig]) -> dict[str, ExerciseConfig]:
-    """Return all scripts by name: the shipped ones, of which the site's own replace those of their names."""
+    """Return the scripts by name: the shipped ones and the site's own; of two with one name, the site's."""
     return {each.name: each for each in (*shipped(), *own)}
 
 

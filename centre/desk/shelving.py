@@ -20,6 +20,7 @@ from centre.desk.policy import Policy
 from centre.desk.reading import PLATE_MAX
 from centre.desk.timing import SHELF_KIND, end_shelf
 from centre.desk_tables import HANDLING, SHELF
+from centre.numbered import page_of
 from edge.wire import Plate
 from geofence.plausible import plain
 
@@ -137,13 +138,8 @@ def shelves(db: sa.Connection, since_ns: int | None = None) -> list[dict[str, An
 
 def page(db: sa.Connection, before: int | None) -> dict[str, Any]:
     """Return `/api/shelves`: the newest ones before a number, and `next`: `before` of older ones."""
-    query = sa.select(SHELF).order_by(SHELF.c.n.desc())
-    if before is not None:
-        query = query.where(SHELF.c.n < before)
-    found = db.execute(query.limit(LISTED_MAX + 1)).mappings().all()
-    listed = found[:LISTED_MAX]
-    cursor = listed[-1]["n"] if len(found) > LISTED_MAX else None
-    return {"items": [shown(row) for row in listed], "next": cursor}
+    found, older = page_of(db, sa.select(SHELF), SHELF.c.n, LISTED_MAX, before)
+    return {"items": [shown(row._mapping) for row in found], "next": older}
 
 
 def shelf(db: sa.Connection, key: str) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ GREW_M = 50.0  # more road without judgement than before: a loss of cover
 SHRANK_M = 25.0  # no more than this above the least: it is over
 # After the broker's return each unit seems silent, until its next heartbeat: for so long, that is no loss.
 SETTLE_NS = STALE_NS + 4 * 10**9
-# An RSU that starts has heard no radar yet; one that it has not heard for so long is lost.
+# An RSU has heard no radar when it starts. A radar that it has not heard after this time is a loss.
 NEVER_LASTS_NS = 30 * 10**9
 OF_CENTRE = ("broker", "database", "disk", "workers", "own_clock")  # seen without the broker
 OF_RSUS = ("rsu", "radar", "clock", "cover")

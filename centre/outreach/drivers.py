@@ -35,7 +35,7 @@ OUTCOMES_MAX = 1_000  # that wait for the database
 SAME_EVENT_NS = 120 * NS  # as long after a warning, other alarms of its case need no second one
 
 
-# Why a driver can't be warned of a violation, whatever he was told before
+# Reasons why no warning can be sent for a violation, whether or not one was sent before
 HINDRANCES = {
     "no_gateway": "the site has no gateway",
     "no_terminal": "the vehicle has no known terminal",

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from centre.numbered import page_of
 from centre.statistics.passages import Passage
 from centre.statistics.tables import PASSAGE, UNIT_HOUR, UNIT_STATE
 from centre.statistics.watch import Hour, StateChange
@@ -82,15 +83,10 @@ def newest_states(db: sa.Connection) -> list[tuple[str, str, dict[str, Any]]]:
 
 def states(db: sa.Connection, esn: str, limit: int, before: int | None = None) -> dict[str, Any]:
     """Return a page of the changes of one RSU, newest first, and `next`: `before` of the page after it."""
-    query = sa.select(UNIT_STATE).where(UNIT_STATE.c.esn == esn).order_by(UNIT_STATE.c.n.desc())
-    if before is not None:
-        query = query.where(UNIT_STATE.c.n < before)
-    rows = db.execute(query.limit(limit + 1)).all()
-    shown = rows[:limit]
-    return {
-        "states": [{"at_ns": row.at_ns, "state": row.state, **_decoded(row.body)} for row in shown],
-        "next": shown[-1].n if len(rows) > limit else None,
-    }
+    query = sa.select(UNIT_STATE).where(UNIT_STATE.c.esn == esn)
+    found, older = page_of(db, query, UNIT_STATE.c.n, limit, before)
+    rows = [{"at_ns": row.at_ns, "state": row.state, **_decoded(row.body)} for row in found]
+    return {"states": rows, "next": older}
 
 
 def hours_of(db: sa.Connection, esn: str, since_ns: int) -> list[dict[str, Any]]:

@@ -35,6 +35,12 @@ def state(it: UnitRegistry, at_s: float) -> tuple[str, bool]:
     return it.state(ESN, T0_NS + round(at_s * S))
 
 
+def epoch_of(it: UnitRegistry) -> int:
+    found = it.rows()[ESN].status
+    assert found is not None
+    return found.epoch
+
+
 def test_recorded_heartbeats_keep_no_dead_unit_online_and_name_it() -> None:
     it, named = registry(), []
     it.on_replayed = lambda who, reason: named.append((who, reason))
@@ -82,7 +88,7 @@ def test_a_recording_of_an_earlier_start_is_not_returned_to() -> None:
     receive(it, beat(0.0, epoch=11), 0.0)
     for n in range(20):
         receive(it, beat(-100.0 + 2.0 * n, epoch=10, clock_offset_ms=None), 10.0 + 2.0 * n)
-    assert it.rows()[ESN].status.epoch == 11  # type: ignore[union-attr]
+    assert epoch_of(it) == 11
     assert state(it, 50.0) == ("online", True)
 
 
@@ -91,9 +97,9 @@ def test_a_unit_whose_disk_is_new_and_clock_behind_is_believed_once_it_shows_its
     receive(it, beat(0.0, epoch=11), 0.0)
     for at_s in (8.0, 10.0):
         receive(it, beat(at_s - behind_s, epoch=10, clock_offset_ms=None), at_s)
-    assert it.rows()[ESN].status.epoch == 11  # type: ignore[union-attr]
+    assert epoch_of(it) == 11
     receive(it, beat(12.0 - behind_s, epoch=10, clock_offset_ms=-behind_s * 1e3), 12.0)
-    assert it.rows()[ESN].status.epoch == 10  # type: ignore[union-attr]
+    assert epoch_of(it) == 10
     assert state(it, 12.0) == ("online", False)
 
 

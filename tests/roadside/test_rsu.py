@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,16 @@ def service():
     return RsuService(site, agent, shell_of(site, "RSU001", clock))
 
 
+@asynccontextmanager
+async def made(folder):
+    """Give a service with a real outbox and recording."""
+    site, clock = load_site(EXAMPLE), Clock.paced(T0_NS)
+    async with opened(site, "RSU001", folder, clock) as (outbox, recorder):
+        pipeline = Pipeline(setups(site, expects_gateway=True, esns=("RSU001",))["RSU001"])
+        agent = Agent(pipeline, clock, outbox, recorder, Counts())
+        yield RsuService(site, agent, shell_of(site, "RSU001", clock))
+
+
 def ready(service):
     status, _, body = service.health.answer("/readyz")
     return status, json.loads(body)
@@ -74,12 +85,7 @@ def test_without_a_broker_it_is_not_ready(service):
 
 
 async def test_a_radar_whose_port_is_not_open_is_closed_and_the_others_are_served(tmp_path):
-    site = load_site(EXAMPLE)
-    clock = Clock.paced(T0_NS)
-    async with opened(site, "RSU001", tmp_path, clock) as (outbox, recorder):
-        pipeline = Pipeline(setups(site, expects_gateway=True, esns=("RSU001",))["RSU001"])
-        agent = Agent(pipeline, clock, outbox, recorder, Counts())
-        service = RsuService(site, agent, shell_of(site, "RSU001", clock))
+    async with made(tmp_path) as service:
         first, *others = service.config.radar
         service.shell.ports.closed["rsu[0].radar[0].input"] = first.input
         status = wire.decode_status(service.status(Presence("online", 1, None, 77)).payload)
@@ -91,12 +97,9 @@ async def test_a_radar_whose_port_is_not_open_is_closed_and_the_others_are_serve
 
 async def test_metrics_show_the_rsus_state_and_times(tmp_path):
     """A real outbox and recording: a violation is put and sent, ticks pass, a radar speaks once."""
-    site = load_site(EXAMPLE)
-    clock = Clock.paced(T0_NS)
-    async with opened(site, "RSU001", tmp_path, clock) as (outbox, recorder):
-        pipeline = Pipeline(setups(site, expects_gateway=True, esns=("RSU001",))["RSU001"])
-        agent = Agent(pipeline, clock, outbox, recorder, Counts())
-        service = RsuService(site, agent, shell_of(site, "RSU001", clock))
+    async with made(tmp_path) as service:
+        agent, pipeline = service.agent, service.agent.pipeline
+        outbox, clock = agent.outbox, agent.clock
         service.shell.attach(service)
         agent.receive_control(Start(epoch=outbox.epoch))
         agent.receive_scan(empty_scan(next(iter(pipeline.tracker.sensor_row)), clock.now_ns()))
